@@ -1,0 +1,36 @@
+// A request that is accepted is JSON by an independent parser's judgement, and so
+// is every body made of it, for every provider.
+
+#include "check.h"
+
+#include "llm/dialect.h"
+
+#include <boost/json.hpp>
+
+namespace {
+
+bool is_json(const std::string& text) {
+    boost::json::parse_options options;
+    options.max_depth = 1024;
+    boost::system::error_code error;
+    boost::json::parse(text, error, {}, options);
+    return !error;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    std::string body(reinterpret_cast<const char*>(data), size);
+    for (llm::Endpoint endpoint : {llm::Endpoint::chat, llm::Endpoint::completion}) {
+        auto request = llm::parse_chat(body, endpoint);
+        if (!request) continue;
+        FUZZ_CHECK(is_json(body));
+        for (int i = 0; i <= static_cast<int>(base::Provider::openai_compatible); ++i) {
+            auto provider = static_cast<base::Provider>(i);
+            llm::Upstream upstream{.provider = provider, .alias = "alias", .model = "o3\"x"};
+            auto call = llm::dialect(llm::protocol_of(provider)).call(*request, upstream);
+            if (call) FUZZ_CHECK(is_json(call->body));
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,118 @@
+#include "admin/router.h"
+
+#include "admin/endpoints.h"
+#include "gateway/auth.h"
+#include "gateway/handle.h"
+
+#include <array>
+#include <optional>
+
+namespace admin {
+namespace {
+
+using gateway::Lane;
+using net::Exchange;
+using net::Task;
+
+enum class Access { open, key };
+
+using Handler = Task<> (*)(Lane&, Exchange&, std::string);
+
+Task<> chat(Lane& lane, Exchange& exchange, std::string) {
+    return gateway::handle_chat(lane, exchange, llm::Endpoint::chat);
+}
+Task<> completion(Lane& lane, Exchange& exchange, std::string) {
+    return gateway::handle_chat(lane, exchange, llm::Endpoint::completion);
+}
+
+struct Route {
+    std::string_view method;
+    std::string_view before;   ///< the path up to its variable part
+    std::string_view after;    ///< and after it
+    bool variable;
+    Access access;             ///< the inference handlers check the key themselves
+    Handler handler;
+};
+
+constexpr std::array kRoutes{
+    Route{"POST", "/chat/completions", "", false, Access::open, chat},
+    Route{"POST", "/completions", "", false, Access::open, completion},
+    Route{"GET", "/models", "", false, Access::key, list_models},
+    Route{"GET", "/models/", "", true, Access::key, show_model},
+    Route{"GET", "/health", "", false, Access::key, health},
+    Route{"GET", "/health/liveness", "", false, Access::open, liveness},
+    Route{"GET", "/health/liveliness", "", false, Access::open, liveness},
+    Route{"GET", "/health/readiness", "", false, Access::open, readiness},
+    Route{"GET", "/benches", "", false, Access::key, list_benches},
+    Route{"DELETE", "/benches", "", false, Access::key, clear_benches},
+    Route{"DELETE", "/benches/", "", true, Access::key, clear_bench},
+    Route{"POST", "/explain", "", false, Access::key, preview},
+    Route{"GET", "/requests/", "/explain", true, Access::key, explain_request},
+};
+
+int hex(char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return -1;
+}
+
+std::optional<std::string> percent_decode(std::string_view text) {
+    std::string out;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] != '%') {
+            out += text[i];
+            continue;
+        }
+        if (i + 2 >= text.size() || hex(text[i + 1]) < 0 || hex(text[i + 2]) < 0) return std::nullopt;
+        const char c = static_cast<char>(hex(text[i + 1]) * 16 + hex(text[i + 2]));
+        if (static_cast<unsigned char>(c) < 0x20) return std::nullopt;
+        out += c;
+        i += 2;
+    }
+    return out;
+}
+
+/// The variable part of `path` where the route fits it.
+std::optional<std::string> match(const Route& route, std::string_view path) {
+    if (!route.variable) return path == route.before ? std::optional<std::string>("") : std::nullopt;
+    if (!path.starts_with(route.before) || !path.ends_with(route.after)) return std::nullopt;
+    if (path.size() <= route.before.size() + route.after.size()) return std::nullopt;
+    return percent_decode(path.substr(route.before.size(), path.size() - route.before.size() - route.after.size()));
+}
+
+Task<> refuse(Exchange& exchange, gateway::ClientError error, std::string_view allow = {}) {
+    const net::Header header{"Allow", allow};
+    const std::string body = gateway::error_body(error, nullptr);
+    co_await exchange.respond(error.status, std::span(&header, allow.empty() ? 0 : 1), "application/json", body);
+}
+
+}  // namespace
+
+Task<> answer(Lane& lane, Exchange& exchange) {
+    std::string_view path = exchange.head.path;
+    if (path.starts_with("/v1/")) path.remove_prefix(3);
+    std::string_view allow;
+    const bool head = exchange.head.method == "HEAD";
+    for (const Route& route : kRoutes) {
+        auto rest = match(route, path);
+        if (!rest) continue;
+        if (route.method != exchange.head.method && !(head && route.method == "GET")) {
+            allow = route.method;
+            continue;
+        }
+        if (route.access == Access::key)
+            if (auto refused = gateway::authenticate(lane.catalog->settings.master_key, exchange.head.headers))
+                co_return co_await refuse(exchange, std::move(*refused));
+        co_return co_await route.handler(lane, exchange, std::move(*rest));
+    }
+    const std::string shown(exchange.head.path.substr(0, 200));
+    if (!allow.empty())
+        co_return co_await refuse(exchange,
+                                  {405, shown + " is answered to " + std::string(allow) + " only.",
+                                   "invalid_request_error", "method_not_allowed", {}, {}},
+                                  allow);
+    co_await refuse(exchange, {404, "There is nothing at " + shown + ".", "invalid_request_error", "not_found", {}, {}});
+}
+
+}  // namespace admin

@@ -1,0 +1,70 @@
+#include "app/lane_thread.h"
+
+#include "admin/router.h"
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
+#include <fmt/format.h>
+
+#include <random>
+
+namespace app {
+namespace {
+
+constexpr base::Duration kCancelTime{2'000};
+
+std::string random_prefix() {
+    std::random_device device;
+    return fmt::format("{:08x}{:08x}", device(), device());
+}
+
+}  // namespace
+
+LaneThread::LaneThread(gateway::Gateway& shared, std::size_t number, config::Snapshot catalog,
+                       const net::UpstreamSettings& upstream, const net::ServerSettings& settings,
+                       net::asio::ssl::context& client_tls, net::asio::ssl::context* listener_tls)
+    : lane_{shared, worker_,
+            net::UpstreamClient(worker_.loop.get_executor(), worker_.deadlines, upstream, client_tls),
+            std::move(catalog), random_prefix(), 0},
+      server_(worker_, settings, [this](net::Exchange& exchange) { return admin::answer(lane_, exchange); },
+              listener_tls) {
+    worker_.number = number;
+}
+
+LaneThread::~LaneThread() { join(); }
+
+void LaneThread::start() {
+    server_.start();
+    thread_ = std::thread([this] { worker_.loop.run(); });
+}
+
+void LaneThread::replace(config::Snapshot catalog) {
+    net::asio::post(worker_.loop, [this, catalog = std::move(catalog)]() mutable { lane_.catalog = std::move(catalog); });
+}
+
+void LaneThread::stop_accepting() {
+    net::asio::post(worker_.loop, [this] { server_.stop_accepting(); });
+}
+
+namespace {
+
+net::Task<> end(net::Worker& worker, base::Time drain_by) {
+    co_await worker.tasks.wait_empty(drain_by);
+    worker.tasks.cancel_all();
+    co_await worker.tasks.wait_empty(base::Clock::now() + kCancelTime);
+    worker.loop.stop();
+}
+
+}  // namespace
+
+void LaneThread::finish(base::Time drain_by) {
+    net::asio::post(worker_.loop, [this, drain_by] {
+        net::asio::co_spawn(worker_.loop.get_executor(), end(worker_, drain_by), [](const std::exception_ptr&) {});
+    });
+}
+
+void LaneThread::join() {
+    if (thread_.joinable()) thread_.join();
+}
+
+}  // namespace app

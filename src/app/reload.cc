@@ -1,0 +1,90 @@
+#include "app/reload.h"
+
+#include "base/log.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <cstdio>
+#include <filesystem>
+
+namespace app {
+
+using base::log::Level;
+
+namespace {
+
+void print(const std::vector<config::Diagnostic>& diagnostics) {
+    for (const config::Diagnostic& diagnostic : diagnostics) {
+        const std::string line = diagnostic.str() + '\n';
+        std::fputs(line.c_str(), stderr);
+    }
+}
+
+std::set<std::string> error_texts(const std::vector<config::Diagnostic>& diagnostics) {
+    std::set<std::string> texts;
+    for (const config::Diagnostic& diagnostic : diagnostics)
+        if (diagnostic.severity == config::Severity::error) texts.insert(diagnostic.text);
+    return texts;
+}
+
+}  // namespace
+
+config::Snapshot Reloader::start() {
+    environment_ = config::Environment::read(env_);
+    print(environment_.problems);
+    config::Loaded loaded = config::load(config_, environment_, config::Scope::serving);
+    print(loaded.diagnostics);
+    errors_ = error_texts(loaded.diagnostics);
+    watch(loaded.catalog.get());
+    return loaded.catalog;
+}
+
+config::Snapshot Reloader::again() {
+    config::Environment environment = config::Environment::read(env_);
+    config::Loaded loaded = config::load(config_, environment, config::Scope::serving);
+    seen_ = fingerprint();
+    std::set<std::string> errors = error_texts(loaded.diagnostics);
+    bool worse = !loaded.catalog;
+    for (const std::string& text : errors) worse = worse || !errors_.contains(text);
+    if (worse) {
+        print(loaded.diagnostics);
+        base::log::write(Level::error, "the changed configuration is refused; the one before goes on serving",
+                         {{"config", config_}});
+        return nullptr;
+    }
+    environment_ = std::move(environment);
+    errors_ = std::move(errors);
+    watch(loaded.catalog.get());
+    base::log::write(Level::info, "configuration reloaded", {{"aliases", loaded.catalog->aliases.size()}});
+    return loaded.catalog;
+}
+
+void Reloader::watch(const config::Catalog* catalog) {
+    files_ = {config_, env_};
+    if (std::filesystem::is_directory(config_)) {
+        files_.push_back(config_ + "/providers");
+        files_.push_back(config_ + "/fallbacks.json");
+        files_.push_back(config_ + "/base.yaml");
+    }
+    if (catalog) files_.insert(files_.end(), catalog->sources.begin(), catalog->sources.end());
+    seen_ = fingerprint();
+}
+
+std::string Reloader::fingerprint() const {
+    std::string out;
+    for (const std::string& file : files_) {
+        struct stat info {};
+        if (::stat(file.c_str(), &info) != 0) {
+            out += "-;";
+            continue;
+        }
+        fmt::format_to(std::back_inserter(out), "{}.{}.{}.{};", info.st_ino, info.st_size, info.st_mtim.tv_sec,
+                       info.st_mtim.tv_nsec);
+    }
+    return out;
+}
+
+bool Reloader::changed() { return fingerprint() != seen_; }
+
+}  // namespace app

@@ -1,0 +1,224 @@
+#include "app/server.h"
+
+#include "app/lane_thread.h"
+#include "app/reload.h"
+#include "base/log.h"
+
+#include <boost/asio/signal_set.hpp>
+#include <fmt/format.h>
+#include <sched.h>
+
+#include <charconv>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <thread>
+#include <vector>
+
+namespace app {
+namespace {
+
+using base::log::Level;
+
+constexpr base::Duration kWatchEvery{500};
+
+int usable_cores() {
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof set, &set) == 0 ? std::max(1, CPU_COUNT(&set)) : 1;
+}
+
+struct ListenAddress {
+    std::string host;
+    std::uint16_t port = 0;
+};
+
+std::optional<ListenAddress> read_listen(std::string_view text) {
+    const std::size_t colon = text.rfind(':');
+    if (colon == std::string_view::npos) return std::nullopt;
+    ListenAddress address{std::string(text.substr(0, colon)), 0};
+    if (address.host.starts_with('[') && address.host.ends_with(']'))
+        address.host = address.host.substr(1, address.host.size() - 2);
+    if (address.host.empty() || address.host == "*") address.host = "0.0.0.0";
+    const std::string_view port = text.substr(colon + 1);
+    const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), address.port);
+    if (error != std::errc() || end != port.data() + port.size()) return std::nullopt;
+    return address;
+}
+
+bool is_loopback(const std::string& host) {
+    if (host == "localhost") return true;
+    net::error_code error;
+    const auto address = net::asio::ip::make_address(host, error);
+    return !error && address.is_loopback();
+}
+
+std::vector<device::EngineSpec> engines_of(const config::Catalog& catalog) {
+    std::vector<device::EngineSpec> specs;
+    for (const config::Target& target : catalog.targets)
+        if (target.engine)
+            specs.push_back({target.id, target.engine->command, target.engine->ready, target.engine->ttl,
+                             target.engine->start_timeout});
+    return specs;
+}
+
+void problem(const std::string& text) { fmt::print(stderr, "freeway: {}\n", text); }
+
+/// Everything that serves, from start to drain. Its members are in the order in
+/// which they depend on each other.
+class Server {
+public:
+    explicit Server(const ServeOptions& options) : options_(options), reloader_(options.config, options.env) {}
+
+    int run() {
+        config::Snapshot catalog = reloader_.start();
+        if (!catalog) return problem(options_.config + " can't be served; the lines above say why"), 1;
+        if (!prepare(*catalog)) return 1;
+        base::log::start(options_.verbose ? Level::debug : Level::info);
+        create_engines();
+        engines_->configure(engines_of(*catalog));
+        if (!open_lanes(catalog)) return base::log::stop(), 1;
+        announce(*catalog);
+        wait_for_end();
+        drain();
+        base::log::stop();
+        return 0;
+    }
+
+private:
+    bool prepare(const config::Catalog& catalog) {
+        const auto address = read_listen(options_.listen);
+        if (!address) return problem("--listen " + options_.listen + " is not HOST:PORT"), false;
+        address_ = *address;
+        if (catalog.settings.master_key.empty() && !is_loopback(address_.host)) {
+            problem("no FREEWAY_MASTER_KEY is set, so only this machine is served: listening on 127.0.0.1 instead of " +
+                    address_.host);
+            address_.host = "127.0.0.1";
+        }
+        auto proxy = net::ProxySettings::from_environment();
+        if (!proxy) return problem(proxy.error().detail), false;
+        upstream_.proxy = std::move(*proxy);
+        auto tls = net::client_tls();
+        if (!tls) return problem(tls.error().detail), false;
+        client_tls_ = std::move(*tls);
+        return prepare_listener_tls();
+    }
+
+    bool prepare_listener_tls() {
+        const auto from = [&](const std::string& option, std::string_view variable) {
+            return option.empty() ? std::string(reloader_.environment().get(variable)) : option;
+        };
+        const std::string certificate = from(options_.tls_certificate, "FREEWAY_TLS_CERT");
+        const std::string key = from(options_.tls_key, "FREEWAY_TLS_KEY");
+        if (certificate.empty() && key.empty()) return true;
+        if (certificate.empty() || key.empty())
+            return problem("FREEWAY_TLS_CERT and FREEWAY_TLS_KEY are needed together"), false;
+        auto tls = net::server_tls(certificate, key);
+        if (!tls) return problem(tls.error().detail), false;
+        listener_tls_ = std::move(*tls);
+        return true;
+    }
+
+    void create_engines() {
+        const auto folder = std::filesystem::absolute(options_.config);
+        engines_ = std::make_unique<device::Supervisor>(
+            options_.data, std::vector<std::string>{".", folder.string(), folder.parent_path().string()});
+        gateway_.engines = engines_.get();
+    }
+
+    bool open_lanes(const config::Snapshot& catalog) {
+        const int count = options_.workers > 0 ? options_.workers : usable_cores();
+        for (int i = 0; i < count; ++i) {
+            lanes_.push_back(std::make_unique<LaneThread>(gateway_, static_cast<std::size_t>(i), catalog, upstream_,
+                                                          server_settings_, *client_tls_, listener_tls_.get()));
+            auto port = lanes_.back()->listen(address_.host, address_.port);
+            if (!port) return problem(port.error().detail), false;
+            address_.port = *port;
+        }
+        for (auto& lane : lanes_) lane->start();
+        return true;
+    }
+
+    void announce(const config::Catalog& catalog) {
+        if (catalog.aliases.empty())
+            problem("no provider is enabled, so there is nothing to serve yet: set a flag to 1 in " + options_.env);
+        const bool v6 = address_.host.find(':') != std::string::npos;
+        fmt::print("listening on {}://{}{}{}:{}\n", listener_tls_ ? "https" : "http", v6 ? "[" : "", address_.host,
+                   v6 ? "]" : "", address_.port);
+        std::fflush(stdout);
+        base::log::write(Level::info, "serving",
+                         {{"aliases", catalog.aliases.size()}, {"workers", lanes_.size()}, {"config", options_.config}});
+    }
+
+    void reload() {
+        config::Snapshot catalog = reloader_.again();
+        if (!catalog) return;
+        engines_->configure(engines_of(*catalog));
+        for (auto& lane : lanes_) lane->replace(catalog);
+    }
+
+    /// Signals and file changes, until asked to end.
+    void wait_for_end() {
+        net::asio::io_context loop(1);
+        net::asio::signal_set signals(loop, SIGTERM, SIGINT, SIGHUP);
+        net::Timer timer(loop.get_executor());
+        std::function<void()> wait_signal = [&] {
+            signals.async_wait([&](const net::error_code& error, int number) {
+                if (error) return;
+                if (number != SIGHUP) return loop.stop();
+                reload();
+                wait_signal();
+            });
+        };
+        std::function<void()> wait_tick = [&] {
+            timer.expires_after(kWatchEvery);
+            timer.async_wait([&](const net::error_code& error) {
+                if (error) return;
+                if (reloader_.changed()) reload();
+                wait_tick();
+            });
+        };
+        wait_signal();
+        wait_tick();
+        loop.run();
+    }
+
+    /// Lets requests under way end; a second signal ends them at once.
+    void drain() {
+        gateway_.draining = true;
+        base::log::write(Level::info, "draining", {{"active", gateway_.active.load()}});
+        for (auto& lane : lanes_) lane->stop_accepting();
+        for (auto& lane : lanes_) lane->finish(base::Clock::now() + std::chrono::seconds(options_.drain_seconds));
+        net::asio::io_context loop(1);
+        net::asio::signal_set signals(loop, SIGTERM, SIGINT);
+        signals.async_wait([&](const net::error_code& error, int) {
+            if (error) return;
+            for (auto& lane : lanes_) lane->finish(base::Clock::now());
+        });
+        std::thread joiner([&] {
+            for (auto& lane : lanes_) lane->join();
+            loop.stop();
+        });
+        loop.run();
+        joiner.join();
+        engines_->shutdown();
+        base::log::write(Level::info, "ended", {{"requests", gateway_.requests.load()}});
+    }
+
+    const ServeOptions& options_;
+    Reloader reloader_;
+    ListenAddress address_;
+    net::UpstreamSettings upstream_;
+    net::ServerSettings server_settings_;
+    std::unique_ptr<net::asio::ssl::context> client_tls_;
+    std::unique_ptr<net::asio::ssl::context> listener_tls_;
+    std::unique_ptr<device::Supervisor> engines_;
+    gateway::Gateway gateway_;
+    std::vector<std::unique_ptr<LaneThread>> lanes_;
+};
+
+}  // namespace
+
+int serve(const ServeOptions& options) { return Server(options).run(); }
+
+}  // namespace app

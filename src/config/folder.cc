@@ -1,0 +1,260 @@
+#include "config/document.h"
+#include "config/known_keys.h"
+#include "config/providers.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+
+namespace config {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A provider's file, read.
+struct Fragment {
+    std::string flag;
+    std::string key;  ///< variable name
+    Value root;       ///< the mapping; a bare list stands under `models`
+    bool mapping = false;
+};
+
+/// `providers/ollama-cuda.yaml` -> OLLAMA_CUDA.
+std::string flag_of_file(const std::string& path) {
+    std::string flag = fs::path(path).stem().string();
+    std::ranges::transform(flag, flag.begin(), [](unsigned char c) {
+        return c == '-' ? '_' : static_cast<char>(std::toupper(c));
+    });
+    return flag;
+}
+
+/// `GROQ_API_KEY` and `os.environ/GROQ_API_KEY` mean the same here.
+std::string key_name(const std::string& text) {
+    std::string_view variable = variable_in(text);
+    return variable.empty() ? text : std::string(variable);
+}
+
+bool well_formed(const Entry& entry) {
+    const Value* params = entry.value.find("litellm_params");
+    return params && params->is_map();
+}
+
+std::set<std::string> keys_used(const Fragment& fragment) {
+    std::set<std::string> names;
+    if (!fragment.key.empty()) names.insert(fragment.key);
+    const Value* models = fragment.root.find("models");
+    for (const Value& model : models ? models->items : std::vector<Value>()) {
+        const Value* params = model.find("litellm_params");
+        const Value* key = params ? params->find("api_key") : nullptr;
+        if (key && !variable_in(key->text).empty()) names.emplace(variable_in(key->text));
+    }
+    return names;
+}
+
+class FolderReader {
+public:
+    FolderReader(const Environment& env, Scope scope, Findings& findings, Document& document)
+        : env_(env), scope_(scope), findings_(findings), document_(document) {}
+
+    void read(const std::string& path) {
+        std::string flag = flag_of_file(path);
+        Document probe;
+        Findings found;
+        Fragment fragment = parse(path, flag, probe, found);
+        document_.sources.push_back(path);
+        bool on = env_.on(fragment.flag);
+        note_flag(fragment, on);
+        if (!on && scope_ == Scope::serving) return;
+        findings_.add(found.sorted());
+        document_.broken = document_.broken || probe.broken;
+        add_models(fragment, on);
+    }
+
+    /// A key without its flag does nothing, which is seldom meant.
+    void report_idle_keys() {
+        for (const auto& [key, fragment] : idle_) {
+            if (used_.contains(key) || env_.get(key).empty()) continue;
+            int line = env_.line(key);
+            Value at = fragment.root;
+            Diagnostic idle{Severity::warning, line ? env_.file() : *at.file, line ? line : at.line,
+                            fmt::format("{} is set, but {} is not 1, so its models are off: set "
+                                        "{}=1, or remove the key",
+                                        key, fragment.flag, fragment.flag)};
+            findings_.add(idle);
+        }
+    }
+
+    bool any_on() const { return any_on_; }
+
+private:
+    Fragment parse(const std::string& path, const std::string& flag, Document& probe,
+                   Findings& found) {
+        Fragment fragment;
+        fragment.flag = flag;
+        Value value = read_document_file(path, probe, found);
+        if (value.is_list()) {
+            fragment.root = Value::map(value);
+            fragment.root.set("models", std::move(value));
+            return fragment;
+        }
+        fragment.root = std::move(value);
+        fragment.mapping = true;
+        if (!fragment.root.is_map()) {
+            if (!probe.broken) {
+                found.error(fragment.root,
+                            "a fragment is a mapping with `models`, or a list of "
+                            "model_list entries");
+            }
+            fragment.root = Value::map(fragment.root);
+            return fragment;
+        }
+        check_keys(fragment.root, Section::fragment, found);
+        fragment.flag = text_of(fragment.root, "flag", found).value_or(flag);
+        fragment.key = key_name(text_of(fragment.root, "key", found).value_or(""));
+        if (!list_of(fragment.root, "models", found) && !fragment.root.find("models")) {
+            found.error(fragment.root, "the fragment has no `models`: list its models there");
+        }
+        return fragment;
+    }
+
+    void note_flag(const Fragment& fragment, bool on) {
+        any_on_ = any_on_ || on;
+        for (const std::string& key : keys_used(fragment)) {
+            if (on) {
+                used_.insert(key);
+            } else {
+                idle_.emplace(key, fragment);
+            }
+        }
+        std::string_view value = env_.get(fragment.flag);
+        int line = env_.line(fragment.flag);
+        if (on || value.empty() || value == "0" || line == 0) return;
+        findings_.add({Severity::warning, env_.file(), line,
+                       fmt::format("{} is on only when it is exactly 1: write {}=1 or {}=0",
+                                   fragment.flag, fragment.flag, fragment.flag)});
+    }
+
+    void add_models(const Fragment& fragment, bool on) {
+        const Value* models = fragment.root.find("models");
+        if (!models || !models->is_list()) return;
+        for (const Value& model : models->items) {
+            Entry entry{model, fragment.flag, on, fragment.mapping};
+            if (well_formed(entry)) {
+                spread(fragment, entry.value);
+                const Value* required = entry.value.find("model_info")->find("requires");
+                bool missing = required && env_.get(required->text).empty();
+                if (missing && scope_ == Scope::serving) continue;
+                entry.switched_on = on && !missing;
+            }
+            document_.entries.push_back(std::move(entry));
+        }
+    }
+
+    /// Writes what holds for the whole fragment into one of its models.
+    void spread(const Fragment& fragment, Value& model) {
+        Value* info = model.find("model_info");
+        if (!info || !info->is_map()) info = &model.set("model_info", Value::map(model));
+        Value& params = *model.find("litellm_params");
+        spread_base(fragment, params, *info);
+        if (!fragment.key.empty() && !params.find("api_key") &&
+            !params.find("litellm_credential_name")) {
+            params.set("api_key", Value::scalar("os.environ/" + fragment.key, params));
+        }
+        if (!info->find("tier")) {
+            const Value* tier = fragment.root.find("tier");
+            auto known = tier_of_flag(fragment.flag);
+            if (tier) {
+                info->set("tier", *tier);
+            } else if (known) {
+                info->set("tier", Value::scalar(std::string(name(*known)), *info));
+            }
+        }
+        spread_limits(fragment, *info);
+    }
+
+    void spread_base(const Fragment& fragment, Value& params, Value& info) {
+        std::string_view other = env_.get(fragment.flag + "_API_BASE");
+        const Value* own = params.find("api_base");
+        if (!own) own = params.find("base_url");
+        if (other.empty()) {
+            const Value* base = fragment.root.find("api_base");
+            if (base && !own) params.set("api_base", *base);
+            return;
+        }
+        const Value* model = params.find("model");
+        bool openai = model && model->text.starts_with("openai/") && !info.find("engine") &&
+                      (!own || own->text.contains("//api.openai.com"));
+        if (openai) info.set("provider", Value::scalar("openai", info));
+        Value base = Value::scalar(std::string(other), own ? *own : params);
+        info.erase("engine");
+        params.erase("base_url");
+        params.set("api_base", std::move(base));
+    }
+
+    static void spread_limits(const Fragment& fragment, Value& info) {
+        const Value* shared = fragment.root.find("limits");
+        if (!shared || !shared->is_list() || shared->items.empty()) return;
+        const Value* own = info.find("limits");
+        Value all = own && own->is_list() ? *own : Value::list(info);
+        for (Value limit : shared->items) {
+            if (limit.is_map() && !limit.find("scope")) {
+                limit.set("scope", Value::scalar("account", limit));
+            }
+            all.items.push_back(std::move(limit));
+        }
+        info.set("limits", std::move(all));
+    }
+
+    const Environment& env_;
+    Scope scope_;
+    Findings& findings_;
+    Document& document_;
+    std::set<std::string> used_;
+    std::map<std::string, Fragment> idle_;
+    bool any_on_ = false;
+};
+
+std::vector<std::string> fragment_files(const std::string& folder) {
+    std::vector<std::string> files;
+    std::error_code error;
+    for (fs::directory_iterator at(fs::path(folder) / "providers", error), end; !error && at != end;
+         at.increment(error)) {
+        std::string extension = at->path().extension().string();
+        if (extension == ".yaml" || extension == ".yml") files.push_back(at->path().string());
+    }
+    std::ranges::sort(files);
+    return files;
+}
+
+}  // namespace
+
+Document read_folder(const std::string& folder, const Environment& env, Scope scope,
+                     Findings& findings) {
+    Document document;
+    std::error_code error;
+    std::string base = (fs::path(folder) / "base.yaml").string();
+    if (fs::exists(base, error)) document = read_litellm_file(base, findings);
+    document.folder = true;
+    document.chain_file = (fs::path(folder) / "fallbacks.json").string();
+
+    FolderReader reader(env, scope, findings, document);
+    std::vector<std::string> files = fragment_files(folder);
+    for (const std::string& file : files) reader.read(file);
+    reader.report_idle_keys();
+    if (files.empty()) {
+        findings.add({Severity::error, (fs::path(folder) / "providers").string(), 1,
+                      "no *.yaml fragment here: name a folder that has providers/, or a LiteLLM "
+                      "config.yaml"});
+    } else if (!reader.any_on() && document.entries.empty()) {
+        findings.add({Severity::warning, env.file(), 1,
+                      "no provider is on, so no model is served: set a flag, such as LLAMACPP=1"});
+    }
+    if (fs::exists(document.chain_file, error)) {
+        document.chains = read_document_file(document.chain_file, document, findings);
+    }
+    return document;
+}
+
+}  // namespace config

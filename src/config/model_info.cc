@@ -1,0 +1,222 @@
+#include "config/model_info.h"
+
+#include "config/providers.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace config {
+namespace {
+
+constexpr std::uint64_t kMostTokens = 1'000'000'000'000;
+
+void read_tier(const Value& info, Target& target, Findings& findings) {
+    auto text = text_of(info, "tier", findings);
+    if (!text) return;
+    for (Tier tier : {Tier::free, Tier::flat, Tier::paid, Tier::local}) {
+        if (name(tier) != *text) continue;
+        target.tier = tier;
+        target.tier_stated = true;
+        return;
+    }
+    findings.error(*info.find("tier"),
+                   fmt::format("tier `{}` must be free, flat, paid or local", *text));
+}
+
+void read_mode(const Value& info, Target& target, Findings& findings) {
+    auto text = text_of(info, "mode", findings);
+    if (!text) return;
+    for (int i = 0; i < static_cast<int>(Mode::other); ++i) {
+        target.mode = static_cast<Mode>(i);
+        if (name(target.mode) == *text) return;
+    }
+    target.mode = Mode::other;
+    constexpr std::array<std::string_view, 10> kListed = {
+        "moderation", "realtime",         "ocr",          "batch",    "responses", "image_edit",
+        "search",     "video_generation", "vector_store", "guardrail"};
+    if (std::ranges::find(kListed, *text) != kListed.end()) return;
+    findings.warning(
+        *info.find("mode"),
+        fmt::format("mode `{}` is unknown: the alias is listed, but not served", *text));
+}
+
+bool* capability(Capabilities& has, std::string_view word) {
+    if (word == "streaming") return &has.streaming;
+    if (word == "tools") return &has.tools;
+    if (word == "vision") return &has.vision;
+    if (word == "reasoning") return &has.reasoning;
+    if (word == "json_schema") return &has.json_schema;
+    if (word == "diarization") return &has.diarization;
+    if (word == "agent") return &has.agent;
+    return nullptr;
+}
+
+/// LiteLLM's flags say what they say and leave the rest open, so that nothing
+/// is refused for a flag that is absent.
+void read_supports(const Value& info, Capabilities& has, Findings& findings) {
+    constexpr std::array<std::pair<std::string_view, std::string_view>, 4> kFlags = {{
+        {"supports_vision", "vision"},
+        {"supports_function_calling", "tools"},
+        {"supports_reasoning", "reasoning"},
+        {"supports_response_schema", "json_schema"},
+    }};
+    for (auto [key, word] : kFlags) {
+        auto supported = boolean_of(info, key, findings);
+        if (!supported) continue;
+        if (!has.stated) {
+            has.stated = has.tools = has.vision = has.json_schema = true;
+        }
+        *capability(has, word) = *supported;
+    }
+}
+
+void read_capabilities(const Value& info, Capabilities& has, Findings& findings) {
+    const Value* list = info.find("capabilities");
+    if (list) {
+        has.stated = true;
+        has.streaming = false;
+    }
+    for (const std::string& word : texts_of(info, "capabilities", findings)) {
+        if (bool* known = capability(has, word)) {
+            *known = true;
+        } else {
+            findings.warning(
+                *list,
+                fmt::format(
+                    "unknown capability `{}`{}; known are streaming, tools, vision, reasoning, "
+                    "json_schema, diarization, agent",
+                    word,
+                    did_you_mean(word, {"streaming", "tools", "vision", "reasoning", "json_schema",
+                                        "diarization", "agent"})));
+        }
+    }
+    read_supports(info, has, findings);
+}
+
+void read_engine(const Value& info, Target& target, Findings& findings) {
+    const Value* value = map_of(info, "engine", findings);
+    if (!value) return;
+    Engine engine;
+    engine.command = texts_of(*value, "command", findings);
+    if (auto ready = text_of(*value, "ready", findings)) engine.ready = *ready;
+    if (auto ttl = duration_of(*value, "ttl", findings)) engine.ttl = *ttl;
+    if (auto span = duration_of(*value, "start_timeout", findings)) engine.start_timeout = *span;
+    for (const Member& member : value->members) {
+        constexpr std::array<std::string_view, 4> kKnown = {"command", "ready", "ttl",
+                                                            "start_timeout"};
+        if (std::ranges::find(kKnown, member.name) != kKnown.end()) continue;
+        findings.warning(member.value,
+                         fmt::format("unknown key `{}` under engine is not read; known "
+                                     "are command, ready, ttl, start_timeout",
+                                     member.name));
+    }
+    if (engine.command.empty()) {
+        findings.error(*value, "`engine` needs a `command`: a list of program and arguments");
+    }
+    target.engine = std::move(engine);
+}
+
+bool known_info_key(std::string_view key) {
+    constexpr std::array<std::string_view, 22> kKnown = {"mode",
+                                                         "tier",
+                                                         "capabilities",
+                                                         "limits",
+                                                         "memory_gb",
+                                                         "device",
+                                                         "embedding_space",
+                                                         "note",
+                                                         "engine",
+                                                         "requires",
+                                                         "provider",
+                                                         "max_input_tokens",
+                                                         "max_output_tokens",
+                                                         "max_tokens",
+                                                         "id",
+                                                         "base_model",
+                                                         "access_groups",
+                                                         "description",
+                                                         "supported_environments",
+                                                         "team_id",
+                                                         "blocked",
+                                                         "output_vector_size"};
+    return std::ranges::find(kKnown, key) != kKnown.end() || key.starts_with("supports_") ||
+           key.starts_with("health_check_") || key.starts_with("disable_") ||
+           key.contains("_cost_per_") || key.ends_with("_cost");
+}
+
+void check_info_keys(const Value& info, Findings& findings) {
+    for (const Member& member : info.members) {
+        if (known_info_key(member.name)) continue;
+        findings.warning(
+            member.value,
+            fmt::format(
+                "unknown key `{}` under model_info is not read{}", member.name,
+                did_you_mean(member.name, {"mode", "tier", "capabilities", "limits", "memory_gb",
+                                           "device", "embedding_space", "note", "engine",
+                                           "requires", "max_input_tokens", "max_output_tokens",
+                                           "input_cost_per_token", "output_cost_per_token"})));
+    }
+}
+
+std::optional<std::uint64_t> tokens_of(const Value& info, std::string_view key,
+                                       Findings& findings) {
+    auto count = integer_of(info, key, 1, static_cast<std::int64_t>(kMostTokens), findings);
+    if (!count) return std::nullopt;
+    return static_cast<std::uint64_t>(*count);
+}
+
+}  // namespace
+
+std::string device_of_alias(std::string_view alias) {
+    constexpr std::array<std::pair<std::string_view, std::string_view>, 7> kPrefixes = {{
+        {"local-ollama-cuda-", "cuda"},
+        {"local-sdcpp-cuda-", "cuda"},
+        {"local-talkies-cuda-", "cuda"},
+        {"local-ollama-cpu-", "cpu"},
+        {"local-sdcpp-cpu-", "cpu"},
+        {"local-talkies-", "cpu"},
+        {"local-llamacpp-", "cpu"},
+    }};
+    for (auto [prefix, device] : kPrefixes) {
+        if (alias.starts_with(prefix)) return std::string(device);
+    }
+    return "";
+}
+
+void read_model_info(const Value& info, bool strict, Target& target, Findings& findings) {
+    if (strict) check_info_keys(info, findings);
+    read_tier(info, target, findings);
+    read_mode(info, target, findings);
+    read_capabilities(info, target.capabilities, findings);
+    target.max_input_tokens = tokens_of(info, "max_input_tokens", findings);
+    target.max_output_tokens = tokens_of(info, "max_output_tokens", findings);
+    if (!target.max_output_tokens)
+        target.max_output_tokens = tokens_of(info, "max_tokens", findings);
+    if (auto price = number_of(info, "input_cost_per_token", findings))
+        target.input_cost_per_token = *price;
+    if (auto price = number_of(info, "output_cost_per_token", findings))
+        target.output_cost_per_token = *price;
+    if (const Value* limits = list_of(info, "limits", findings)) {
+        target.limits = read_limits(*limits, findings);
+    }
+    target.device = text_of(info, "device", findings).value_or(device_of_alias(target.alias));
+    target.memory_gb = number_of(info, "memory_gb", findings).value_or(0);
+    target.embedding_space = text_of(info, "embedding_space", findings).value_or("");
+    target.note = text_of(info, "note", findings).value_or("");
+    read_engine(info, target, findings);
+}
+
+void pin_provider(const Value& info, bool strict, Target& target, Findings& findings) {
+    auto pinned = text_of(info, "provider", findings);
+    if (!pinned) return;
+    if (auto provider = provider_named(*pinned)) {
+        target.provider = *provider;
+    } else if (strict) {
+        findings.error(*info.find("provider"), fmt::format("provider `{}` is unknown", *pinned));
+    }
+}
+
+}  // namespace config

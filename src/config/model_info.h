@@ -1,0 +1,26 @@
+#pragma once
+
+#include "config/catalog.h"
+#include "config/findings.h"
+#include "config/value.h"
+
+#include <vector>
+
+namespace config {
+
+/// One item of `limits`, or nothing when it can't be used (reported) or states
+/// no figure (`limit: null`: to be learned).
+std::vector<Limit> read_limits(const Value& list, Findings& findings);
+
+/// What model_info says of a target: LiteLLM's keys and ours. With `strict`
+/// every unknown key is reported; LiteLLM itself allows any.
+void read_model_info(const Value& info, bool strict, Target& target, Findings& findings);
+
+/// `provider` of model_info names whose wire rules hold where the model's prefix
+/// and base would say otherwise: `openai` behind another host.
+void pin_provider(const Value& info, bool strict, Target& target, Findings& findings);
+
+/// cpu, cuda or empty, by the prefix of an alias.
+std::string device_of_alias(std::string_view alias);
+
+}  // namespace config

@@ -1,0 +1,152 @@
+#include "config/test_files.h"
+
+#include <gtest/gtest.h>
+
+namespace config {
+namespace {
+
+Loaded load_text(std::string_view text, std::map<std::string, std::string> env = {}) {
+    TestFiles files;
+    return load(files.write("config.yaml", text), Environment::of(std::move(env)), Scope::serving);
+}
+
+TEST(Settings, HaveDefaults) {
+    Settings settings = load_text("model_list: []\n").catalog->settings;
+    EXPECT_EQ(settings.total, base::Duration(600'000));
+    EXPECT_EQ(settings.num_retries, 0);
+    EXPECT_TRUE(settings.cooldowns);
+    EXPECT_TRUE(settings.master_key.empty());
+}
+
+TEST(Settings, TakeDeadlinesFromTheRouter) {
+    Settings settings = load_text(
+                            "router_settings: {timeout: 20, stream_timeout: 3, cooldown_time: 90, "
+                            "disable_cooldowns: true, num_retries: 2}\n"
+                            "litellm_settings: {request_timeout: 7, num_retries: 9}\n"
+                            "general_settings: {max_request_size_mb: 2}\n")
+                            .catalog->settings;
+    EXPECT_EQ(settings.total, base::Duration(20'000));
+    EXPECT_EQ(settings.attempt, base::Duration(7'000));
+    EXPECT_EQ(settings.first_content, base::Duration(3'000));
+    EXPECT_EQ(settings.between_chunks, base::Duration(3'000));
+    EXPECT_EQ(settings.cooldown, base::Duration(90'000));
+    EXPECT_FALSE(settings.cooldowns);
+    EXPECT_EQ(settings.num_retries, 2);
+    EXPECT_EQ(settings.max_body_bytes, 2u << 20);
+}
+
+TEST(Settings, TakeRouterKeysFromLitellmSettingsToo) {
+    Loaded loaded = load_text(
+        "litellm_settings: {request_timeout: 7, num_retries: 3, cooldown_time: 5, "
+        "default_fallbacks: []}\n");
+    EXPECT_EQ(loaded.catalog->settings.total, base::Duration(7'000));
+    EXPECT_EQ(loaded.catalog->settings.num_retries, 3);
+    EXPECT_EQ(loaded.catalog->settings.cooldown, base::Duration(5'000));
+    EXPECT_TRUE(loaded.diagnostics.empty()) << lines(loaded.diagnostics);
+}
+
+TEST(Settings, TakeOurMasterKeyFirst) {
+    std::string_view text = "general_settings: {master_key: os.environ/LITELLM_MASTER_KEY}\n";
+    EXPECT_EQ(
+        load_text(text, {{"LITELLM_MASTER_KEY", "theirs"}}).catalog->settings.master_key.reveal(),
+        "theirs");
+    EXPECT_EQ(load_text(text, {{"LITELLM_MASTER_KEY", "theirs"}, {"FREEWAY_MASTER_KEY", "ours"}})
+                  .catalog->settings.master_key.reveal(),
+              "ours");
+    EXPECT_TRUE(load_text("model_list: []\n", {{"LITELLM_MASTER_KEY", "theirs"}})
+                    .catalog->settings.master_key.empty());
+    Loaded unset = load_text(text);
+    EXPECT_TRUE(unset.catalog->settings.master_key.empty());
+    EXPECT_FALSE(unset.ok());
+    EXPECT_EQ(load_text("general_settings: {master_key: sk-literal}\n")
+                  .catalog->settings.master_key.reveal(),
+              "sk-literal");
+}
+
+TEST(Settings, NameTheRightPlaceOfAMisplacedKey) {
+    Loaded loaded = load_text(
+        "general_settings:\n  cache: true\n  drop_params: true\n  fallbacks: []\n"
+        "  timeout: 3\nrouter_settings:\n  master_key: x\n  request_timeout: 5\n"
+        "litellm_settings:\n  model_list: []\nmaster_key: y\n");
+    auto belongs = [&](std::string_view key) {
+        const Diagnostic* one = about(loaded.diagnostics, "`" + std::string(key) + "` under");
+        return one ? one->text.substr(one->text.find("belongs")) : "none";
+    };
+    EXPECT_EQ(belongs("cache"), "belongs under litellm_settings");
+    EXPECT_EQ(belongs("drop_params"), "belongs under litellm_settings");
+    EXPECT_EQ(belongs("fallbacks"), "belongs under router_settings");
+    EXPECT_EQ(belongs("timeout"), "belongs under router_settings");
+    EXPECT_EQ(belongs("master_key"), "belongs under general_settings");
+    EXPECT_EQ(belongs("request_timeout"), "belongs under litellm_settings");
+    EXPECT_EQ(belongs("model_list"), "belongs at the top level of the file");
+    EXPECT_TRUE(loaded.catalog->settings.master_key.empty());
+    EXPECT_EQ(loaded.catalog->settings.total, base::Duration(600'000))
+        << "a misplaced key must not act";
+    EXPECT_TRUE(loaded.ok());
+}
+
+TEST(Settings, ReportWhatIsAcceptedWithoutEffectOnce) {
+    Loaded loaded = load_text(
+        "guardrails: [x]\nlitellm_settings:\n  callbacks: [prometheus, my.handler]\n"
+        "  success_callback: [langfuse]\n  cache: true\n"
+        "general_settings: {database_url: x, custom_auth: my.auth}\n"
+        "router_settings: {retry_after: 5, fallback: []}\nmodle_list: []\n");
+    for (std::string_view part :
+         {"`guardrails`", "`prometheus` has no effect", "`my.handler` has no effect: it is Python",
+          "`langfuse`", "`cache`", "`database_url`", "`custom_auth` is Python", "`retry_after`",
+          "did you mean `fallbacks`", "did you mean `model_list`"}) {
+        auto count = std::ranges::count_if(
+            loaded.diagnostics, [&](const Diagnostic& one) { return one.text.contains(part); });
+        EXPECT_EQ(count, 1) << part << "\n" << lines(loaded.diagnostics);
+    }
+    EXPECT_TRUE(loaded.ok());
+}
+
+constexpr std::string_view kThree = R"(model_list:
+  - {model_name: a, litellm_params: {model: groq/a, api_key: k}}
+  - {model_name: b, litellm_params: {model: mistral/b, api_key: k}}
+  - {model_name: x/c, litellm_params: {model: cohere/c, api_key: k}}
+  - {model_name: off, litellm_params: {model: openai/c, api_key: os.environ/FW_T_KEY}}
+)";
+
+TEST(Settings, GiveTheDefaultChainToAliasesWithoutOne) {
+    Loaded loaded =
+        load_text(std::string(kThree) +
+                  "router_settings:\n  default_fallbacks: [b, off]\n  fallbacks: [{a: []}]\n");
+    EXPECT_EQ(loaded.catalog->settings.default_fallbacks, (std::vector<std::string>{"b", "off"}));
+    EXPECT_TRUE(loaded.catalog->find("a")->chain.empty());
+    EXPECT_EQ(loaded.catalog->find("b")->chain, std::vector<std::string>{"off"});
+    EXPECT_EQ(loaded.catalog->find("x/c")->chain, (std::vector<std::string>{"b", "off"}));
+}
+
+TEST(Settings, TakeTheStarForTheDefaultChain) {
+    Loaded loaded =
+        load_text(std::string(kThree) + "litellm_settings:\n  fallbacks: [{\"*\": [b]}]\n");
+    EXPECT_EQ(loaded.catalog->find("a")->chain, std::vector<std::string>{"b"});
+}
+
+TEST(Settings, FindAChainWithoutTheProviderPrefix) {
+    Loaded loaded =
+        load_text(std::string(kThree) + "router_settings:\n  fallbacks: [{c: [a, {model: b}]}]\n");
+    EXPECT_EQ(loaded.catalog->find("x/c")->chain, (std::vector<std::string>{"a", "b"}));
+}
+
+TEST(Settings, KeepSpecialFallbacksApart) {
+    Loaded loaded =
+        load_text(std::string(kThree) +
+                  "router_settings:\n  context_window_fallbacks: [{a: [b, nobody, off]}]\n"
+                  "  content_policy_fallbacks: [{b: [a]}]\n");
+    const Settings& settings = loaded.catalog->settings;
+    EXPECT_TRUE(settings.context_fallbacks_set);
+    EXPECT_EQ(settings.context_window_fallbacks.find("a")->second,
+              (std::vector<std::string>{"b", "off"}));
+    EXPECT_EQ(settings.content_policy_fallbacks.find("b")->second, std::vector<std::string>{"a"});
+    const Diagnostic* unknown = about(loaded.diagnostics, "names `nobody`");
+    ASSERT_TRUE(unknown);
+    EXPECT_EQ(unknown->severity, Severity::error);
+    EXPECT_EQ(unknown->line, 7);
+    EXPECT_FALSE(load_text(kThree).catalog->settings.context_fallbacks_set);
+}
+
+}  // namespace
+}  // namespace config

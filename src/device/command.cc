@@ -1,0 +1,91 @@
+#include "device/command.h"
+
+#include "device/fetch.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <optional>
+#include <string_view>
+
+#include <unistd.h>
+
+namespace device {
+namespace {
+
+namespace fs = std::filesystem;
+using base::ErrorKind;
+using base::Result;
+
+bool is_program(const fs::path& path) {
+    std::error_code ignored;
+    return fs::is_regular_file(path, ignored) && ::access(path.c_str(), X_OK) == 0;
+}
+
+std::optional<std::string> on_path(const std::string& word) {
+    const char* variable = std::getenv("PATH");
+    std::string_view rest = variable ? variable : "/usr/local/bin:/usr/bin:/bin";
+    while (!rest.empty()) {
+        const std::size_t colon = rest.find(':');
+        const std::string_view folder = rest.substr(0, colon);
+        rest = colon == std::string_view::npos ? std::string_view() : rest.substr(colon + 1);
+        if (folder.starts_with('/') && is_program(fs::path(folder) / word)) return fs::path(folder) / word;
+    }
+    return std::nullopt;
+}
+
+/// The file under one of the roots, as an absolute path.
+std::optional<std::string> under_roots(const std::string& word, const Places& places) {
+    std::error_code ignored;
+    for (const std::string& root : places.roots)
+        if (const fs::path path = fs::absolute(fs::path(root) / word, ignored); fs::is_regular_file(path, ignored))
+            return path.lexically_normal();
+    return std::nullopt;
+}
+
+Result<std::string> llama_server(const Places& places) {
+    if (const char* chosen = std::getenv("LLAMACPP_SERVER"); chosen && *chosen) {
+        if (is_program(chosen)) return fs::absolute(chosen);
+        return base::fail(ErrorKind::io, "LLAMACPP_SERVER is no program: correct it or unset it");
+    }
+    if (auto found = on_path("llama-server")) return *found;
+    const fs::path built = fs::absolute(places.data_dir) / "engines" / "llamacpp" / "llama-server";
+    if (is_program(built)) return built;
+    return base::fail(ErrorKind::io, "no llama-server: run dev/engine, or set LLAMACPP_SERVER");
+}
+
+Result<std::string> program(const std::string& word, const Places& places) {
+    if (word == "llama-server") return llama_server(places);
+    std::optional<std::string> found;
+    if (word.find('/') == std::string::npos) found = on_path(word);
+    else if (word.starts_with('/')) found = word;
+    else found = under_roots(word, places);
+    if (found && is_program(*found)) return *found;
+    return base::fail(ErrorKind::io, "no program " + word + ": install it or correct the engine's command");
+}
+
+Result<std::string> argument(const std::string& word, const Places& places) {
+    if (word.starts_with("http://") || word.starts_with("https://")) {
+        const std::string file = model_file(places.data_dir, word);
+        std::error_code ignored;
+        if (fs::is_regular_file(file, ignored)) return file;
+        return base::fail(ErrorKind::io, fs::path(file).filename().string() + " is not here yet: run `freeway pull`");
+    }
+    if (word.empty() || word.starts_with('-') || word.starts_with('/')) return word;
+    return under_roots(word, places).value_or(word);
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> resolve_command(const std::vector<std::string>& command, const Places& places) {
+    if (command.empty()) return base::fail(ErrorKind::io, "the engine's command is empty");
+    std::vector<std::string> resolved;
+    resolved.reserve(command.size());
+    for (const std::string& word : command) {
+        auto made = resolved.empty() ? program(word, places) : argument(word, places);
+        if (!made) return std::unexpected(made.error());
+        resolved.push_back(std::move(*made));
+    }
+    return resolved;
+}
+
+}  // namespace device

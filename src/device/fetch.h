@@ -1,0 +1,36 @@
+#pragma once
+
+#include "base/result.h"
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace device {
+
+struct FetchProgress {
+    std::uint64_t done = 0;
+    std::optional<std::uint64_t> total;
+};
+
+struct FetchRequest {
+    std::string url;          ///< http or https
+    std::string destination;  ///< file; written as `destination.part` and renamed when whole
+    std::string sha256;       ///< lower-case hex, or empty
+    int tries = 5;            ///< connections that may break before giving up
+};
+
+/// Downloads a file and blocks until it is there. A broken connection is resumed with
+/// Range (and If-Range, so that a changed file starts again), also by a later call;
+/// up to 5 redirects are followed and no credential is ever sent. A file already there
+/// with the right checksum is left alone. Disk space is checked first.
+/// Errors: bad_input (URL), connect/tls/timed_out/reset, refused (status, checksum: the
+/// partial file is removed), io.
+base::Result<void> fetch(const FetchRequest& request, const std::function<void(FetchProgress)>& progress);
+
+/// Where the file behind a model's URL is kept: DATA_DIR/models/<last path segment>.
+std::string model_file(const std::string& data_dir, std::string_view url);
+
+}  // namespace device

@@ -1,0 +1,24 @@
+#pragma once
+
+#include "base/result.h"
+#include "net/upstream.h"
+
+#include <string>
+#include <string_view>
+
+namespace device {
+
+/// An http(s) URL of a file, for fetching.
+struct Url {
+    net::Endpoint endpoint;
+    std::string target;  ///< path and query
+};
+
+/// Credentials in the URL are refused: they would end up in logs. bad_input; the
+/// detail never repeats the text.
+base::Result<Url> parse_url(std::string_view text);
+
+/// What a Location header means (RFC 3986, 5.2): absolute, or relative to `base`.
+base::Result<Url> follow(const Url& base, std::string_view location);
+
+}  // namespace device

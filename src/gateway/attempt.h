@@ -1,0 +1,16 @@
+#pragma once
+
+#include "gateway/session.h"
+#include "route/decide.h"
+
+namespace gateway {
+
+/// Calls one candidate and, if it serves, relays its answer to the client. nullopt:
+/// the client has its whole answer. Otherwise the failure; if content was already
+/// sent, the client has been told in its stream and `committed` is true. Adds one
+/// step to the record. `last`: nobody is left after it, so it gets the whole rest of
+/// the request's time.
+net::Task<std::optional<llm::Failure>> attempt(Session& session, const route::Candidate& candidate, bool last,
+                                               bool& committed);
+
+}  // namespace gateway

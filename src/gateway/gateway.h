@@ -1,0 +1,84 @@
+#pragma once
+
+#include "config/catalog.h"
+#include "device/supervisor.h"
+#include "net/upstream.h"
+#include "net/worker.h"
+#include "route/benches.h"
+#include "route/record.h"
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace gateway {
+
+/// Members of a request that a target has refused by name: they are left out from
+/// the next request on. Bounded; forgotten at restart.
+class LearnedRejects {
+public:
+    static constexpr std::size_t kMostTargets = 1024;
+    static constexpr std::size_t kMostMembers = 16;
+    void learn(const std::string& target, const std::string& member);
+    std::vector<std::string> of(const std::string& target) const;
+
+private:
+    mutable std::mutex mutex_;
+    std::map<std::string, std::vector<std::string>> members_;
+    std::atomic<bool> any_{false};
+};
+
+/// Attempts under way for the targets that state max_parallel_requests.
+class InFlight {
+public:
+    /// Held by the attempt; destroying it frees the slot on every way out.
+    class Slot {
+    public:
+        Slot() = default;
+        explicit Slot(std::atomic<int>* count) : count_(count) {}
+        ~Slot() {
+            if (count_) count_->fetch_sub(1);
+        }
+        Slot(Slot&& other) noexcept : count_(std::exchange(other.count_, nullptr)) {}
+        Slot& operator=(Slot&&) = delete;
+
+    private:
+        std::atomic<int>* count_ = nullptr;
+    };
+    /// False if `most` are under way already.
+    bool take(const config::Target& target, std::optional<Slot>& slot);
+
+private:
+    std::mutex mutex_;
+    std::map<std::string, std::atomic<int>> counts_;
+};
+
+/// What all workers share.
+struct Gateway {
+    route::Benches benches;
+    route::Records records;
+    LearnedRejects rejects;
+    InFlight in_flight;
+    device::Supervisor* engines = nullptr;   ///< set before the first request
+    std::atomic<std::uint64_t> requests{0};
+    std::atomic<int> active{0};              ///< requests being answered
+    std::atomic<bool> draining{false};
+};
+
+/// One worker's side of the gateway. Used on its thread only.
+struct Lane {
+    Gateway& shared;
+    net::Worker& worker;
+    net::UpstreamClient upstream;
+    config::Snapshot catalog;   ///< replaced on this thread when configuration is reloaded
+    std::string id_prefix;      ///< random, so that ids of two starts differ
+    std::uint64_t counter = 0;
+
+    std::string next_id();
+};
+
+}  // namespace gateway

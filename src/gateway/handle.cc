@@ -1,0 +1,232 @@
+#include "gateway/handle.h"
+
+#include "base/log.h"
+#include "gateway/attempt.h"
+#include "gateway/auth.h"
+#include "route/consequences.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace gateway {
+
+using llm::Failure;
+using llm::Outcome;
+using route::Skip;
+
+namespace {
+
+ClientError unreadable(const base::Error& error) {
+    switch (error.kind) {
+        case base::ErrorKind::too_large: return {413, error.detail, "invalid_request_error", "body_too_large", {}, {}};
+        case base::ErrorKind::timed_out: return {408, "The body came too slowly.", "invalid_request_error", "body_timeout", {}, {}};
+        default: return {400, error.detail, "invalid_request_error", "bad_request", {}, {}};
+    }
+}
+
+void note_skip(Session& session, const route::Candidate& candidate) {
+    route::Step step;
+    step.alias = candidate.target->alias;
+    step.target = candidate.target->id;
+    step.skip = candidate.skip;
+    step.detail = candidate.why;
+    step.back_in = candidate.back_in;
+    step.outcome = candidate.cause;
+    session.record->steps.push_back(std::move(step));
+}
+
+/// What a failed attempt means for the requests to come.
+void learn(Session& session, const config::Target& target, const Failure& failure, bool probing) {
+    Gateway& shared = session.lane.shared;
+    if (failure.outcome == Outcome::client_gone) {
+        if (probing) shared.benches.release_probe(target);
+        return;
+    }
+    if (failure.outcome == Outcome::unsupported && session.request.find(failure.parameter))
+        shared.rejects.learn(target.id, failure.parameter);
+    const config::Settings& settings = session.catalog->settings;
+    if (!settings.cooldowns) return;
+    const auto cooldown = target.cooldown ? target.cooldown : settings.cooldown;
+    const base::Time now = base::Clock::now();
+    const auto bench = shared.benches.failed(target, failure, cooldown, now);
+    if (!bench) return;
+    session.step().back_in = std::chrono::ceil<base::Duration>(bench->until - now);
+    const bool serious = failure.outcome == Outcome::unauthorized || failure.outcome == Outcome::gone;
+    if (bench->strikes == 1 || !serious)
+        base::log::write(serious ? base::log::Level::error : base::log::Level::info, "bench",
+                         {{"what", bench->key},
+                          {"cause", llm::name(bench->cause)},
+                          {"source", route::name(bench->source)},
+                          {"seconds", session.step().back_in->count() / 1000},
+                          {"detail", failure.detail}});
+}
+
+bool somebody_left(const route::Decision& decision, std::size_t from) {
+    return std::any_of(decision.candidates.begin() + static_cast<std::ptrdiff_t>(from), decision.candidates.end(),
+                       [](const route::Candidate& c) { return c.skip == Skip::none; });
+}
+
+enum class Next { move_on, answer };
+
+/// After a failure: who may still follow.
+Next after(Session& session, route::Decision& decision, std::size_t failed, const Failure& failure) {
+    const base::Time now = base::Clock::now();
+    Gateway& shared = session.lane.shared;
+    if (failure.outcome == Outcome::context_overflow)
+        route::after_context_overflow(*session.catalog, shared.benches, session.ask, now, decision, failed);
+    if (failure.outcome == Outcome::content_filtered)
+        return route::after_content_refusal(*session.catalog, shared.benches, session.ask, now, decision, failed)
+                   ? Next::move_on
+                   : Next::answer;
+    return route::consequence(failure.outcome).move_on ? Next::move_on : Next::answer;
+}
+
+/// Told in its own stream: the client has content of an answer that broke.
+net::Task<> end_broken_stream(Session& session, const Failure& failure) {
+    const route::Consequence& row = route::consequence(failure.outcome);
+    ClientError error{row.status, fmt::format("{} broke off: {}", session.record->served_by, failure.detail),
+                      std::string(row.type), std::string(row.code), {}, {}};
+    co_await session.refuse(std::move(error));
+}
+
+struct Walked {
+    bool answered = false;
+    std::optional<std::size_t> last_asked;   ///< index of the last candidate that was called
+    std::optional<Failure> last_failure;
+};
+
+/// One attempt at a candidate that the decision lets through, with all that belongs
+/// to its start and end. True: the request is over.
+net::Task<bool> try_candidate(Session& session, route::Decision& decision, std::size_t i, Walked& walked) {
+    route::Candidate& candidate = decision.candidates[i];
+    const config::Target& target = *candidate.target;
+    Gateway& shared = session.lane.shared;
+    bool probing = false;
+    std::optional<InFlight::Slot> slot;
+    if (decision.candidates.size() > 1) {
+        if (auto bench = shared.benches.admit(target, base::Clock::now(), probing)) {
+            route::set_aside(candidate, *bench, base::Clock::now());
+            note_skip(session, candidate);
+            co_return false;
+        }
+    }
+    if (!shared.in_flight.take(target, slot)) {
+        candidate.skip = Skip::concurrency;
+        candidate.why = fmt::format("{} requests are under way", *target.max_parallel_requests);
+        candidate.cause = Outcome::busy;
+        if (probing) shared.benches.release_probe(target);
+        note_skip(session, candidate);
+        co_return false;
+    }
+    bool committed = false;
+    auto failure = co_await attempt(session, candidate, !somebody_left(decision, i + 1), committed);
+    if (!failure) {
+        shared.benches.served(target, base::Clock::now());
+        co_return true;
+    }
+    learn(session, target, *failure, probing);
+    if (failure->outcome == Outcome::client_gone) {
+        session.exchange.mark_gone();
+        co_return true;
+    }
+    if (committed) {
+        co_await end_broken_stream(session, *failure);
+        co_return true;
+    }
+    if (session.step().skip == Skip::none) walked.last_asked = i;
+    walked.last_failure = std::move(failure);
+    co_return false;
+}
+
+/// Asks the candidates in order, each at most once.
+net::Task<Walked> walk(Session& session, route::Decision& decision) {
+    Walked walked;
+    for (std::size_t i = 0; i < decision.candidates.size(); ++i) {
+        if (decision.candidates[i].skip != Skip::none) {
+            note_skip(session, decision.candidates[i]);
+            continue;
+        }
+        if (base::Clock::now() >= session.total_by) break;
+        walked.last_failure.reset();
+        walked.answered = co_await try_candidate(session, decision, i, walked);
+        if (walked.answered) break;
+        if (walked.last_failure && after(session, decision, i, *walked.last_failure) == Next::answer) break;
+    }
+    co_return walked;
+}
+
+/// Configured same-target retries: only of the last one asked, only when nobody else
+/// is left and a moment may help.
+net::Task<bool> retry_last(Session& session, route::Decision& decision, Walked& walked) {
+    if (!walked.last_asked || !walked.last_failure) co_return false;
+    const std::size_t index = *walked.last_asked;
+    const int retries = decision.candidates[index].target->num_retries.value_or(session.catalog->settings.num_retries);
+    for (int i = 0; i < retries && route::consequence(walked.last_failure->outcome).worth_waiting; ++i) {
+        const base::Time at = base::Clock::now() + base::Duration(300) * (1 << std::min(i, 4));
+        if (at >= session.total_by) break;
+        net::Timer timer(session.lane.worker.loop.get_executor(), at);
+        session.abort.attach(&timer);
+        co_await timer.async_wait(net::kAwait);
+        session.abort.attach(nullptr);
+        if (session.abort.aborted()) co_return true;
+        bool committed = false;
+        auto failure = co_await attempt(session, decision.candidates[index], true, committed);
+        if (!failure) co_return true;
+        learn(session, *decision.candidates[index].target, *failure, false);
+        if (committed) co_await end_broken_stream(session, *failure);
+        if (committed || failure->outcome == Outcome::client_gone) co_return true;
+        walked.last_failure = std::move(failure);
+    }
+    co_return false;
+}
+
+}  // namespace
+
+route::Ask ask_of(const llm::ChatRequest& request) {
+    route::Ask ask;
+    ask.model = request.model;
+    ask.mode = request.endpoint == llm::Endpoint::chat ? config::Mode::chat : config::Mode::completion;
+    ask.tools = request.wants_tools;
+    ask.vision = request.wants_vision;
+    ask.json_schema = request.wants_json_schema;
+    ask.prompt_bytes = request.prompt_bytes;
+    return ask;
+}
+
+ClientError unknown_model(const config::Catalog& catalog, const std::string& model) {
+    const std::string hint = catalog.aliases.empty()
+                                 ? "No provider is enabled: set a flag to 1 in .env."
+                                 : "GET /v1/models lists the names that are served.";
+    return {404, fmt::format("The model `{}` does not exist here. {}", model.substr(0, 200), hint),
+            "invalid_request_error", "model_not_found", "model", {}};
+}
+
+net::Task<> handle_chat(Lane& lane, net::Exchange& exchange, llm::Endpoint endpoint) {
+    Session session(lane, exchange);
+    const config::Settings& settings = session.catalog->settings;
+    if (auto refused = authenticate(settings.master_key, exchange.head.headers)) co_return co_await session.refuse(*refused);
+
+    auto body = co_await exchange.read_body(settings.max_body_bytes);
+    if (!body) co_return co_await session.refuse(unreadable(body.error()));
+    auto parsed = llm::parse_chat(std::move(*body), endpoint);
+    if (!parsed) co_return co_await session.refuse(unreadable(parsed.error()));
+    session.request = std::move(*parsed);
+    session.record->asked = session.request.model;
+    session.record->stream = session.request.stream;
+    session.ask = ask_of(session.request);
+
+    auto decision = route::decide(*session.catalog, lane.shared.benches, session.ask, base::Clock::now(), lane.counter);
+    if (!decision) co_return co_await session.refuse(unknown_model(*session.catalog, session.request.model));
+
+    exchange.watch_hangup([&session] {
+        session.exchange.mark_gone();
+        session.abort.abort();
+    });
+    Walked walked = co_await walk(session, *decision);
+    if (!walked.answered) walked.answered = co_await retry_last(session, *decision, walked);
+    if (walked.answered) co_return;
+    co_await session.refuse(chain_error(*session.record, base::Clock::now() >= session.total_by));
+}
+
+}  // namespace gateway

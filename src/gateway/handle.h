@@ -1,0 +1,17 @@
+#pragma once
+
+#include "gateway/session.h"
+
+namespace gateway {
+
+/// The request path of /v1/chat/completions and /v1/completions: authenticate → read →
+/// decide → attempt → relay → settle. The order of the path is this function.
+net::Task<> handle_chat(Lane& lane, net::Exchange& exchange, llm::Endpoint endpoint);
+
+/// What a parsed request asks of a target.
+route::Ask ask_of(const llm::ChatRequest& request);
+
+/// Error for an alias that nobody configured.
+ClientError unknown_model(const config::Catalog& catalog, const std::string& model);
+
+}  // namespace gateway

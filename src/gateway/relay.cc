@@ -1,0 +1,74 @@
+#include "gateway/relay.h"
+
+namespace gateway {
+
+using llm::Failure;
+using llm::Outcome;
+
+namespace {
+
+/// What a stream may hold back before its first content (role deltas, comments).
+constexpr std::size_t kMostHeld = 1u << 20;
+
+Failure client_left() { return {.outcome = Outcome::client_gone, .detail = "the client left"}; }
+
+}  // namespace
+
+Failure transport_failure(const base::Error& error) {
+    Failure failure;
+    failure.detail = error.detail;
+    failure.scope = llm::Scope::target;
+    switch (error.kind) {
+        case base::ErrorKind::gone: failure.outcome = Outcome::client_gone; break;
+        case base::ErrorKind::timed_out: failure.outcome = Outcome::timeout; break;
+        case base::ErrorKind::protocol:
+        case base::ErrorKind::too_large: failure.outcome = Outcome::malformed; break;
+        default: failure.outcome = Outcome::transient; break;
+    }
+    return failure;
+}
+
+net::Task<std::optional<Failure>> relay(Session& session, net::UpstreamReply& reply, llm::StreamDecoder& decoder,
+                                        const std::string& alias, const Limits& limits, bool& committed) {
+    std::string out;
+    bool ended = false;
+    while (!ended) {
+        const base::Time deadline =
+            committed ? std::min(limits.attempt_by, base::Clock::now() + limits.gap) : limits.first_by;
+        auto bytes = co_await reply.next(deadline);
+        std::optional<Failure> failure;
+        if (!bytes) {
+            failure = transport_failure(bytes.error());
+            if (failure->outcome == Outcome::timeout)
+                failure->detail = committed ? "nothing came between two chunks within the time limit"
+                                            : "no content came within the time limit";
+        } else if (bytes->empty()) {
+            failure = decoder.finish(out);
+            ended = true;
+        } else {
+            failure = decoder.feed(*bytes, out);
+            ended = decoder.done();
+        }
+        if (failure && failure->outcome == Outcome::client_gone) co_return failure;
+        if (!decoder.committed() && (failure || !ended)) {
+            if (!failure && out.size() > kMostHeld)
+                failure = Failure{.outcome = Outcome::malformed, .detail = "a megabyte of stream without content"};
+            if (failure) co_return failure;
+            continue;
+        }
+        if (!committed) {
+            committed = true;
+            session.record->served_by = alias;
+            session.step().outcome = Outcome::served;
+            if (!co_await session.begin_stream()) co_return client_left();
+        }
+        if (!out.empty() && !co_await session.exchange.write(out)) co_return client_left();
+        out.clear();
+        if (failure) co_return failure;
+    }
+    session.record->usage = decoder.usage();
+    if (!co_await session.exchange.end_stream()) co_return client_left();
+    co_return std::nullopt;
+}
+
+}  // namespace gateway

@@ -1,0 +1,54 @@
+#pragma once
+
+#include "gateway/errors.h"
+#include "gateway/gateway.h"
+#include "llm/dialect.h"
+#include "net/http_server.h"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace gateway {
+
+/// One client request on its way: what it asks, what was decided, what was tried.
+/// Lives in the handler's coroutine; its destructor writes the access line and files
+/// the decision record.
+class Session {
+public:
+    Session(Lane& lane, net::Exchange& exchange);
+    ~Session();
+    Session(const Session&) = delete;
+    Session& operator=(const Session&) = delete;
+
+    Lane& lane;
+    net::Exchange& exchange;
+    config::Snapshot catalog;
+    llm::ChatRequest request;
+    route::Ask ask;
+    std::shared_ptr<route::Record> record;
+    net::AbortHandle abort;
+    base::Time total_by;
+    bool streaming = false;   ///< response bytes of a stream have been sent
+
+    route::Step& step() { return record->steps.back(); }
+    base::Duration elapsed() const;
+
+    /// A whole answer with the x-freeway-* headers.
+    net::Task<bool> answer(int status, std::string_view content_type, std::string_view body,
+                           std::optional<base::Duration> retry_after = std::nullopt);
+    /// The head of a stream, once.
+    net::Task<bool> begin_stream();
+    /// An error: as an answer, or as the last frames of a stream that has begun.
+    net::Task<> refuse(ClientError error);
+
+private:
+    std::vector<net::Header> headers(std::optional<base::Duration> retry_after);
+    std::string attempts_;
+    std::string trail_;
+    std::string retry_after_;
+};
+
+}  // namespace gateway

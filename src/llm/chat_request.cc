@@ -1,0 +1,224 @@
+#include "llm/chat_request.h"
+
+#include "llm/json.h"
+
+#include <algorithm>
+#include <array>
+#include <simdjson.h>
+
+#include <fmt/format.h>
+
+namespace llm {
+namespace {
+
+using base::ErrorKind;
+using json::Cursor;
+
+/// What an image counts for in prompt_bytes, whatever its encoding weighs:
+/// about a thousand tokens.
+constexpr std::uint64_t kImageBytes = 4096;
+
+std::string_view type_name(std::string_view value) {
+    switch (value.empty() ? '\0' : value.front()) {
+        case '{': return "an object";
+        case '[': return "an array";
+        case '"': return "a string";
+        case 't':
+        case 'f': return "a boolean";
+        case 'n': return "null";
+        default: return "a number";
+    }
+}
+
+std::unexpected<base::Error> refuse(std::string text) {
+    return base::fail(ErrorKind::bad_input, std::move(text));
+}
+
+std::unexpected<base::Error> not_json(const Cursor& in, std::string_view body) {
+    if (body.find_first_not_of(" \t\r\n") == body.npos)
+        return refuse("the body is empty; send a JSON object with `model` and `messages`");
+    return refuse(fmt::format("the body is not valid JSON: it breaks at byte {} of {}", in.position(),
+                              body.size()));
+}
+
+/// Reads the client's object and fills a ChatRequest in passing.
+class Reader {
+public:
+    explicit Reader(ChatRequest& request) : request_(request), in_(request.body) {}
+
+    base::Result<void> read();
+
+private:
+    void member(std::string_view key);
+    void messages();
+    void message();
+    void content_parts();
+    void part();
+    std::size_t offset(std::string_view view) const {
+        return static_cast<std::size_t>(view.data() - request_.body.data());
+    }
+
+    ChatRequest& request_;
+    Cursor in_;
+    std::size_t messages_ = 0;
+    std::uint64_t image_bytes_ = 0;  ///< bytes of image parts in the body
+    std::uint64_t images_ = 0;
+    std::string wrong_;              ///< what is wrong with the messages
+};
+
+base::Result<void> Reader::read() {
+    if (in_.peek() != '{' && in_.peek() != '\0') {
+        std::string_view first = std::string_view(request_.body).substr(in_.position());
+        return refuse(fmt::format("the body must be a JSON object, not {}", type_name(first)));
+    }
+    std::string_view key;
+    in_.enter_object();
+    while (in_.next_member(key)) member(key);
+    if (!wrong_.empty()) return refuse(wrong_);
+    if (!in_.complete()) return not_json(in_, request_.body);
+    if (!simdjson::validate_utf8(request_.body)) return refuse("the body is not valid UTF-8");
+    if (images_ > 0) {
+        request_.wants_vision = true;
+        request_.prompt_bytes -= std::min(request_.prompt_bytes, image_bytes_);
+        request_.prompt_bytes += images_ * kImageBytes;
+    }
+    return {};
+}
+
+void Reader::member(std::string_view key) {
+    std::size_t begin = offset(key) - 1;
+    std::string name = key.find('\\') == key.npos ? std::string(key) : json::unescape(key);
+    in_.peek();
+    std::size_t value_begin = in_.position();
+    bool is_prompt = name == (request_.endpoint == Endpoint::chat ? "messages" : "prompt");
+    if (is_prompt && request_.endpoint == Endpoint::chat && in_.peek() == '[') messages();
+    else in_.skip();
+    if (in_.failed() || !wrong_.empty()) return;
+    Span value{value_begin, in_.position()};
+    if (is_prompt) request_.prompt_bytes = value.end - value.begin;
+    request_.members.push_back({std::move(name), {begin, value.end}, value});
+}
+
+void Reader::messages() {
+    in_.enter_array();
+    while (in_.next_element()) {
+        if (in_.peek() != '{') {
+            std::string_view element = in_.value();
+            if (in_.failed()) return;
+            wrong_ = fmt::format("`messages[{}]` must be an object with `role` and `content`, not {}",
+                                 messages_, type_name(element));
+            return;
+        }
+        message();
+        ++messages_;
+    }
+    if (!in_.failed() && messages_ == 0)
+        wrong_ = "`messages` is empty; it needs at least one message";
+}
+
+void Reader::message() {
+    std::string_view key;
+    in_.enter_object();
+    while (in_.next_member(key)) {
+        if (key == "content" && in_.peek() == '[') content_parts();
+        else in_.skip();
+    }
+}
+
+void Reader::content_parts() {
+    in_.enter_array();
+    while (in_.next_element()) {
+        if (in_.peek() == '{') part();
+        else in_.skip();
+    }
+}
+
+void Reader::part() {
+    std::size_t begin = in_.position();
+    bool image = false;
+    std::string_view key;
+    in_.enter_object();
+    while (in_.next_member(key)) {
+        std::string_view value = in_.value();
+        if (key == "type") image = value == "\"image_url\"" || value == "\"input_image\"";
+    }
+    if (!image) return;
+    ++images_;
+    image_bytes_ += in_.position() - begin;
+}
+
+base::Result<void> no_duplicates(const ChatRequest& request) {
+    for (std::string_view key : {"model", "stream", "messages", "prompt"}) {
+        auto same = [key](const Member& member) { return member.key == key; };
+        if (std::ranges::count_if(request.members, same) > 1)
+            return refuse(fmt::format("`{}` is given twice; send it once", key));
+    }
+    return {};
+}
+
+base::Result<void> read_model(ChatRequest& request) {
+    const Member* member = request.find("model");
+    if (!member) return refuse("`model` is missing; name one of the aliases of GET /v1/models");
+    std::string_view value = request.text(member->value);
+    std::optional<std::string> model = json::text(value);
+    if (!model) return refuse(fmt::format("`model` must be a string, not {}", type_name(value)));
+    if (model->empty()) return refuse("`model` is empty; name one of the aliases of GET /v1/models");
+    request.model = std::move(*model);
+    return {};
+}
+
+base::Result<void> read_stream(ChatRequest& request) {
+    const Member* member = request.find("stream");
+    if (!member) return {};
+    std::string_view value = request.text(member->value);
+    if (value == "null") return {};
+    std::optional<bool> stream = json::boolean(value);
+    if (!stream)
+        return refuse(fmt::format("`stream` must be true or false, not {}", type_name(value)));
+    request.stream = *stream;
+    return {};
+}
+
+base::Result<void> check_prompt(const ChatRequest& request) {
+    std::string_view key = request.endpoint == Endpoint::chat ? "messages" : "prompt";
+    const Member* member = request.find(key);
+    if (!member) return refuse(fmt::format("`{}` is missing", key));
+    std::string_view value = request.text(member->value);
+    if (request.endpoint == Endpoint::chat && value.front() != '[')
+        return refuse(fmt::format("`messages` must be an array of messages, not {}", type_name(value)));
+    if (request.endpoint == Endpoint::completion && value.front() != '[' && value.front() != '"')
+        return refuse(fmt::format("`prompt` must be a string or an array, not {}", type_name(value)));
+    return {};
+}
+
+void read_wishes(ChatRequest& request) {
+    auto value = [&request](std::string_view key) {
+        const Member* member = request.find(key);
+        return member ? request.text(member->value) : std::string_view();
+    };
+    auto filled_array = [](std::string_view text) {
+        return text.starts_with('[') && !json::blank(text);
+    };
+    request.include_usage = json::member(value("stream_options"), "include_usage") == "true";
+    request.wants_tools = filled_array(value("tools")) || filled_array(value("functions"));
+    request.wants_json_schema = json::member(value("response_format"), "type") == "\"json_schema\"";
+    request.max_tokens = json::count(value("max_completion_tokens"));
+    if (!request.max_tokens) request.max_tokens = json::count(value("max_tokens"));
+}
+
+}  // namespace
+
+base::Result<ChatRequest> parse_chat(std::string body, Endpoint endpoint) {
+    ChatRequest request;
+    request.endpoint = endpoint;
+    request.body = std::move(body);
+    request.members.reserve(16);
+    if (base::Result<void> read = Reader(request).read(); !read) return std::unexpected(read.error());
+    for (auto check : {no_duplicates(request), read_model(request), read_stream(request),
+                       check_prompt(request)})
+        if (!check) return std::unexpected(check.error());
+    read_wishes(request);
+    return request;
+}
+
+}  // namespace llm

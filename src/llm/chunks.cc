@@ -1,0 +1,52 @@
+#include "llm/chunks.h"
+
+#include "llm/json.h"
+#include "llm/usage_json.h"
+
+#include <fmt/format.h>
+
+namespace llm {
+
+ChunkWriter::ChunkWriter(std::string_view id, std::string_view created, std::string_view alias)
+    : head_(fmt::format(R"(data: {{"id":{},"object":"chat.completion.chunk","created":{},"model":{})",
+                        id.empty() ? "\"chatcmpl-freeway\"" : id, created.empty() ? "0" : created,
+                        json::quote(alias))) {}
+
+void ChunkWriter::role(std::string& out) const { delta(out, R"({"role":"assistant","content":""})"); }
+
+void ChunkWriter::content(std::string& out, std::string_view text) const {
+    delta(out, fmt::format(R"({{"content":{}}})", json::quote(text)));
+}
+
+void ChunkWriter::reasoning(std::string& out, std::string_view text) const {
+    delta(out, fmt::format(R"({{"reasoning_content":{}}})", json::quote(text)));
+}
+
+void ChunkWriter::delta(std::string& out, std::string_view object, std::size_t index) const {
+    fmt::format_to(std::back_inserter(out),
+                   "{},\"choices\":[{{\"index\":{},\"delta\":{},\"finish_reason\":null}}]}}\n\n", head_,
+                   index, object);
+}
+
+void ChunkWriter::finish(std::string& out, std::string_view reason, std::size_t index) const {
+    fmt::format_to(std::back_inserter(out),
+                   "{},\"choices\":[{{\"index\":{},\"delta\":{{}},\"finish_reason\":{}}}]}}\n\n", head_,
+                   index, json::quote(reason));
+}
+
+void ChunkWriter::usage(std::string& out, const Usage& usage) const {
+    fmt::format_to(std::back_inserter(out), "{},\"choices\":[],\"usage\":{}}}\n\n", head_,
+                   usage_json(usage));
+}
+
+std::string answer_json(const WholeAnswer& answer, std::string_view alias) {
+    std::string reasoning;
+    if (!answer.reasoning.empty())
+        reasoning = fmt::format(R"(,"reasoning_content":{})", json::quote(answer.reasoning));
+    return fmt::format(
+        R"({{"id":{},"object":"chat.completion","created":{},"model":{},"choices":[{{"index":0,"message":{{"role":"assistant","content":{}{}}},"finish_reason":{}}}],"usage":{}}})",
+        json::quote(answer.id), answer.created, json::quote(alias), json::quote(answer.content),
+        reasoning, json::quote(answer.finish_reason), usage_json(answer.usage));
+}
+
+}  // namespace llm

@@ -1,0 +1,112 @@
+#pragma once
+
+#include "base/provider.h"
+#include "llm/chat_request.h"
+#include "llm/http.h"
+#include "llm/outcome.h"
+#include "llm/usage.h"
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace llm {
+
+/// A wire protocol.
+enum class Protocol { openai, anthropic, cohere, ollama };
+
+/// A body member that configuration adds: key and value as JSON text.
+struct Extra {
+    std::string key;
+    std::string json;
+};
+
+/// Whom a request goes to, as far as bytes depend on it. Views that outlive the call.
+struct Upstream {
+    base::Provider provider = base::Provider::openai_compatible;
+    std::string_view alias;  ///< shown to the client as `model`
+    std::string_view model;  ///< the upstream's own id
+    bool reasoning = false;
+    std::optional<std::uint64_t> max_output_tokens{};
+    std::span<const Extra> defaults{};           ///< sent unless the client set the member
+    std::span<const Extra> overrides{};          ///< sent always (LiteLLM extra_body)
+    std::span<const std::string> drop{};         ///< members removed always (additional_drop_params, learned)
+};
+
+/// One upstream call, without host and key.
+struct Call {
+    std::string path;  ///< below the base: "/chat/completions"
+    std::string body;
+    std::vector<std::string> changes;  ///< "removed logprobs", "renamed seed to random_seed": for the decision record
+};
+
+/// A whole answer in the client's protocol (OpenAI).
+struct Answer {
+    std::string body;
+    Usage usage;
+};
+
+/// Turns one upstream stream into OpenAI server-sent events. One per attempt.
+class StreamDecoder {
+public:
+    virtual ~StreamDecoder() = default;
+
+    /// Takes upstream bytes and appends what the client may see, event by event;
+    /// never holds a whole event back. A returned failure ends the attempt.
+    virtual std::optional<Failure> feed(std::string_view bytes, std::string& out) = 0;
+
+    /// The upstream closed in order. Appends the end (`[DONE]`, missing usage
+    /// chunk), or says why the stream was not whole (no finish reason, empty).
+    virtual std::optional<Failure> finish(std::string& out) = 0;
+
+    /// The first content (text, reasoning, refusal, tool call) has been decoded:
+    /// no fallback any more. A role-only delta is not content.
+    bool committed() const { return committed_; }
+    /// The stream's proper end was seen and written; the rest is not needed.
+    /// Then committed() is true as well, even if the answer has no content.
+    bool done() const { return done_; }
+    const Usage& usage() const { return usage_; }
+
+protected:
+    bool committed_ = false;
+    bool done_ = false;
+    Usage usage_;
+};
+
+/// The four protocols behind one face. Stateless: one object serves all threads.
+class Dialect {
+public:
+    virtual ~Dialect() = default;
+
+    /// `unsupported` for what this protocol has no word for (tools and images in
+    /// the translated dialects), so that the chain moves on.
+    virtual base::Result<Call> call(const ChatRequest& request, const Upstream& upstream) const = 0;
+
+    /// Reads a 2xx body. A body that is no answer is a Failure: unparsable,
+    /// error inside, empty completion.
+    virtual std::expected<Answer, Failure> answer(const ChatRequest& request, const Upstream& upstream,
+                                                  const Reply& reply, base::WallTime now) const = 0;
+
+    /// `upstream` and `request` outlive the decoder. `now` turns dates in errors
+    /// of the stream into time left, and is the answer's `created` where none is sent.
+    virtual std::unique_ptr<StreamDecoder> stream(const ChatRequest& request, const Upstream& upstream,
+                                                  base::WallTime now) const = 0;
+};
+
+const Dialect& dialect(Protocol protocol);
+constexpr Protocol protocol_of(base::Provider provider) {
+    switch (provider) {
+        case base::Provider::anthropic: return Protocol::anthropic;
+        case base::Provider::cohere: return Protocol::cohere;
+        case base::Provider::ollama: return Protocol::ollama;
+        default: return Protocol::openai;
+    }
+}
+
+/// An error frame and the end of stream, as an OpenAI client reads it after content.
+std::string error_frame(const std::string& error_object_json);
+
+}  // namespace llm

@@ -1,0 +1,212 @@
+#include "llm/openai.h"
+#include "llm/openai_messages.h"
+#include "llm/openai_rules.h"
+#include "llm/splice.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace llm {
+namespace {
+
+using openai::AskUsage;
+using openai::Rename;
+using openai::Rules;
+using std::string_view;
+
+bool contains(std::span<const string_view> list, string_view key) {
+    return std::ranges::find(list, key) != list.end();
+}
+
+const Extra* find(std::span<const Extra> extras, string_view key) {
+    auto it = std::ranges::find(extras, key, &Extra::key);
+    return it == extras.end() ? nullptr : &*it;
+}
+
+bool bounds_output(string_view key) { return key == "max_tokens" || key == "max_completion_tokens"; }
+
+/// Builds one upstream body out of the client's bytes.
+class CallBuilder {
+public:
+    CallBuilder(const ChatRequest& request, const Upstream& upstream)
+        : request_(request),
+          upstream_(upstream),
+          rules_(openai::rules(upstream)),
+          splice_(request.body),
+          object_(splice_, string_view(request.body).substr(request.body.find('{'))) {}
+
+    base::Result<Call> build();
+
+private:
+    base::Result<void> check() const;
+    void member(const Member& member);
+    bool special(const Member& member, string_view whole, string_view value);
+    void effort(string_view whole, string_view value);
+    void stream_options(string_view whole, string_view value);
+    void add_missing();
+    void add(string_view key, string_view json, string_view note);
+    void remove(string_view key, string_view whole);
+    string_view renamed(string_view key) const;
+    bool client_set(string_view key) const;
+    bool dropped(string_view key) const;
+    bool asks_usage() const;
+
+    const ChatRequest& request_;
+    const Upstream& upstream_;
+    const Rules& rules_;
+    Splice splice_;
+    ObjectEdit object_;
+    std::vector<std::string> added_;
+    Call call_;
+};
+
+base::Result<void> CallBuilder::check() const {
+    const Member* n = request_.find("n");
+    if (!rules_.one_choice || !n) return {};
+    string_view value = request_.text(n->value);
+    if (value == "null" || json::count(value) == 1u) return {};
+    return base::fail(base::ErrorKind::unsupported,
+                      fmt::format("n: {} gives one choice only", base::name(upstream_.provider)));
+}
+
+base::Result<Call> CallBuilder::build() {
+    if (base::Result<void> good = check(); !good) return std::unexpected(good.error());
+    for (const Member& one : request_.members) member(one);
+    add_missing();
+    object_.finish();
+    call_.path = request_.endpoint == Endpoint::chat ? "/chat/completions" : "/completions";
+    call_.body = splice_.apply();
+    return std::move(call_);
+}
+
+string_view CallBuilder::renamed(string_view key) const {
+    if (request_.endpoint == Endpoint::completion) return key;
+    auto it = std::ranges::find(rules_.rename, key, &Rename::from);
+    return it == rules_.rename.end() ? key : it->to;
+}
+
+bool CallBuilder::client_set(string_view key) const {
+    if (bounds_output(key)) return request_.find("max_tokens") || request_.find("max_completion_tokens");
+    return std::ranges::any_of(request_.members, [&](const Member& member) {
+        return member.key == key || renamed(member.key) == key;
+    });
+}
+
+bool CallBuilder::dropped(string_view key) const {
+    return std::ranges::find(upstream_.drop, key) != upstream_.drop.end();
+}
+
+bool CallBuilder::asks_usage() const {
+    return request_.stream && !request_.include_usage && rules_.ask_usage != AskUsage::never &&
+           !dropped("stream_options");
+}
+
+void CallBuilder::remove(string_view key, string_view whole) {
+    object_.remove(whole);
+    call_.changes.push_back(fmt::format("removed {}", key));
+}
+
+void CallBuilder::member(const Member& member) {
+    string_view whole = request_.text(member.whole);
+    string_view value = request_.text(member.value);
+    if (const Extra* set = find(upstream_.overrides, member.key)) {
+        object_.keep(whole);
+        splice_.replace(value, set->json);
+        call_.changes.push_back(fmt::format("set {}", member.key));
+        return;
+    }
+    if (dropped(member.key)) return remove(member.key, whole);
+    if (special(member, whole, value)) return;
+    string_view name = renamed(member.key);
+    bool known = rules_.allow.empty() || contains(rules_.allow, name);
+    bool taken = name != member.key && request_.find(name);
+    if (!known || taken || contains(rules_.drop, member.key)) return remove(member.key, whole);
+    if (name == member.key) return object_.keep(whole);
+    auto key_size = static_cast<std::size_t>(whole.find(':'));
+    string_view quoted_key = base::trim(whole.substr(0, key_size));
+    object_.rename(whole, quoted_key, name);
+    call_.changes.push_back(fmt::format("renamed {} to {}", member.key, name));
+}
+
+/// Members whose value decides or changes. True: looked after.
+bool CallBuilder::special(const Member& member, string_view whole, string_view value) {
+    bool mistral = upstream_.provider == base::Provider::mistral;
+    auto tools_empty = [this] {
+        const Member* tools = request_.find("tools");
+        return !tools || json::blank(request_.text(tools->value));
+    };
+    if (member.key == "model") {
+        object_.keep(whole);
+        splice_.replace(value, json::quote(upstream_.model));
+    } else if (member.key == "messages") {
+        object_.keep(whole);
+        openai::edit_messages(upstream_.provider, value, splice_, call_.changes);
+    } else if (member.key == "stream_options" && asks_usage()) {
+        stream_options(whole, value);
+    } else if (mistral && (member.key == "tools" || member.key == "tool_choice") && tools_empty()) {
+        remove(member.key, whole);
+    } else if (mistral && member.key == "reasoning_effort") {
+        effort(whole, value);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/// Mistral knows `high` and `none`, and only on its reasoning models.
+void CallBuilder::effort(string_view whole, string_view value) {
+    if (!upstream_.reasoning || value == "null") return remove("reasoning_effort", whole);
+    object_.keep(whole);
+    bool none = value == "\"none\"" || value == "\"minimal\"";
+    string_view mapped = none ? "\"none\"" : "\"high\"";
+    if (value == mapped) return;
+    splice_.replace(value, std::string(mapped));
+    call_.changes.push_back(fmt::format("changed reasoning_effort from {} to {}", value, mapped));
+}
+
+void CallBuilder::stream_options(string_view whole, string_view value) {
+    object_.keep(whole);
+    if (rules_.ask_usage == AskUsage::unless_client_spoke && value != "null") return;
+    string_view current = json::member(value, "include_usage");
+    if (!current.empty()) splice_.replace(current, "true");
+    else if (value.starts_with('{') && !json::blank(value))
+        splice_.insert(value.data() + 1, R"("include_usage":true,)");
+    else splice_.replace(value, R"({"include_usage":true})");
+    call_.changes.push_back("set stream_options.include_usage");
+}
+
+void CallBuilder::add(string_view key, string_view json, string_view note) {
+    object_.add(key, json);
+    added_.emplace_back(key);
+    call_.changes.push_back(fmt::format("{} {}", note, key));
+}
+
+void CallBuilder::add_missing() {
+    for (const Extra& extra : upstream_.overrides)
+        if (!request_.find(extra.key)) add(extra.key, extra.json, "set");
+    auto missing = [this](string_view key) {
+        return !client_set(key) && !dropped(key) && std::ranges::find(added_, key) == added_.end();
+    };
+    for (const Extra& extra : upstream_.defaults)
+        if (string_view key = renamed(extra.key); missing(extra.key) && missing(key))
+            add(key, extra.json, "added default");
+    bool bounded = std::ranges::any_of(added_, bounds_output);
+    if (!rules_.bound_output.empty() && !bounded) {
+        string_view key =
+            request_.endpoint == Endpoint::completion ? "max_tokens" : rules_.bound_output;
+        std::uint64_t bound = openai::kDefaultOutputTokens;
+        bound = std::min(bound, upstream_.max_output_tokens.value_or(bound));
+        if (missing(key)) add(key, std::to_string(bound), "added");
+    }
+    if (asks_usage() && missing("stream_options"))
+        add("stream_options", R"({"include_usage":true})", "added");
+}
+
+}  // namespace
+
+base::Result<Call> OpenAiDialect::call(const ChatRequest& request, const Upstream& upstream) const {
+    return CallBuilder(request, upstream).build();
+}
+
+}  // namespace llm

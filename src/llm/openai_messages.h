@@ -1,0 +1,23 @@
+#pragma once
+
+#include "base/provider.h"
+#include "llm/splice.h"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace llm::openai {
+
+/// What is known of a provider's `messages` that differs from OpenAI's: Groq has
+/// no `name`, Cerebras calls `reasoning_content` `reasoning`, Mistral's schema is
+/// closed at every depth and has rules on order and tool ids. `messages` lies in
+/// the text of `splice`. The other providers' messages are not even looked at.
+void edit_messages(base::Provider provider, std::string_view messages, Splice& splice,
+                   std::vector<std::string>& changes);
+
+/// A tool id as Mistral takes it: nine letters and digits. One id always gives
+/// the same, so that call and result stay together.
+std::string mistral_tool_id(std::string_view id);
+
+}  // namespace llm::openai

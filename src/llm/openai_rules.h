@@ -1,0 +1,37 @@
+#pragma once
+
+#include "llm/dialect.h"
+
+#include <span>
+#include <string_view>
+
+namespace llm::openai {
+
+struct Rename {
+    std::string_view from;
+    std::string_view to;
+};
+
+/// Whether a stream is asked for its usage when the client did not.
+enum class AskUsage { never, unless_client_spoke, always };
+
+/// What one provider takes at the top level of a chat request
+/// (provider-wire sections 1-5 and 8).
+struct Rules {
+    std::span<const std::string_view> allow{};  ///< a closed schema; empty: everything
+    std::span<const std::string_view> drop{};
+    std::span<const Rename> rename{};
+    AskUsage ask_usage = AskUsage::always;
+    bool one_choice = false;           ///< `n` may only be 1
+    bool completions = false;          ///< serves /completions itself
+    std::string_view bound_output{};   ///< added where the client sets no bound, "" = never
+};
+
+/// The rules for this provider and model.
+const Rules& rules(const Upstream& upstream);
+
+/// A bound for the answer that reserves little quota: what a provider books
+/// beforehand where the client names none.
+inline constexpr std::uint64_t kDefaultOutputTokens = 4096;
+
+}  // namespace llm::openai

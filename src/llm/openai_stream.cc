@@ -1,0 +1,232 @@
+#include "llm/chunks.h"
+#include "llm/classify.h"
+#include "llm/openai.h"
+#include "llm/payload.h"
+#include "llm/splice.h"
+#include "llm/sse.h"
+#include "llm/usage_json.h"
+
+#include <fmt/format.h>
+
+namespace llm {
+namespace {
+
+using std::string_view;
+using MaybeFailure = std::optional<Failure>;
+
+constexpr std::size_t kLongestBody = 64u << 20;
+
+/// A message's members as one delta; its tool calls get the index that deltas have.
+std::string as_delta(string_view message) {
+    Splice splice(message);
+    string_view calls = json::member(message, "tool_calls");
+    json::Cursor in(calls);
+    std::size_t index = 0;
+    if (calls.starts_with('[') && in.enter_array())
+        while (in.next_element()) {
+            string_view call = in.value();
+            if (call.starts_with('{') && json::member(call, "index").empty())
+                splice.insert(call.data() + 1, fmt::format("\"index\":{},", index));
+            ++index;
+        }
+    return splice.apply();
+}
+
+/// Passes OpenAI chunks on as they came, `model` apart.
+class OpenAiStream : public StreamDecoder {
+public:
+    OpenAiStream(const ChatRequest& request, const Upstream& upstream, base::WallTime now)
+        : request_(request), upstream_(upstream), now_(now), alias_(json::quote(upstream.alias)) {}
+
+    MaybeFailure feed(string_view bytes, std::string& out) override;
+    MaybeFailure finish(std::string& out) override;
+
+private:
+    enum class Form { unknown, events, one_body };
+
+    MaybeFailure events(string_view bytes, std::string& out);
+    MaybeFailure take(const SseReader::Event& event, std::string& out);
+    MaybeFailure check(const SseReader::Event& event, const Payload& payload);
+    void note(const Payload& payload);
+    void emit(const SseReader::Event& event, const Payload& payload, std::string& out);
+    void rewrite(const SseReader::Event& event, const Payload& payload, std::string& out);
+    MaybeFailure end(std::string& out);
+    MaybeFailure whole_body(std::string& out);
+
+    const ChatRequest& request_;
+    const Upstream& upstream_;
+    base::WallTime now_;
+    std::string alias_;  ///< as a JSON string
+    Form form_ = Form::unknown;
+    SseReader reader_;
+    std::string body_;   ///< where one JSON body came instead of events
+    std::string id_, created_, finish_reason_;
+    std::uint64_t content_bytes_ = 0;
+    bool usage_shown_ = false;
+    bool any_event_ = false;
+};
+
+MaybeFailure OpenAiStream::feed(string_view bytes, std::string& out) {
+    if (done_) return std::nullopt;
+    if (form_ == Form::unknown) {
+        std::size_t first = bytes.find_first_not_of(" \t\r\n");
+        if (first != bytes.npos) form_ = bytes[first] == '{' ? Form::one_body : Form::events;
+    }
+    if (form_ != Form::one_body) return events(bytes, out);
+    if (body_.size() + bytes.size() > kLongestBody) return malformed("the body is too large");
+    body_ += bytes;
+    return std::nullopt;
+}
+
+MaybeFailure OpenAiStream::events(string_view bytes, std::string& out) {
+    reader_.feed(bytes);
+    SseReader::Event event;
+    while (!done_ && reader_.next(event))
+        if (MaybeFailure failure = take(event, out)) return failure;
+    if (reader_.overflow()) return malformed("an event of the stream is too large");
+    return std::nullopt;
+}
+
+MaybeFailure OpenAiStream::take(const SseReader::Event& event, std::string& out) {
+    if (event.data.empty()) {
+        if (committed_) out += event.raw;
+        return std::nullopt;
+    }
+    if (event.data == "[DONE]") return end(out);
+    any_event_ = true;
+    Payload payload;
+    if (!payload.read(event.data))
+        return event.name == "error" ? classify_embedded(upstream_.provider, event.data, now_)
+                                     : malformed("a chunk of the stream is not one JSON object");
+    if (MaybeFailure failure = check(event, payload)) return failure;
+    note(payload);
+    bool usage_only = payload.choices == 0 && !payload.usage.empty();
+    if (usage_only && !request_.include_usage) return std::nullopt;
+    usage_shown_ = usage_shown_ || usage_only;
+    emit(event, payload, out);
+    return std::nullopt;
+}
+
+MaybeFailure OpenAiStream::check(const SseReader::Event& event, const Payload& payload) {
+    if (!payload.error.empty() || event.name == "error") {
+        bool at_top = event.name == "error" || !json::blank(json::member(event.data, "error"));
+        return classify_embedded(upstream_.provider, at_top ? event.data : payload.error, now_);
+    }
+    if (!payload.x_groq.empty())
+        if (string_view error = json::member(payload.x_groq, "error"); !json::blank(error))
+            return classify_embedded(upstream_.provider, payload.x_groq, now_);
+    if (!committed_ && payload.content)
+        if (MaybeFailure failure = hidden_error(upstream_, payload.first_text, now_)) return failure;
+    if (payload.finish_reason == "\"error\"") return malformed("the stream's finish_reason is error");
+    return std::nullopt;
+}
+
+void OpenAiStream::note(const Payload& payload) {
+    if (id_.empty()) id_ = payload.id;
+    if (created_.empty()) created_ = payload.created;
+    if (!payload.finish_reason.empty()) finish_reason_ = payload.finish_reason;
+    content_bytes_ += payload.content_bytes;
+    committed_ = committed_ || payload.content;
+    string_view usage = payload.usage;
+    if (usage.empty() && !payload.x_groq.empty()) usage = json::member(payload.x_groq, "usage");
+    if (usage.empty()) return;
+    if (Usage read = read_usage(usage); read.known) usage_ = read;
+}
+
+/// The usual event differs in nothing but `model`: its bytes go out in three parts.
+void OpenAiStream::emit(const SseReader::Event& event, const Payload& payload, std::string& out) {
+    bool moves_usage = request_.include_usage && payload.choices > 0 &&
+                       !payload.finish_reason.empty() && !payload.usage.empty();
+    bool plain = event.in_place && !payload.model.empty() && payload.part_lists.empty() &&
+                 payload.finish_reasons.empty() && !moves_usage;
+    if (!plain) return rewrite(event, payload, out);
+    auto before = static_cast<std::size_t>(payload.model.data() - event.raw.data());
+    out.append(event.raw, 0, before);
+    out += alias_;
+    out.append(event.raw, before + payload.model.size());
+}
+
+void OpenAiStream::rewrite(const SseReader::Event& event, const Payload& payload, std::string& out) {
+    Splice splice(event.in_place ? event.raw : event.data);
+    if (!payload.model.empty()) splice.replace(payload.model, alias_);
+    else splice.insert(event.data.data() + event.data.find('{') + 1, fmt::format("\"model\":{},", alias_));
+    for (string_view parts : payload.part_lists) splice.replace(parts, flatten_parts(parts));
+    for (string_view reason : payload.finish_reasons) splice.replace(reason, "\"length\"");
+    // The client asked for usage in a chunk of its own: it gets it there, and once.
+    bool moves_usage = request_.include_usage && payload.choices > 0 && !payload.finish_reason.empty();
+    if (moves_usage && !payload.usage.empty()) splice.replace(payload.usage, "null");
+    std::string text = splice.apply();
+    if (event.in_place) {
+        out += text;
+        return;
+    }
+    for (char& c : text)
+        if (c == '\n') c = ' ';  // white space between tokens: strings hold no bare line feed
+    if (!event.name.empty()) out += fmt::format("event: {}\n", event.name);
+    out += fmt::format("data: {}\n\n", text);
+}
+
+MaybeFailure OpenAiStream::end(std::string& out) {
+    if (finish_reason_.empty())
+        return malformed(any_event_ ? "the stream ended without a finish reason" : "an empty stream");
+    if (!committed_)
+        if (MaybeFailure failure = empty_answer(finish_reason_)) return failure;
+    if (!usage_.known) usage_ = estimate_usage(request_, content_bytes_);
+    if (request_.include_usage && !usage_shown_)
+        ChunkWriter(id_, created_, upstream_.alias).usage(out, usage_);
+    ChunkWriter::done(out);
+    committed_ = done_ = true;
+    return std::nullopt;
+}
+
+/// Some servers answer a stream request with one JSON body.
+MaybeFailure OpenAiStream::whole_body(std::string& out) {
+    static const std::vector<Header> kNoHeaders;
+    Reply reply{.status = 200, .headers = kNoHeaders, .body = body_};
+    std::expected<Answer, Failure> answer =
+        OpenAiDialect().answer(request_, upstream_, reply, now_);
+    if (!answer) return answer.error();
+    usage_ = answer->usage;
+    committed_ = done_ = true;
+    string_view body = answer->body;
+    if (request_.endpoint == Endpoint::completion) {  // a chunk looks like the whole
+        for (char c : body) out.push_back(c == '\n' || c == '\r' ? ' ' : c);
+        out.insert(out.size() - body.size(), "data: ");
+        out += "\n\n";
+        ChunkWriter::done(out);
+        return std::nullopt;
+    }
+    ChunkWriter chunks(json::member(body, "id"), json::member(body, "created"), upstream_.alias);
+    json::Cursor in(json::member(body, "choices"));
+    in.enter_array();
+    for (std::size_t index = 0; in.next_element(); ++index) {
+        string_view choice = in.value();
+        string_view message = json::member(choice, "message");
+        if (message.starts_with('{')) chunks.delta(out, as_delta(message), index);
+        chunks.finish(out, json::text(json::member(choice, "finish_reason")).value_or("stop"), index);
+    }
+    if (request_.include_usage) chunks.usage(out, usage_);
+    ChunkWriter::done(out);
+    return std::nullopt;
+}
+
+MaybeFailure OpenAiStream::finish(std::string& out) {
+    if (done_) return std::nullopt;
+    if (form_ == Form::one_body) return whole_body(out);
+    SseReader::Event event;
+    while (!done_ && reader_.last(event)) {
+        if (MaybeFailure failure = take(event, out)) return failure;
+        if (!done_ && !event.data.empty() && !out.ends_with("\n\n")) out += "\n\n";
+    }
+    return done_ ? std::nullopt : end(out);
+}
+
+}  // namespace
+
+std::unique_ptr<StreamDecoder> OpenAiDialect::stream(const ChatRequest& request,
+                                                     const Upstream& upstream,
+                                                     base::WallTime now) const {
+    return std::make_unique<OpenAiStream>(request, upstream, now);
+}
+
+}  // namespace llm

@@ -1,0 +1,26 @@
+#include "llm/outcome.h"
+
+namespace llm {
+
+std::string_view name(Outcome outcome) {
+    switch (outcome) {
+        case Outcome::served: return "served";
+        case Outcome::busy: return "busy";
+        case Outcome::rate_limited: return "rate_limited";
+        case Outcome::exhausted: return "exhausted";
+        case Outcome::too_large: return "too_large";
+        case Outcome::context_overflow: return "context_overflow";
+        case Outcome::content_filtered: return "content_filtered";
+        case Outcome::bad_request: return "bad_request";
+        case Outcome::unsupported: return "unsupported";
+        case Outcome::unauthorized: return "unauthorized";
+        case Outcome::gone: return "gone";
+        case Outcome::transient: return "transient";
+        case Outcome::timeout: return "timeout";
+        case Outcome::malformed: return "malformed";
+        case Outcome::client_gone: return "client_gone";
+    }
+    return "unknown";
+}
+
+}  // namespace llm

@@ -1,0 +1,174 @@
+#include "llm/payload.h"
+
+#include "base/units.h"
+#include "llm/classify.h"
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+
+namespace llm {
+namespace {
+
+using std::string_view;
+
+bool given(string_view value) { return !value.empty() && value != "null"; }
+
+constexpr auto kContentKeys = std::to_array<string_view>(
+    {"reasoning", "reasoning_content", "reasoning_details", "refusal", "tool_calls", "function_call",
+     "audio"});
+
+/// Texts of a failing agent are short; an answer that quotes one is not.
+constexpr std::size_t kLongestErrorText = 600;
+
+struct Sign {
+    string_view begins;
+    string_view also;  ///< must stand somewhere in the text
+};
+constexpr auto kSigns = std::to_array<Sign>({
+    {"[error:", ""},
+    {"[error]", ""},
+    {"API Error", ""},
+    {"Claude AI usage limit reached", ""},
+    {"Claude usage limit reached", ""},
+    {"You've hit your limit", ""},
+    {"You've hit your usage limit", ""},
+    {"Credit balance is too low", ""},
+    {"Invalid API key", ""},
+    {"OAuth token has expired", ""},
+    {"Failed to authenticate", ""},
+    {"{", "authentication_error"},
+    {"{\"type\":\"error\"", ""},
+});
+
+/// Thinking comes as a list of texts again.
+void append_texts(std::string& out, string_view parts) {
+    if (std::optional<std::string> text = json::text(parts)) out += *text;
+    if (!parts.starts_with('[')) return;
+    json::Cursor in(parts);
+    in.enter_array();
+    while (in.next_element())
+        if (std::optional<std::string> text = json::text(json::member(in.value(), "text"))) out += *text;
+}
+
+}  // namespace
+
+bool Payload::read(string_view text) {
+    json::Cursor in(text);
+    string_view key;
+    in.enter_object();
+    while (in.next_member(key)) {
+        if (key == "choices" && in.peek() == '[') {
+            in.enter_array();
+            while (in.next_element()) choice(in);
+            continue;
+        }
+        string_view value = in.value();
+        if (key == "id") id = value;
+        else if (key == "created") created = value;
+        else if (key == "model") model = value;
+        else if (key == "error" && given(value)) error = value;
+        else if (key == "usage") (given(value) ? usage : null_usage) = value;
+        else if (key == "x_groq" && given(value)) x_groq = value;
+    }
+    return in.complete();
+}
+
+void Payload::choice(json::Cursor& in) {
+    ++choices;
+    string_view key;
+    if (in.peek() != '{') {
+        in.skip();
+        return;
+    }
+    in.enter_object();
+    while (in.next_member(key)) {
+        if ((key == "delta" || key == "message") && in.peek() == '{') {
+            message(in);
+            continue;
+        }
+        string_view value = in.value();
+        if (key == "text") note_content(value);
+        else if (key == "error" && given(value) && error.empty()) error = value;
+        else if (key == "finish_reason" && given(value)) {
+            finish_reason = value;
+            if (value == "\"model_length\"") finish_reasons.push_back(value);
+        }
+    }
+}
+
+void Payload::message(json::Cursor& in) {
+    string_view key;
+    in.enter_object();
+    while (in.next_member(key)) {
+        string_view value = in.value();
+        if (key == "content" && value.starts_with('[')) part_lists.push_back(value);
+        if (key == "content" || std::ranges::find(kContentKeys, key) != kContentKeys.end())
+            note_content(value);
+    }
+}
+
+void Payload::note_content(string_view value) {
+    if (json::blank(value)) return;
+    content = true;
+    content_bytes += value.size() - 2;
+    if (first_text.empty() && value.front() == '"') first_text = value;
+}
+
+Failure malformed(std::string detail) {
+    return {.outcome = Outcome::malformed, .scope = Scope::target, .detail = std::move(detail), .status = 200};
+}
+
+std::optional<Failure> empty_answer(string_view finish_reason) {
+    if (finish_reason == "\"length\"" || finish_reason == "\"model_length\"") return std::nullopt;
+    if (finish_reason != "\"content_filter\"")
+        return malformed("an empty completion: no text, no tool call");
+    return Failure{.outcome = Outcome::content_filtered,
+                   .scope = Scope::request,
+                   .detail = "the answer was withheld by the provider's content filter",
+                   .status = 200};
+}
+
+std::optional<Failure> hidden_error(const Upstream& upstream, string_view text, base::WallTime now) {
+    if (upstream.provider != base::Provider::openai_compatible || text.size() > kLongestErrorText)
+        return std::nullopt;
+    std::string plain = json::text(text).value_or("");
+    string_view trimmed = base::trim(plain);
+    auto matches = [trimmed](const Sign& sign) {
+        return trimmed.starts_with(sign.begins) && trimmed.find(sign.also) != trimmed.npos;
+    };
+    if (std::ranges::none_of(kSigns, matches)) return std::nullopt;
+    // The provider's own error, where the text quotes one, says more than the text around it.
+    std::size_t begin = trimmed.find('{');
+    string_view quoted = begin == trimmed.npos ? string_view() : json::Cursor(trimmed.substr(begin)).value();
+    std::string error = quoted.empty() ? fmt::format(R"({{"error":{}}})", json::quote(trimmed))
+                                       : std::string(quoted);
+    Failure failure = classify_embedded(upstream.provider, error, now);
+    if (failure.outcome != Outcome::malformed) return failure;
+    bool key = base::icontains(trimmed, "authentic") || base::icontains(trimmed, "api key") ||
+               base::icontains(trimmed, "oauth") || trimmed.find("401") != trimmed.npos;
+    bool used_up = base::icontains(trimmed, "limit") || base::icontains(trimmed, "credit balance");
+    failure.scope = key || used_up ? Scope::account : Scope::target;
+    if (key) failure.outcome = Outcome::unauthorized;
+    else if (used_up) failure.outcome = Outcome::exhausted;
+    return failure;
+}
+
+std::string flatten_parts(string_view parts) {
+    std::string text, thinking;
+    json::Cursor in(parts);
+    in.enter_array();
+    while (in.next_element()) {
+        string_view part = in.value();
+        string_view type = json::member(part, "type");
+        if (type == "\"thinking\"") append_texts(thinking, json::member(part, "thinking"));
+        else if (type == "\"text\"") append_texts(text, json::member(part, "text"));
+        else append_texts(text, part);
+    }
+    std::string out = json::quote(text);
+    if (!thinking.empty()) out += fmt::format(R"(,"reasoning_content":{})", json::quote(thinking));
+    return out;
+}
+
+}  // namespace llm

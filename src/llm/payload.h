@@ -1,0 +1,54 @@
+#pragma once
+
+#include "llm/dialect.h"
+#include "llm/json.h"
+
+#include <string_view>
+#include <vector>
+
+namespace llm {
+
+/// What a gateway must know of one OpenAI answer or chunk, read in one pass.
+/// Views are JSON values inside the text; empty where the member is missing.
+struct Payload {
+    std::string_view id;
+    std::string_view created;
+    std::string_view model;
+    std::string_view error;         ///< at the top or in a choice; never `null`
+    std::string_view usage;         ///< never `null`
+    std::string_view null_usage;    ///< the value where it is `null`
+    std::string_view x_groq;
+    std::string_view finish_reason; ///< of the last choice that has one
+    std::string_view first_text;    ///< the first string content
+    std::vector<std::string_view> finish_reasons;
+    std::vector<std::string_view> part_lists;  ///< content given as an array of parts
+    std::size_t choices = 0;
+    std::size_t content_bytes = 0;  ///< of text, reasoning, refusals and tool calls as they stand
+    bool content = false;           ///< something that a client would show or run
+
+    /// False: `text` is not one JSON object.
+    bool read(std::string_view text);
+
+private:
+    void choice(json::Cursor& in);
+    void message(json::Cursor& in);
+    void note_content(std::string_view value);
+};
+
+/// A failure of a reply that had status 200.
+Failure malformed(std::string detail);
+
+/// Why an answer or a finished stream without any content can't be served; empty
+/// answers cut off by the token bound can.
+std::optional<Failure> empty_answer(std::string_view finish_reason);
+
+/// Agents behind OpenAI adapters report failures as the text of a 200
+/// ("[error: …]", "API Error: 401 …", "Claude AI usage limit reached"). `text`
+/// is the JSON string of a whole answer or of a stream's first delta.
+std::optional<Failure> hidden_error(const Upstream& upstream, std::string_view text, base::WallTime now);
+
+/// Mistral's list of parts as what follows `"content":` in OpenAI's shape: the
+/// text, and its thinking as `reasoning_content`.
+std::string flatten_parts(std::string_view parts);
+
+}  // namespace llm

@@ -1,0 +1,76 @@
+#include "llm/translated.h"
+
+#include "llm/json.h"
+#include "llm/payload.h"
+#include "llm/usage_json.h"
+
+#include <fmt/format.h>
+
+namespace llm {
+
+void TranslatedStream::start(std::string_view id, std::string& out) {
+    if (chunks_) return;
+    chunks_.emplace(json::quote(id.empty() ? std::string_view("chatcmpl-freeway") : id),
+                    std::to_string(unix_seconds(now_)), upstream_.alias);
+    chunks_->role(out);
+}
+
+void TranslatedStream::text(std::string_view text, std::string& out) {
+    if (text.empty()) return;
+    start({}, out);
+    chunks_->content(out, text);
+    content_bytes_ += text.size();
+    committed_ = true;
+}
+
+void TranslatedStream::thinking(std::string_view text, std::string& out) {
+    if (text.empty()) return;
+    start({}, out);
+    chunks_->reasoning(out, text);
+    content_bytes_ += text.size();
+    committed_ = true;
+}
+
+std::optional<Failure> TranslatedStream::close(std::string& out) {
+    if (!committed_)
+        if (std::optional<Failure> failure = empty_answer(json::quote(finish_reason_))) return failure;
+    start({}, out);
+    if (!usage_.known) usage_ = estimate_usage(request_, content_bytes_);
+    chunks_->finish(out, finish_reason_);
+    if (request_.include_usage) chunks_->usage(out, usage_);
+    ChunkWriter::done(out);
+    committed_ = done_ = true;
+    return std::nullopt;
+}
+
+std::optional<Failure> TranslatedStream::finish(std::string& out) {
+    if (done_) return std::nullopt;
+    if (std::optional<Failure> failure = drain(out)) return failure;
+    if (done_) return std::nullopt;
+    if (!has_stopped())
+        return malformed(chunks_ ? "the stream ended without a finish reason" : "an empty stream");
+    return close(out);
+}
+
+std::expected<Answer, Failure> finish_answer(const ChatRequest& request, const Upstream& upstream,
+                                             WholeAnswer answer) {
+    std::size_t bytes = answer.content.size() + answer.reasoning.size();
+    if (bytes == 0)
+        if (std::optional<Failure> failure = empty_answer(json::quote(answer.finish_reason)))
+            return std::unexpected(std::move(*failure));
+    if (!answer.usage.known) answer.usage = estimate_usage(request, bytes);
+    return Answer{answer_json(answer, upstream.alias), answer.usage};
+}
+
+std::uint64_t unix_seconds(base::WallTime now) {
+    auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count();
+    return seconds > 0 ? static_cast<std::uint64_t>(seconds) : 0;
+}
+
+std::string made_up_id(std::string_view seed) {
+    std::uint64_t hash = 14695981039346656037u;  // FNV-1a
+    for (char c : seed) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
+    return fmt::format("chatcmpl-{:016x}", hash);
+}
+
+}  // namespace llm

@@ -1,0 +1,59 @@
+#include "llm/usage_json.h"
+
+#include "llm/json.h"
+
+#include <fmt/format.h>
+
+namespace llm {
+namespace {
+
+constexpr std::uint64_t kBytesPerToken = 4;
+
+std::uint64_t tokens(std::uint64_t bytes) { return (bytes + kBytesPerToken - 1) / kBytesPerToken; }
+
+}  // namespace
+
+Usage read_usage(std::string_view text) {
+    Usage usage;
+    if (!text.starts_with('{')) return usage;
+    json::Cursor in(text);
+    std::string_view key;
+    in.enter_object();
+    while (in.next_member(key)) {
+        std::string_view value = in.value();
+        auto count = [value] { return json::count(value).value_or(0); };
+        if (key == "prompt_tokens") usage.prompt = count();
+        else if (key == "completion_tokens") usage.completion = count();
+        else if (key == "num_cached_tokens") usage.cached = count();
+        else if (key == "cost") usage.cost_usd = json::number(value);
+        else if (key == "prompt_tokens_details")
+            usage.cached = json::count(json::member(value, "cached_tokens")).value_or(usage.cached);
+        else if (key == "completion_tokens_details")
+            usage.reasoning = json::count(json::member(value, "reasoning_tokens")).value_or(0);
+    }
+    usage.known = usage.prompt > 0 || usage.completion > 0;
+    return usage;
+}
+
+std::string usage_json(const Usage& usage) {
+    std::string out =
+        fmt::format(R"({{"prompt_tokens":{},"completion_tokens":{},"total_tokens":{})", usage.prompt,
+                    usage.completion, usage.prompt + usage.completion);
+    if (usage.cached > 0)
+        out += fmt::format(R"(,"prompt_tokens_details":{{"cached_tokens":{}}})", usage.cached);
+    if (usage.reasoning > 0)
+        out += fmt::format(R"(,"completion_tokens_details":{{"reasoning_tokens":{}}})", usage.reasoning);
+    if (usage.estimated) out += R"(,"freeway_estimated":true)";
+    out += '}';
+    return out;
+}
+
+Usage estimate_usage(const ChatRequest& request, std::uint64_t answer_bytes) {
+    Usage usage;
+    usage.prompt = tokens(request.prompt_bytes);
+    usage.completion = tokens(answer_bytes);
+    usage.estimated = true;
+    return usage;
+}
+
+}  // namespace llm

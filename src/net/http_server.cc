@@ -1,0 +1,300 @@
+#include "net/http_server.h"
+
+#include "base/log.h"
+
+#include <fmt/format.h>
+
+namespace net {
+
+using base::ErrorKind;
+using base::fail;
+using base::Result;
+
+namespace {
+constexpr std::size_t kReadSize = 16u << 10;
+constexpr base::Duration kLinger{1'000};
+constexpr std::size_t kMaxLingerReads = 64;
+
+/// Lets the peer read our last answer although it is still sending: closing with
+/// unread bytes would reset the connection and lose the answer.
+Task<> close_gently(Stream& stream) {
+    error_code ignored;
+    stream.socket().shutdown(Socket::shutdown_send, ignored);
+    const base::Time deadline = base::Clock::now() + kLinger;
+    std::array<char, kReadSize> dropped;
+    for (std::size_t i = 0; i < kMaxLingerReads; ++i)
+        if (!co_await stream.read_some(asio::buffer(dropped), deadline)) break;
+}
+
+}  // namespace
+
+Task<Result<std::size_t>> Exchange::fill(base::Time deadline) {
+    const std::size_t had = buffer_.size();
+    buffer_.resize(had + kReadSize);
+    const base::Time stall = base::Clock::now() + settings_.body_stall;
+    auto got = co_await stream_.read_some(asio::buffer(buffer_.data() + had, kReadSize), std::min(deadline, stall));
+    buffer_.resize(had + got.value_or(0));
+    co_return got;
+}
+
+Task<Result<std::string>> Exchange::read_body(std::size_t limit) {
+    body_read_ = true;
+    if (head.framing == Framing::none) co_return std::string();
+    const bool keep_alive = keep_alive_;
+    keep_alive_ = false;  // until the whole body is here
+    if (head.framing == Framing::length && head.content_length > limit)
+        co_return fail(ErrorKind::too_large, fmt::format("the body is larger than {} bytes", limit));
+    if (head.expect_continue && buffer_.empty() && !co_await send({"HTTP/1.1 100 Continue\r\n\r\n", {}, {}}))
+        co_return fail(ErrorKind::reset, "the client left");
+    const base::Time deadline = base::Clock::now() + settings_.body_time;
+    auto body = head.framing == Framing::length ? co_await read_sized(limit, deadline)
+                                                : co_await read_chunked(limit, deadline);
+    keep_alive_ = keep_alive && body.has_value();
+    co_return body;
+}
+
+Task<Result<std::string>> Exchange::read_sized(std::size_t, base::Time deadline) {
+    const auto length = static_cast<std::size_t>(head.content_length);
+    std::string body;
+    body.reserve(length + 64);  // the JSON parser reads a little past the end
+    const std::size_t had = std::min(length, buffer_.size());
+    body.assign(buffer_, 0, had);
+    buffer_.erase(0, had);
+    body.resize(length);
+    for (std::size_t at = had; at < length;) {
+        const base::Time stall = base::Clock::now() + settings_.body_stall;
+        auto got = co_await stream_.read_some(asio::buffer(body.data() + at, length - at), std::min(deadline, stall));
+        if (!got) co_return std::unexpected(got.error());
+        at += *got;
+    }
+    co_return std::move(body);
+}
+
+Task<Result<std::string>> Exchange::read_chunked(std::size_t limit, base::Time deadline) {
+    ChunkDecoder decoder;
+    std::string body;
+    for (;;) {
+        std::size_t used = 0;
+        auto payload = decoder.decode(buffer_.data(), buffer_.size(), used);
+        if (!payload) co_return std::unexpected(payload.error());
+        if (body.size() + *payload > limit)
+            co_return fail(ErrorKind::too_large, fmt::format("the body is larger than {} bytes", limit));
+        body.append(buffer_, 0, *payload);
+        buffer_.erase(0, used);
+        if (decoder.done()) co_return std::move(body);
+        if (auto got = co_await fill(deadline); !got) co_return std::unexpected(got.error());
+    }
+}
+
+Task<bool> Exchange::send(std::array<std::string_view, 3> pieces) {
+    if (gone_) co_return false;
+    auto written = co_await stream_.write(pieces, base::Clock::now() + settings_.write_stall);
+    if (!written) gone_ = true;
+    co_return !gone_;
+}
+
+std::string Exchange::status_and_headers(int status, std::span<const Header> headers,
+                                         std::string_view content_type) const {
+    std::string out;
+    out.reserve(512);
+    fmt::format_to(std::back_inserter(out), "HTTP/1.1 {} {}\r\n", status, reason_phrase(status));
+    if (!content_type.empty()) append_header(out, "Content-Type", content_type);
+    for (const Header& header : headers) append_header(out, header.name, header.value);
+    if (!keep_alive_ || !head.keep_alive)
+        out += "Connection: close\r\n";
+    else if (head.http10)
+        out += "Connection: keep-alive\r\n";
+    return out;
+}
+
+Task<bool> Exchange::respond(int status, std::span<const Header> headers, std::string_view content_type,
+                             std::string_view body) {
+    answered_ = true;
+    status_ = status;
+    if (!body_read_ && head.framing != Framing::none) keep_alive_ = false;
+    std::string out = status_and_headers(status, headers, content_type);
+    if (status != 204) fmt::format_to(std::back_inserter(out), "Content-Length: {}\r\n", body.size());
+    out += "\r\n";
+    co_return co_await send({out, head.method == "HEAD" ? std::string_view() : body, {}});
+}
+
+Task<bool> Exchange::begin_stream(int status, std::span<const Header> headers, std::string_view content_type) {
+    answered_ = true;
+    streaming_ = true;
+    status_ = status;
+    if (head.http10) keep_alive_ = false;
+    std::string out = status_and_headers(status, headers, content_type);
+    if (!head.http10) out += "Transfer-Encoding: chunked\r\n";
+    out += "\r\n";
+    co_return co_await send({out, {}, {}});
+}
+
+Task<bool> Exchange::write(std::string_view bytes) {
+    if (bytes.empty()) co_return !gone_;
+    if (head.http10) co_return co_await send({bytes, {}, {}});
+    std::array<char, 20> size{};
+    const auto end = fmt::format_to(size.data(), "{:x}\r\n", bytes.size());
+    co_return co_await send({std::string_view(size.data(), end), bytes, "\r\n"});
+}
+
+Task<bool> Exchange::end_stream() {
+    streaming_ = false;
+    if (head.http10) co_return !gone_;
+    co_return co_await send({"0\r\n\r\n", {}, {}});
+}
+
+HttpServer::HttpServer(Worker& worker, const ServerSettings& settings, Handler handler, asio::ssl::context* tls)
+    : worker_(worker), settings_(settings), handler_(std::move(handler)), tls_(tls),
+      acceptor_(worker.loop.get_executor()) {}
+
+Result<std::uint16_t> HttpServer::listen(const std::string& host, std::uint16_t port) {
+    error_code error;
+    const auto address = asio::ip::make_address(host == "localhost" ? "127.0.0.1" : host, error);
+    if (error) return fail(ErrorKind::bad_input, host + " is not an IP address to listen on");
+    const Tcp::endpoint endpoint(address, port);
+    if (port != 0 && worker_.number == 0) {
+        // SO_REUSEPORT would let two gateways share the port without a word.
+        Acceptor probe(worker_.loop.get_executor());
+        probe.open(endpoint.protocol(), error);
+        if (!error) probe.set_option(Acceptor::reuse_address(true), error);
+        if (!error) probe.bind(endpoint, error);
+        if (!error) probe.listen(1, error);
+        if (error) return fail(ErrorKind::io, fmt::format("can't listen on {}:{}: {}", host, port, error.message()));
+    }
+    using ReusePort = asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>;
+    acceptor_.open(endpoint.protocol(), error);
+    if (!error) acceptor_.set_option(Acceptor::reuse_address(true), error);
+    if (!error) acceptor_.set_option(ReusePort(true), error);
+    if (!error) acceptor_.bind(endpoint, error);
+    if (!error) acceptor_.listen(1024, error);
+    if (error) return fail(ErrorKind::io, fmt::format("can't listen on {}:{}: {}", host, port, error.message()));
+    return acceptor_.local_endpoint().port();
+}
+
+void HttpServer::start() {
+    worker_.tasks.spawn(accept_loop(), [this] {
+        error_code ignored;
+        acceptor_.close(ignored);
+    });
+}
+
+void HttpServer::stop_accepting() {
+    draining_ = true;
+    error_code ignored;
+    acceptor_.close(ignored);
+    for (Stream* stream : idle_) stream->abort();
+}
+
+Task<> HttpServer::accept_loop() {
+    while (acceptor_.is_open()) {
+        auto [error, socket] = co_await acceptor_.async_accept(worker_.loop.get_executor(), kAwait);
+        if (error == asio::error::operation_aborted) break;
+        if (error) {  // out of descriptors: wait for some to come back
+            base::log::write(base::log::Level::warning, "accept failed", {{"reason", error.message()}});
+            co_await sleep_until(worker_.loop.get_executor(), base::Clock::now() + base::Duration(50));
+            continue;
+        }
+        if (connections_ >= settings_.max_connections) continue;
+        error_code ignored;
+        socket.set_option(Tcp::no_delay(true), ignored);
+        auto stream = std::make_shared<Stream>(std::move(socket), worker_.deadlines);
+        worker_.tasks.spawn(serve(stream), [stream] { stream->abort(); });
+    }
+}
+
+/// Reads until a whole head is in `buffer`; answers and returns false where that fails.
+Task<bool> HttpServer::read_head(Stream& stream, std::string& buffer, Exchange& exchange, bool first) {
+    base::Time deadline = base::Clock::now() + (first ? settings_.head_time : settings_.keep_alive_time);
+    if (!buffer.empty()) deadline = base::Clock::now() + settings_.head_time;
+    std::size_t searched = 0;
+    for (;;) {
+        if (const std::size_t length = head_length(buffer, searched); length > 0) {
+            exchange.started = base::Clock::now();
+            const auto refusal = length > kMaxHead ? Refusal{431, "the head is too long"}
+                                                   : parse(buffer.substr(0, length), exchange.head);
+            buffer.erase(0, length);
+            if (!refusal) co_return true;
+            co_await refuse(exchange, *refusal);
+            co_return false;
+        }
+        if (buffer.size() > kMaxHead) {
+            co_await refuse(exchange, {431, "the head is too long"});
+            co_return false;
+        }
+        searched = buffer.size();
+        const bool idle = buffer.empty();
+        buffer.resize(searched + kReadSize);
+        const auto place = idle ? idle_.insert(idle_.end(), &stream) : idle_.end();
+        auto got = co_await stream.read_some(asio::buffer(buffer.data() + searched, kReadSize), deadline);
+        if (idle) idle_.erase(place);
+        buffer.resize(searched + got.value_or(0));
+        if (!got) {
+            if (got.error().kind == ErrorKind::timed_out && !idle)
+                co_await refuse(exchange, {408, "the head took too long"});
+            co_return false;
+        }
+        if (idle) deadline = base::Clock::now() + settings_.head_time;
+    }
+}
+
+Task<> HttpServer::refuse(Exchange& exchange, Refusal refusal) {
+    exchange.close_after();
+    const std::string body = fmt::format(
+        R"({{"error":{{"message":"The request can't be read: {}.","type":"invalid_request_error","param":null,"code":"bad_http"}}}})",
+        refusal.reason);
+    co_await exchange.respond(refusal.status, {}, "application/json", body);
+}
+
+Task<> HttpServer::serve(std::shared_ptr<Stream> stream) {
+    struct Count {
+        std::size_t& count;
+        explicit Count(std::size_t& c) : count(c) { ++count; }
+        ~Count() { --count; }
+    } counted(connections_);
+    if (tls_) {
+        auto ready = co_await stream->handshake_server(*tls_, base::Clock::now() + settings_.head_time);
+        if (!ready) co_return;
+    }
+    std::string buffer;
+    for (bool first = true; !draining_ || !buffer.empty() || first; first = false) {
+        Exchange exchange(*stream, settings_, buffer);
+        if (!co_await read_head(*stream, buffer, exchange, first)) {
+            if (exchange.answered()) co_await close_gently(*stream);
+            break;
+        }
+        if (draining_) exchange.close_after();
+        std::string failure;
+        try {
+            co_await handler_(exchange);
+        } catch (const std::exception& error) {
+            failure = error.what();
+        }
+        exchange.unwatch_hangup();
+        if (!failure.empty()) base::log::write(base::log::Level::error, "a handler failed", {{"what", failure}});
+        if (!exchange.answered()) {
+            exchange.close_after();
+            co_await exchange.respond(500, {}, "application/json",
+                                      R"({"error":{"message":"Internal error.","type":"server_error","param":null,"code":"internal"}})");
+        }
+        const bool unread = !exchange.body_read_ && exchange.head.framing != Framing::none;
+        if (exchange.gone() || exchange.streaming()) break;
+        if (unread || !exchange.keep_alive_) {
+            co_await close_gently(*stream);
+            break;
+        }
+        if (!exchange.head.keep_alive) break;
+    }
+}
+
+Result<std::unique_ptr<asio::ssl::context>> server_tls(const std::string& certificate, const std::string& key) {
+    auto context = std::make_unique<asio::ssl::context>(asio::ssl::context::tls_server);
+    SSL_CTX_set_min_proto_version(context->native_handle(), TLS1_2_VERSION);
+    error_code error;
+    context->use_certificate_chain_file(certificate, error);
+    if (error) return fail(ErrorKind::bad_input, certificate + ": not a readable PEM certificate chain");
+    context->use_private_key_file(key, asio::ssl::context::pem, error);
+    if (error) return fail(ErrorKind::bad_input, key + ": not a readable PEM key that fits the certificate");
+    return context;
+}
+
+}  // namespace net

@@ -1,0 +1,335 @@
+#include "net/upstream.h"
+
+#include "base/units.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace net {
+
+using base::ErrorKind;
+using base::fail;
+using base::Result;
+
+namespace {
+
+constexpr std::size_t kReadSize = 16u << 10;
+constexpr std::size_t kMaxEndpoints = 256;
+
+}  // namespace
+
+UpstreamClient::UpstreamClient(Executor executor, Deadlines& deadlines, const UpstreamSettings& settings,
+                               asio::ssl::context& tls)
+    : executor_(executor), deadlines_(deadlines), settings_(settings), tls_(tls), sweep_(deadlines, [this] {
+          const base::Time old = base::Clock::now() - settings_.idle_time;
+          bool left = false;
+          for (auto& [key, connections] : idle_) {
+              while (!connections.empty() && connections.front().idle_since <= old) connections.pop_front();
+              left = left || !connections.empty();
+          }
+          std::erase_if(idle_, [](const auto& entry) { return entry.second.empty(); });
+          if (left) sweep_.set(base::Clock::now() + settings_.idle_time / 2);
+      }) {}
+
+UpstreamClient::~UpstreamClient() {
+    for (auto& [key, session] : sessions_) SSL_SESSION_free(session);
+}
+
+std::size_t UpstreamClient::idle() const {
+    std::size_t count = 0;
+    for (const auto& [key, connections] : idle_) count += connections.size();
+    return count;
+}
+
+std::unique_ptr<Stream> UpstreamClient::take_idle(const std::string& key) {
+    const auto found = idle_.find(key);
+    if (found == idle_.end()) return nullptr;
+    while (!found->second.empty()) {
+        std::unique_ptr<Stream> stream = std::move(found->second.back().stream);
+        found->second.pop_back();
+        if (stream->quiet()) return stream;
+    }
+    return nullptr;
+}
+
+void UpstreamClient::give_back(const std::string& key, std::unique_ptr<Stream> stream) {
+    if (stream->tls() && SSL_version(stream->ssl().native_handle()) != 0) {
+        SSL_SESSION* session = SSL_get1_session(stream->ssl().native_handle());
+        if (session && SSL_SESSION_is_resumable(session)) {
+            if (SSL_SESSION*& kept = sessions_[key]; kept) SSL_SESSION_free(std::exchange(kept, session));
+            else kept = session;
+        } else if (session) {
+            SSL_SESSION_free(session);
+        }
+    }
+    if (idle_.size() >= kMaxEndpoints && !idle_.contains(key)) return;
+    auto& connections = idle_[key];
+    if (connections.size() >= settings_.idle_per_endpoint) connections.pop_front();
+    connections.push_back({std::move(stream), base::Clock::now()});
+    sweep_.set(base::Clock::now() + settings_.idle_time);
+}
+
+const Endpoint* UpstreamClient::proxy_for(const Endpoint& endpoint) const {
+    const auto& proxy = endpoint.tls ? settings_.proxy.https : settings_.proxy.http;
+    return proxy && !settings_.proxy.bypass(endpoint.host) ? &*proxy : nullptr;
+}
+
+Task<Result<std::unique_ptr<UpstreamReply>>> UpstreamClient::send(UpstreamRequest request, base::Time connect_by,
+                                                                  base::Time head_by, AbortHandle& abort) {
+    const std::string key = request.endpoint.key();
+    if (abort.aborted()) co_return fail(ErrorKind::gone, "the client left");
+    std::unique_ptr<Stream> stream = take_idle(key);
+    const bool reused = stream != nullptr;
+    if (!stream) {
+        auto connected = co_await connect(request.endpoint, connect_by, abort);
+        if (!connected) co_return std::unexpected(connected.error());
+        stream = std::move(*connected);
+    }
+    auto reply = std::make_unique<UpstreamReply>(*this, key, std::move(stream), abort);
+    reply->reused_ = reused;
+
+    const Endpoint* proxy = request.endpoint.tls ? nullptr : proxy_for(request.endpoint);
+    const bool usual_port = request.endpoint.port == (request.endpoint.tls ? 443 : 80);
+    const bool v6 = request.endpoint.host.find(':') != std::string::npos;
+    const std::string authority = (v6 ? '[' + request.endpoint.host + ']' : request.endpoint.host) +
+                                  (usual_port ? "" : ':' + std::to_string(request.endpoint.port));
+    std::string head;
+    head.reserve(256 + request.headers.size());
+    fmt::format_to(std::back_inserter(head), "{} {}{}{} HTTP/1.1\r\nHost: {}\r\n", request.method,
+                   proxy ? "http://" : "", proxy ? authority : "", request.target, authority);
+    if (proxy && !settings_.proxy.http_authorization.empty())
+        append_header(head, "Proxy-Authorization", settings_.proxy.http_authorization);
+    head += request.headers;
+    if (!request.body.empty() || request.method == "POST")
+        fmt::format_to(std::back_inserter(head), "Content-Length: {}\r\n", request.body.size());
+    head += "\r\n";
+    if (auto written = co_await reply->stream_->write({head, request.body, {}}, head_by); !written)
+        co_return std::unexpected(written.error());
+    if (auto read = co_await reply->read_head(head_by); !read) co_return std::unexpected(read.error());
+    co_return std::move(reply);
+}
+
+Task<Result<std::unique_ptr<Stream>>> UpstreamClient::connect(const Endpoint& endpoint, base::Time deadline,
+                                                              AbortHandle& abort) {
+    const Endpoint* proxy = proxy_for(endpoint);
+    auto socket = co_await dial(proxy ? *proxy : endpoint, deadline, abort);
+    if (!socket) co_return std::unexpected(socket.error());
+    auto stream = std::make_unique<Stream>(std::move(*socket), deadlines_);
+    abort.stream_ = stream.get();
+    Result<void> ready;
+    if (endpoint.tls) {
+        if (proxy) ready = co_await tunnel(*stream, endpoint, deadline);
+        if (ready) {
+            const auto session = sessions_.find(endpoint.key());
+            ready = co_await stream->handshake_client(tls_, endpoint.host, deadline,
+                                                      session == sessions_.end() ? nullptr : session->second);
+        }
+    }
+    abort.stream_ = nullptr;
+    if (!ready) co_return std::unexpected(ready.error());
+    co_return std::move(stream);
+}
+
+Task<Result<std::vector<Tcp::endpoint>>> UpstreamClient::resolve(const Endpoint& endpoint, base::Time deadline,
+                                                                 AbortHandle& abort) {
+    error_code not_numeric;
+    const auto address = asio::ip::make_address(endpoint.host, not_numeric);
+    if (!not_numeric) co_return std::vector{Tcp::endpoint(address, endpoint.port)};
+
+    // getaddrinfo can't be interrupted: it finishes into `found` whether or not
+    // anybody still waits.
+    struct Found {
+        explicit Found(Executor executor, base::Time until) : wake(executor, until) {}
+        Timer wake;
+        std::vector<Tcp::endpoint> endpoints;
+        error_code error;
+        bool done = false;
+    };
+    auto found = std::make_shared<Found>(executor_, deadline);
+    auto resolver = std::make_shared<asio::ip::basic_resolver<Tcp, Executor>>(executor_);
+    resolver->async_resolve(endpoint.host, std::to_string(endpoint.port),
+                            [found, resolver](const error_code& error, const auto& results) {
+                                found->error = error;
+                                for (const auto& entry : results) found->endpoints.push_back(entry.endpoint());
+                                found->done = true;
+                                found->wake.cancel();
+                            });
+    abort.wake_ = &found->wake;
+    if (!abort.aborted()) co_await found->wake.async_wait(kAwait);
+    abort.wake_ = nullptr;
+    if (abort.aborted()) co_return fail(ErrorKind::gone, "the client left");
+    if (!found->done) co_return fail(ErrorKind::timed_out, "name lookup of " + endpoint.host + " took too long");
+    if (found->error || found->endpoints.empty())
+        co_return fail(ErrorKind::connect, "no address for " + endpoint.host + ": " + found->error.message());
+    co_return std::move(found->endpoints);
+}
+
+Task<Result<Socket>> UpstreamClient::dial(const Endpoint& endpoint, base::Time deadline, AbortHandle& abort) {
+    auto endpoints = co_await resolve(endpoint, deadline, abort);
+    if (!endpoints) co_return std::unexpected(endpoints.error());
+    base::Error last{ErrorKind::connect, "no address"};
+    for (std::size_t i = 0; i < endpoints->size(); ++i) {
+        const base::Time now = base::Clock::now();
+        if (now >= deadline) break;
+        Socket socket(executor_);
+        bool late = false;
+        Deadlines::Alarm alarm(deadlines_, [&] {
+            late = true;
+            error_code ignored;
+            socket.cancel(ignored);
+        });
+        alarm.set(now + (deadline - now) / static_cast<int>(endpoints->size() - i));
+        error_code error;
+        socket.open((*endpoints)[i].protocol(), error);
+        if (!error) {
+            abort.socket_ = &socket;
+            std::tie(error) = co_await socket.async_connect((*endpoints)[i], kAwait);
+            abort.socket_ = nullptr;
+        }
+        if (abort.aborted()) co_return fail(ErrorKind::gone, "the client left");
+        if (!error) {
+            socket.set_option(Tcp::no_delay(true), error);
+            co_return std::move(socket);
+        }
+        last = late ? base::Error{ErrorKind::timed_out, "connecting took too long"}
+                    : base::Error{ErrorKind::connect, error.message()};
+    }
+    last.detail = endpoint.host + ':' + std::to_string(endpoint.port) + ": " + last.detail;
+    co_return std::unexpected(std::move(last));
+}
+
+Task<Result<void>> UpstreamClient::tunnel(Stream& stream, const Endpoint& endpoint, base::Time deadline) {
+    const std::string authority = endpoint.host + ':' + std::to_string(endpoint.port);
+    std::string request = "CONNECT " + authority + " HTTP/1.1\r\nHost: " + authority + "\r\n";
+    if (!settings_.proxy.https_authorization.empty())
+        append_header(request, "Proxy-Authorization", settings_.proxy.https_authorization);
+    request += "\r\n";
+    if (auto written = co_await stream.write({request, {}, {}}, deadline); !written)
+        co_return std::unexpected(written.error());
+    std::string answer;
+    while (head_length(answer, 0) == 0) {
+        char byte = 0;  // one at a time: what follows belongs to TLS
+        auto got = co_await stream.read_some(asio::buffer(&byte, 1), deadline);
+        if (!got) co_return std::unexpected(got.error());
+        answer.push_back(byte);
+        if (answer.size() > settings_.max_response_head) co_return fail(ErrorKind::protocol, "the proxy's answer is too long");
+    }
+    ResponseHead head;
+    if (auto parsed = parse(std::move(answer), head, true); !parsed) co_return std::unexpected(parsed.error());
+    if (head.status / 100 != 2)
+        co_return fail(ErrorKind::connect, "the proxy refused the tunnel with status " + std::to_string(head.status));
+    co_return Result<void>();
+}
+
+UpstreamReply::UpstreamReply(UpstreamClient& client, std::string pool_key, std::unique_ptr<Stream> stream,
+                             AbortHandle& abort)
+    : client_(client), pool_key_(std::move(pool_key)), stream_(std::move(stream)), abort_(&abort) {
+    abort.stream_ = stream_.get();
+}
+
+UpstreamReply::~UpstreamReply() { detach(); }
+
+void UpstreamReply::detach() {
+    if (abort_) abort_->stream_ = nullptr;
+    abort_ = nullptr;
+}
+
+Task<Result<void>> UpstreamReply::read_head(base::Time deadline) {
+    buffer_.resize(kReadSize);
+    std::size_t searched = 0;
+    for (;;) {
+        const std::string_view read(buffer_.data() + begin_, end_ - begin_);
+        if (const std::size_t length = head_length(read, searched); length > 0) {
+            head_.headers = Headers();
+            auto parsed = parse(std::string(read.substr(0, length)), head_, false);
+            if (!parsed) co_return parsed;
+            begin_ += length;
+            searched = 0;
+            if (head_.status >= 200) break;
+            continue;  // 1xx: the real head follows
+        }
+        searched = read.size();
+        if (end_ == buffer_.size()) {
+            if (buffer_.size() >= client_.settings_.max_response_head + kReadSize)
+                co_return fail(ErrorKind::protocol, "the upstream's head is too long");
+            buffer_.resize(buffer_.size() * 2);
+        }
+        auto got = co_await stream_->read_some(asio::buffer(buffer_.data() + end_, buffer_.size() - end_), deadline);
+        if (!got) co_return std::unexpected(got.error());
+        end_ += *got;
+    }
+    left_ = head_.content_length;
+    if (head_.framing == Framing::none) finish();
+    co_return Result<void>();
+}
+
+void UpstreamReply::finish() {
+    if (ended_) return;
+    ended_ = true;
+    const bool aborted = abort_ && abort_->aborted();
+    detach();
+    const bool clean = head_.keep_alive && begin_ == end_ && head_.framing != Framing::until_close;
+    if (clean && !aborted) client_.give_back(pool_key_, std::move(stream_));
+    stream_.reset();
+}
+
+Result<std::string_view> UpstreamReply::decode(std::size_t begin) {
+    char* const data = buffer_.data() + begin;
+    const std::size_t size = end_ - begin;
+    if (head_.framing == Framing::chunked) {
+        std::size_t used = 0;
+        auto payload = chunks_.decode(data, size, used);
+        if (!payload) return std::unexpected(payload.error());
+        begin_ = begin + used;
+        if (chunks_.done()) finish();
+        return std::string_view(data, *payload);
+    }
+    if (head_.framing == Framing::length) {
+        const std::size_t take = static_cast<std::size_t>(std::min<std::uint64_t>(left_, size));
+        left_ -= take;
+        begin_ = begin + take;
+        if (left_ == 0) finish();
+        return std::string_view(data, take);
+    }
+    begin_ = end_;
+    return std::string_view(data, size);
+}
+
+Task<Result<std::string_view>> UpstreamReply::next(base::Time deadline) {
+    while (!ended_) {
+        if (begin_ < end_) {
+            auto bytes = decode(begin_);
+            if (!bytes || !bytes->empty()) co_return bytes;
+            continue;
+        }
+        begin_ = end_ = 0;
+        auto got = co_await stream_->read_some(asio::buffer(buffer_.data(), buffer_.size()), deadline);
+        if (!got) {
+            if (stream_->eof() && head_.framing == Framing::until_close) {
+                finish();
+                break;
+            }
+            co_return std::unexpected(got.error());
+        }
+        end_ = *got;
+    }
+    co_return std::string_view();
+}
+
+Task<Result<std::string>> UpstreamReply::rest(std::size_t limit, base::Time deadline) {
+    std::string body;
+    if (head_.framing == Framing::length && head_.content_length > limit)
+        co_return fail(ErrorKind::too_large, "the upstream's answer is too large");
+    if (head_.framing == Framing::length) body.reserve(head_.content_length + 64);
+    for (;;) {
+        auto bytes = co_await next(deadline);
+        if (!bytes) co_return std::unexpected(bytes.error());
+        if (bytes->empty()) co_return std::move(body);
+        if (body.size() + bytes->size() > limit)
+            co_return fail(ErrorKind::too_large, "the upstream's answer is too large");
+        body += *bytes;
+    }
+}
+
+}  // namespace net

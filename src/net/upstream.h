@@ -1,0 +1,165 @@
+#pragma once
+
+#include "base/result.h"
+#include "net/http1.h"
+#include "net/stream.h"
+
+#include <boost/asio/ssl/context.hpp>
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace net {
+
+/// Where a connection goes.
+struct Endpoint {
+    bool tls = false;
+    std::string host;
+    std::uint16_t port = 80;
+    std::string key() const { return (tls ? "https://" : "http://") + host + ':' + std::to_string(port); }
+};
+
+/// HTTP_PROXY, HTTPS_PROXY, NO_PROXY (either case), read once at start. Loopback
+/// addresses are never sent through a proxy.
+struct ProxySettings {
+    std::optional<Endpoint> http;
+    std::optional<Endpoint> https;
+    std::string http_authorization;   ///< "Basic …" from the proxy URL's credentials
+    std::string https_authorization;
+    std::string no_proxy;
+    bool bypass(std::string_view host) const;
+    /// A proxy URL that can't be read is a bad_input Error.
+    static base::Result<ProxySettings> from_environment();
+};
+
+/// What all workers share of the way out; immutable after start.
+struct UpstreamSettings {
+    ProxySettings proxy;
+    std::size_t idle_per_endpoint = 64;
+    base::Duration idle_time{30'000};
+    std::size_t max_response_head = kMaxHead;
+};
+
+/// Set by the owner of the request; ends the attempt that is under way.
+class AbortHandle {
+public:
+    void abort() {
+        aborted_ = true;
+        error_code ignored;
+        if (stream_) stream_->abort();
+        if (socket_) socket_->cancel(ignored);
+        if (wake_) wake_->cancel();
+    }
+    bool aborted() const { return aborted_; }
+    /// The timer on which the owner waits for something that is no connection;
+    /// null once that is over.
+    void attach(Timer* wake) { wake_ = wake; }
+
+private:
+    friend class UpstreamClient;
+    friend class UpstreamReply;
+    Stream* stream_ = nullptr;   ///< connected
+    Socket* socket_ = nullptr;   ///< connecting
+    Timer* wake_ = nullptr;      ///< looking up a name
+    bool aborted_ = false;
+};
+
+struct UpstreamRequest {
+    const Endpoint& endpoint;
+    std::string_view method = "POST";
+    std::string_view target;           ///< path and query
+    std::string_view headers;          ///< complete lines, each ending in CRLF; no Host, no Content-Length
+    std::string_view body;
+};
+
+class UpstreamClient;
+
+/// A connection that can be used again.
+struct PooledConnection {
+    std::unique_ptr<Stream> stream;
+    base::Time idle_since;
+};
+
+/// The reply to one request. Destroying it before the body's end closes the
+/// connection; after the end the connection goes back to the pool.
+class UpstreamReply {
+public:
+    UpstreamReply(UpstreamClient& client, std::string pool_key, std::unique_ptr<Stream> stream, AbortHandle& abort);
+    ~UpstreamReply();
+    UpstreamReply(const UpstreamReply&) = delete;
+    UpstreamReply& operator=(const UpstreamReply&) = delete;
+
+    const ResponseHead& head() const { return head_; }
+    /// The next bytes of the body, valid until the next call; empty at its end.
+    /// `reset` if the peer closed before the end that it announced.
+    Task<base::Result<std::string_view>> next(base::Time deadline);
+    /// The rest of the body, at most `limit` bytes (else too_large).
+    Task<base::Result<std::string>> rest(std::size_t limit, base::Time deadline);
+    bool reused() const { return reused_; }
+    bool ended() const { return ended_; }
+    /// The request that sent it is over: its AbortHandle is not touched any more.
+    void detach();
+
+private:
+    friend class UpstreamClient;
+    Task<base::Result<void>> read_head(base::Time deadline);
+    base::Result<std::string_view> decode(std::size_t begin);
+    void finish();
+
+    UpstreamClient& client_;
+    std::string pool_key_;
+    std::unique_ptr<Stream> stream_;
+    AbortHandle* abort_;          ///< null once detached
+    ResponseHead head_;
+    std::string buffer_;          ///< read area; [begin_, end_) is not yet handed out
+    std::size_t begin_ = 0;
+    std::size_t end_ = 0;
+    std::uint64_t left_ = 0;
+    ChunkDecoder chunks_;
+    bool ended_ = false;
+    bool reused_ = false;
+};
+
+/// One worker's way out: connections, TLS, proxies, the pool.
+class UpstreamClient {
+public:
+    UpstreamClient(Executor executor, Deadlines& deadlines, const UpstreamSettings& settings,
+                   asio::ssl::context& tls);
+    ~UpstreamClient();
+
+    /// Connects (or takes an idle connection), sends, and waits for the head of
+    /// the reply. Redirects are handed to the caller as they are.
+    /// Errors: connect, tls, timed_out (detail says which limit), reset, protocol, gone.
+    Task<base::Result<std::unique_ptr<UpstreamReply>>> send(UpstreamRequest request, base::Time connect_by,
+                                                            base::Time head_by, AbortHandle& abort);
+    std::size_t idle() const;
+
+private:
+    friend class UpstreamReply;
+    Task<base::Result<std::unique_ptr<Stream>>> connect(const Endpoint& endpoint, base::Time deadline,
+                                                        AbortHandle& abort);
+    Task<base::Result<Socket>> dial(const Endpoint& endpoint, base::Time deadline, AbortHandle& abort);
+    Task<base::Result<void>> tunnel(Stream& stream, const Endpoint& endpoint, base::Time deadline);
+    Task<base::Result<std::vector<Tcp::endpoint>>> resolve(const Endpoint& endpoint, base::Time deadline,
+                                                           AbortHandle& abort);
+    std::unique_ptr<Stream> take_idle(const std::string& key);
+    void give_back(const std::string& key, std::unique_ptr<Stream> stream);
+    const Endpoint* proxy_for(const Endpoint& endpoint) const;
+
+    Executor executor_;
+    Deadlines& deadlines_;
+    const UpstreamSettings& settings_;
+    asio::ssl::context& tls_;
+    std::map<std::string, std::deque<PooledConnection>> idle_;
+    std::map<std::string, SSL_SESSION*> sessions_;
+    Deadlines::Alarm sweep_;
+};
+
+/// Client TLS as browsers do it: system trust or SSL_CERT_FILE / SSL_CERT_DIR,
+/// TLS 1.2 and up.
+base::Result<std::unique_ptr<asio::ssl::context>> client_tls();
+
+}  // namespace net

@@ -1,0 +1,185 @@
+#include "route/benches.h"
+
+#include "route/consequences.h"
+
+#include <algorithm>
+#include <array>
+
+namespace route {
+namespace {
+
+using namespace std::chrono_literals;
+using llm::Outcome;
+using llm::Scope;
+
+/// A probe that never reports back stops counting after this.
+constexpr base::Duration kProbeTime{10'000};
+/// A guess about our own hardware: it is back sooner than any cloud.
+constexpr base::Duration kLocalMost{5'000};
+/// An ended bench is kept this long for its strikes.
+constexpr base::Duration kMemory{120'000};
+
+std::string pool_key(const config::Target& target, std::string_view pool) {
+    return "pool:" + std::string(pool) + '@' + target.account;
+}
+
+std::string key_of(const config::Target& target, const llm::Failure& failure) {
+    switch (failure.scope) {
+        case Scope::pool: return pool_key(target, failure.pool);
+        case Scope::account: return "account:" + target.account;
+        case Scope::target:
+        case Scope::request: break;
+    }
+    return "target:" + target.id;
+}
+
+/// The keys under which a bench may stand in the way of `target`.
+std::vector<std::string> keys_of(const config::Target& target) {
+    std::vector<std::string> keys{"target:" + target.id, "account:" + target.account};
+    for (const config::Limit& limit : target.limits)
+        if (!limit.pool.empty()) keys.push_back(pool_key(target, limit.pool));
+    if (target.provider == base::Provider::openrouter && target.model.ends_with(":free"))
+        keys.push_back(pool_key(target, "openrouter-free"));
+    return keys;
+}
+
+base::Duration guess(const config::Target& target, const llm::Failure& failure, int strikes) {
+    const Consequence& row = consequence(failure.outcome);
+    base::Duration most = row.bench_most;
+    if (failure.window == llm::Window::minute) most = std::min<base::Duration>(most, 60s);
+    if (target.tier == config::Tier::local) most = std::min(most, kLocalMost);
+    const base::Duration doubled = row.bench * (1 << std::min(strikes, 10));
+    return std::min(doubled, most);
+}
+
+}  // namespace
+
+std::string_view name(Source source) {
+    switch (source) {
+        case Source::guessed: return "guessed";
+        case Source::configured: return "configured";
+        case Source::stated: return "stated";
+    }
+    return "guessed";
+}
+
+std::optional<Bench> Benches::failed(const config::Target& target, const llm::Failure& failure,
+                                     std::optional<base::Duration> cooldown, base::Time now) {
+    if (failure.scope == Scope::request || consequence(failure.outcome).bench == base::Duration(0))
+        return std::nullopt;
+    Entry entry;
+    entry.bench.key = key_of(target, failure);
+    const std::lock_guard lock(mutex_);
+    const auto known = entries_.find(entry.bench.key);
+    const int strikes = known == entries_.end() ? 0 : known->second.bench.strikes;
+    entry.bench.cause = failure.outcome;
+    entry.bench.window = failure.window;
+    entry.bench.detail = failure.detail;
+    entry.bench.strikes = strikes + 1;
+
+    base::Duration length{0};
+    if (failure.back_in && *failure.back_in > base::Duration(0)) {
+        length = *failure.back_in;
+        entry.bench.source = Source::stated;
+    } else if (!cooldown) {
+        length = guess(target, failure, strikes);
+    }
+    if (cooldown && *cooldown > length) {
+        length = *cooldown;
+        entry.bench.source = Source::configured;
+    }
+    if (length == base::Duration(0)) return std::nullopt;
+    entry.bench.until = now + length;
+    if (known != entries_.end() && known->second.bench.until >= entry.bench.until) {
+        known->second.bench.strikes = entry.bench.strikes;
+        known->second.probe_until = {};
+        return known->second.bench;
+    }
+    Bench result = entry.bench;
+    store(std::move(entry), now);
+    return result;
+}
+
+void Benches::store(Entry entry, base::Time now) {
+    if (entries_.size() >= kMost) std::erase_if(entries_, [&](const auto& e) { return e.second.bench.until <= now; });
+    if (entries_.size() >= kMost)
+        entries_.erase(std::min_element(entries_.begin(), entries_.end(), [](const auto& a, const auto& b) {
+            return a.second.bench.until < b.second.bench.until;
+        }));
+    std::string key = entry.bench.key;
+    entries_.insert_or_assign(std::move(key), std::move(entry));
+    any_ = true;
+}
+
+void Benches::served(const config::Target& target, base::Time now) {
+    if (!any_.load(std::memory_order_relaxed)) return;
+    const std::lock_guard lock(mutex_);
+    for (const std::string& key : keys_of(target))
+        if (const auto found = entries_.find(key); found != entries_.end() && found->second.bench.until <= now)
+            entries_.erase(found);
+    std::erase_if(entries_, [&](const auto& e) { return e.second.bench.until + kMemory <= now; });
+    any_ = !entries_.empty();
+}
+
+std::optional<Bench> Benches::find(const config::Target& target, base::Time now) const {
+    if (!any_.load(std::memory_order_relaxed)) return std::nullopt;
+    const std::lock_guard lock(mutex_);
+    std::optional<Bench> last;
+    for (const std::string& key : keys_of(target)) {
+        const auto found = entries_.find(key);
+        if (found == entries_.end() || found->second.bench.until <= now) continue;
+        if (!last || last->until < found->second.bench.until) last = found->second.bench;
+    }
+    return last;
+}
+
+std::optional<Bench> Benches::admit(const config::Target& target, base::Time now, bool& probing) {
+    probing = false;
+    if (!any_.load(std::memory_order_relaxed)) return std::nullopt;
+    if (auto bench = find(target, now)) return bench;
+    const std::lock_guard lock(mutex_);
+    for (const std::string& key : keys_of(target)) {
+        const auto found = entries_.find(key);
+        if (found == entries_.end() || found->second.bench.source == Source::stated) continue;
+        Entry& entry = found->second;
+        if (entry.probe_until > now) {
+            Bench bench = entry.bench;
+            bench.until = entry.probe_until;
+            bench.detail = "one attempt is probing whether it is back";
+            return bench;
+        }
+        entry.probe_until = now + kProbeTime;
+        probing = true;
+    }
+    return std::nullopt;
+}
+
+void Benches::release_probe(const config::Target& target) {
+    const std::lock_guard lock(mutex_);
+    for (const std::string& key : keys_of(target))
+        if (const auto found = entries_.find(key); found != entries_.end()) found->second.probe_until = {};
+}
+
+std::vector<Bench> Benches::list(base::Time now) const {
+    std::vector<Bench> result;
+    const std::lock_guard lock(mutex_);
+    for (const auto& [key, entry] : entries_)
+        if (entry.bench.until > now) result.push_back(entry.bench);
+    return result;
+}
+
+bool Benches::clear(const config::Target& target) {
+    const std::lock_guard lock(mutex_);
+    std::size_t cleared = 0;
+    for (const std::string& key : keys_of(target)) cleared += entries_.erase(key);
+    any_ = !entries_.empty();
+    return cleared > 0;
+}
+
+void Benches::clear_all() {
+    const std::lock_guard lock(mutex_);
+    entries_.clear();
+    any_ = false;
+}
+
+}  // namespace route

@@ -1,0 +1,199 @@
+#include "route/decide.h"
+
+#include "base/units.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+
+namespace route {
+namespace {
+
+/// No text has fewer tokens than this many bytes each: a prompt that is too large
+/// even so never fits, without a tokenizer.
+constexpr std::uint64_t kMostBytesPerToken = 8;
+
+std::string fill_star(const std::string& model, const std::string& captured) {
+    const std::size_t star = model.find('*');
+    return star == std::string::npos ? model : model.substr(0, star) + captured + model.substr(star + 1);
+}
+
+/// Weighted shuffle within each `order` level.
+std::vector<std::size_t> group_order(const config::Catalog& catalog, const config::Alias& alias, std::uint64_t seed) {
+    std::vector<std::size_t> order = alias.targets;
+    if (order.size() < 2) return order;
+    std::mt19937_64 random(seed);
+    std::vector<std::pair<double, std::size_t>> keyed;
+    for (const std::size_t index : order) {
+        const double weight = std::max(1, catalog.targets[index].weight);
+        const double draw = std::uniform_real_distribution<>(1e-12, 1.0)(random);
+        keyed.emplace_back(std::log(draw) / weight, index);
+    }
+    std::sort(keyed.begin(), keyed.end(), [&](const auto& a, const auto& b) {
+        const int left = catalog.targets[a.second].order;
+        const int right = catalog.targets[b.second].order;
+        return left != right ? left < right : a.first > b.first;
+    });
+    for (std::size_t i = 0; i < keyed.size(); ++i) order[i] = keyed[i].second;
+    return order;
+}
+
+bool serves(config::Mode target, config::Mode wanted) {
+    if (wanted == config::Mode::completion || wanted == config::Mode::chat)
+        return target == config::Mode::chat || target == config::Mode::completion;
+    return target == wanted;
+}
+
+/// The first thing the request needs and the target, by its own statement, lacks.
+std::string_view lacking(const config::Capabilities& capabilities, const Ask& ask) {
+    if (!capabilities.stated) return {};
+    if (ask.vision && !capabilities.vision) return "images";
+    if (ask.tools && !capabilities.tools) return "tools";
+    return {};
+}
+
+void judge(Candidate& candidate, const Benches& benches, const Ask& ask, base::Time now) {
+    const config::Target& target = *candidate.target;
+    if (!target.left_out.empty()) {
+        candidate.skip = Skip::no_key;
+        candidate.why = target.left_out;
+    } else if (!serves(target.mode, ask.mode)) {
+        candidate.skip = Skip::mode;
+        candidate.why = fmt::format("it is a {} model", config::name(target.mode));
+    } else if (const std::string_view need = lacking(target.capabilities, ask); !need.empty()) {
+        candidate.skip = Skip::capability;
+        candidate.why = fmt::format("the request needs {}", need);
+    } else if (target.max_input_tokens && !ask.vision &&
+               ask.prompt_bytes / kMostBytesPerToken > *target.max_input_tokens) {
+        candidate.skip = Skip::context;
+        candidate.why = fmt::format("{} bytes of prompt do not fit {} tokens", ask.prompt_bytes, *target.max_input_tokens);
+    } else if (const auto bench = benches.find(target, now)) {
+        set_aside(candidate, *bench, now);
+    }
+}
+
+void add_alias(const config::Catalog& catalog, const config::Alias& alias, const std::string& captured,
+               std::uint64_t seed, std::vector<Candidate>& out) {
+    for (const std::size_t index : group_order(catalog, alias, seed)) {
+        const config::Target* target = &catalog.targets[index];
+        std::string model = fill_star(target->model, captured);
+        const bool known = std::any_of(out.begin(), out.end(), [&](const Candidate& c) {
+            return c.target == target && c.model == model;
+        });
+        if (!known) out.push_back({.target = target, .model = std::move(model)});
+    }
+}
+
+void add_chain(const config::Catalog& catalog, const std::vector<std::string>& chain, std::uint64_t seed,
+               std::vector<Candidate>& out) {
+    for (const std::string& member : chain) {
+        std::string captured;
+        if (const config::Alias* alias = catalog.find(member, &captured))
+            add_alias(catalog, *alias, captured, seed, out);
+    }
+}
+
+}  // namespace
+
+std::string_view name(Skip skip) {
+    switch (skip) {
+        case Skip::none: return "go";
+        case Skip::no_key: return "no_key";
+        case Skip::benched: return "benched";
+        case Skip::mode: return "mode";
+        case Skip::capability: return "capability";
+        case Skip::context: return "context";
+        case Skip::unsupported: return "unsupported";
+        case Skip::engine: return "engine";
+        case Skip::concurrency: return "concurrency";
+    }
+    return "go";
+}
+
+void set_aside(Candidate& candidate, const Bench& bench, base::Time now) {
+    candidate.skip = Skip::benched;
+    candidate.cause = bench.cause;
+    candidate.back_in = std::chrono::ceil<base::Duration>(bench.until - now);
+    candidate.why = fmt::format("{} ({}), back in {}", llm::name(bench.cause), name(bench.source),
+                                base::human(*candidate.back_in));
+}
+
+base::Result<Decision> decide(const config::Catalog& catalog, const Benches& benches, const Ask& ask, base::Time now,
+                              std::uint64_t seed) {
+    Decision decision;
+    std::string captured;
+    decision.alias = catalog.find(ask.model, &captured);
+    if (!decision.alias && catalog.settings.default_fallbacks.empty())
+        return base::fail(base::ErrorKind::not_found, "no alias of that name");
+    if (decision.alias) {
+        add_alias(catalog, *decision.alias, captured, seed, decision.candidates);
+        add_chain(catalog, decision.alias->chain, seed, decision.candidates);
+    } else {
+        add_chain(catalog, catalog.settings.default_fallbacks, seed, decision.candidates);
+    }
+    for (Candidate& candidate : decision.candidates) judge(candidate, benches, ask, now);
+    if (decision.candidates.size() == 1 && decision.candidates[0].skip == Skip::benched) {
+        decision.candidates[0].skip = Skip::none;
+        decision.candidates[0].back_in.reset();
+        decision.candidates[0].why = "asked although it is set aside: there is nobody else";
+    }
+    return decision;
+}
+
+namespace {
+
+using Table = std::map<std::string, std::vector<std::string>, std::less<>>;
+
+/// Only `names` may follow `failed`: those not yet in the list are added at its end.
+void follow_only(const config::Catalog& catalog, const Benches& benches, const Ask& ask, base::Time now,
+                 Decision& decision, std::size_t failed, const std::vector<std::string>& names, Skip skip,
+                 std::string_view why) {
+    for (std::size_t i = failed + 1; i < decision.candidates.size(); ++i) {
+        Candidate& candidate = decision.candidates[i];
+        const bool named = std::find(names.begin(), names.end(), candidate.target->alias) != names.end();
+        if (named || candidate.skip != Skip::none) continue;
+        candidate.skip = skip;
+        candidate.why = why;
+    }
+    const std::size_t had = decision.candidates.size();
+    add_chain(catalog, names, 0, decision.candidates);
+    for (std::size_t i = had; i < decision.candidates.size(); ++i) judge(decision.candidates[i], benches, ask, now);
+}
+
+const std::vector<std::string>* names_for(const Table& table, const Decision& decision) {
+    if (!decision.alias) return nullptr;
+    const auto found = table.find(decision.alias->name);
+    return found == table.end() ? nullptr : &found->second;
+}
+
+}  // namespace
+
+void after_context_overflow(const config::Catalog& catalog, const Benches& benches, const Ask& ask, base::Time now,
+                            Decision& decision, std::size_t failed) {
+    if (const auto* names = names_for(catalog.settings.context_window_fallbacks, decision)) {
+        follow_only(catalog, benches, ask, now, decision, failed, *names, Skip::context,
+                    "not among the context_window_fallbacks");
+        return;
+    }
+    const auto overflowed = decision.candidates[failed].target->max_input_tokens;
+    for (std::size_t i = failed + 1; i < decision.candidates.size(); ++i) {
+        Candidate& candidate = decision.candidates[i];
+        const auto window = candidate.target->max_input_tokens;
+        if (candidate.skip != Skip::none || (window && overflowed && *window > *overflowed)) continue;
+        candidate.skip = Skip::context;
+        candidate.why = "its window is not known to be larger than the one that overflowed";
+    }
+}
+
+bool after_content_refusal(const config::Catalog& catalog, const Benches& benches, const Ask& ask, base::Time now,
+                           Decision& decision, std::size_t failed) {
+    const auto* names = names_for(catalog.settings.content_policy_fallbacks, decision);
+    if (!names) return false;
+    follow_only(catalog, benches, ask, now, decision, failed, *names, Skip::capability,
+                "not among the content_policy_fallbacks");
+    return true;
+}
+
+}  // namespace route

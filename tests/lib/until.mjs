@@ -1,0 +1,24 @@
+// Waiting for a condition, never for a time.
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** Polls until `condition` gives something truthy and returns it; fails after `within` ms. */
+export async function until(condition, within, what) {
+  const deadline = performance.now() + within;
+  for (;;) {
+    const value = await condition();
+    if (value) return value;
+    if (performance.now() > deadline) throw new Error(`waited ${within} ms in vain: ${what}`);
+    await sleep(5);
+  }
+}
+
+/** The value of `promise`, or a failure after `within` ms. */
+export async function inTime(promise, within, what) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`not within ${within} ms: ${what}`)), within);
+  });
+  try { return await Promise.race([promise, late]); } finally { clearTimeout(timer); }
+}
+
+export const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];

@@ -1,0 +1,146 @@
+// Benches: who sits out, for how long, and who comes back.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { openai, openaiReset, groq, problem } from '../providers/index.mjs';
+import { counts, world } from '../lib/world.mjs';
+import { secondsLeft } from '../lib/gateway.mjs';
+import { until } from '../lib/until.mjs';
+
+const limited = (headers) => problem(429, { message: 'Rate limit reached', type: 'requests', code: 'rate_limit_exceeded' }, headers);
+const inSeconds = (seconds) => new Date(Date.now() + seconds * 1000).toUTCString();
+
+/** Asks until the primary serves again; returns the milliseconds since `from`. */
+async function back(w, from, within) {
+  await until(async () => (await w.gateway.chat('a')).servedBy === 'a', within, 'the benched target serves again');
+  return performance.now() - from;
+}
+
+async function benched(t, script, options) {
+  const w = await world(t, { a: openai, b: openai }, options);
+  w.a.next(script);
+  const first = await w.gateway.chat('a');
+  assert.equal(first.servedBy, 'b', first.text);
+  w.from = performance.now();
+  const second = await w.gateway.chat('a');
+  assert.deepEqual(second.trail[0], { alias: 'a', skipped: 'benched' });
+  assert.equal(w.a.calls.length, 1, 'a benched target is skipped without traffic');
+  assert.equal(w.a.connections, 1);
+  return w;
+}
+
+describe('benches', { concurrency: 8 }, () => {
+  test('G4 Retry-After in seconds', async (t) => {
+    const w = await benched(t, limited({ 'retry-after': '2' }));
+    const ms = await back(w, w.from, 5000);
+    assert.ok(ms > 1700, `back after ${ms} ms`);
+  });
+
+  test('G4 retry-after-ms', async (t) => {
+    const w = await benched(t, limited({ 'retry-after-ms': '1500' }));
+    const ms = await back(w, w.from, 5000);
+    assert.ok(ms > 1200, `back after ${ms} ms`);
+  });
+
+  test('G4 Retry-After as an HTTP date', async (t) => {
+    const w = await benched(t, limited({ 'retry-after': inSeconds(4) }));
+    const ms = await back(w, w.from, 8000);
+    assert.ok(ms > 2500, `back after ${ms} ms`);
+  });
+
+  test('G4 reset headers', async (t) => {
+    const w = await benched(t, openaiReset('2s'));
+    const ms = await back(w, w.from, 5000);
+    assert.ok(ms > 1700, `back after ${ms} ms`);
+  });
+
+  test('G4 the stated window end', async (t) => {
+    const w = await benched(t, openai.errors.tpm);
+    const ms = await back(w, w.from, 5000);
+    assert.ok(ms > 1700, `back after ${ms} ms`);
+  });
+
+  test('G4 the configured cooldown when it is the largest', async (t) => {
+    const w = await benched(t, limited({ 'retry-after': '1' }), { router: { cooldown_time: 3 } });
+    const ms = await back(w, w.from, 6000);
+    assert.ok(ms > 2700, `back after ${ms} ms`);
+  });
+
+  test('G4 Retry-After when it is larger than the cooldown', async (t) => {
+    const w = await benched(t, limited({ 'retry-after': '3' }), { router: { cooldown_time: 1 } });
+    const ms = await back(w, w.from, 6000);
+    assert.ok(ms > 2700, `back after ${ms} ms`);
+  });
+
+  test('G4 a later signal extends, never shortens', async (t) => {
+    const w = await world(t, { a: openai, b: openai });
+    w.a.next({ ...limited({ 'retry-after': '50' }), delay: 300 }, { ...limited({ 'retry-after': '2' }), delay: 600 });
+    await Promise.all([w.gateway.chat('a'), w.gateway.chat('a')]);
+    assert.equal(w.a.calls.length, 2, 'both were under way before the first refusal');
+    const [bench] = await w.gateway.benches('a');
+    assert.ok(secondsLeft(bench) > 45, JSON.stringify(bench));
+    await w.gateway.clearBenches();
+    w.a.next({ ...limited({ 'retry-after': '2' }), delay: 300 }, { ...limited({ 'retry-after': '50' }), delay: 600 });
+    await Promise.all([w.gateway.chat('a'), w.gateway.chat('a')]);
+    const [longer] = await w.gateway.benches('a');
+    assert.ok(secondsLeft(longer) > 45, JSON.stringify(longer));
+  });
+
+  test('G4 a streamed refusal benches as a plain one does', async (t) => {
+    const w = await world(t, { a: openai, b: openai });
+    w.a.next(limited({ 'retry-after': '30' }));
+    await w.gateway.stream('a');
+    const second = await w.gateway.stream('a');
+    assert.deepEqual(second.trail[0], { alias: 'a', skipped: 'benched' });
+  });
+
+  test('G5 a group of one is benched when it has a fallback', async (t) => {
+    const w = await benched(t, limited({ 'retry-after': '30' }));
+    assert.equal((await w.gateway.benches('a')).length, 1);
+  });
+
+  test('G5 the last target is still tried when there is no fallback', async (t) => {
+    const w = await world(t, { a: openai });
+    w.a.next(limited({ 'retry-after': '30' }));
+    const first = await w.gateway.chat('a');
+    assert.equal(first.status, 429, first.text);
+    const second = await w.gateway.chat('a');
+    assert.equal(second.status, 200, second.text);
+    assert.equal(w.a.calls.length, 2);
+  });
+
+  test('a bench is listed with alias, cause and end, and can be cleared', async (t) => {
+    const w = await benched(t, limited({ 'retry-after': '30' }));
+    const [bench] = await w.gateway.benches('a');
+    assert.match(JSON.stringify(bench), /rate_limited/);
+    assert.ok(Math.abs(secondsLeft(bench) - 30) < 5, JSON.stringify(bench));
+    const cleared = await w.gateway.clearBenches('a');
+    assert.ok([200, 204].includes(cleared.status), cleared.text);
+    assert.deepEqual(await w.gateway.benches('a'), []);
+    assert.equal((await w.gateway.chat('a')).servedBy, 'a');
+  });
+
+  test('DELETE /v1/benches clears all of them', async (t) => {
+    const w = await world(t, { a: openai, b: openai, c: openai });
+    w.a.next(limited({ 'retry-after': '30' }));
+    w.b.next(limited({ 'retry-after': '30' }));
+    await w.gateway.chat('a');
+    assert.equal((await w.gateway.benches()).length, 2);
+    assert.ok([200, 204].includes((await w.gateway.clearBenches()).status));
+    assert.deepEqual(await w.gateway.benches(), []);
+  });
+
+  test('a refused group member does not bench its neighbour on another account', async (t) => {
+    const w = await world(t, { a: groq, b: groq });
+    w.a.always(groq.errors.tpd);
+    await w.gateway.chat('a');
+    assert.deepEqual(counts(w), { a: 1, b: 1 });
+    assert.equal((await w.gateway.chat('a')).servedBy, 'b');
+  });
+
+  test('one 500 does not bench for longer than seconds', async (t) => {
+    const w = await world(t, { a: openai, b: openai });
+    w.a.next(openai.errors.internal);
+    assert.equal((await w.gateway.chat('a')).servedBy, 'b');
+    for (const bench of await w.gateway.benches('a')) assert.ok(secondsLeft(bench) <= 60, JSON.stringify(bench));
+  });
+});
