@@ -14,7 +14,12 @@ std::string read(std::string_view bytes, std::size_t step) {
     llm::SseReader::Event event;
     std::string seen;
     auto note = [&] {
-        seen.append(event.name).append("|").append(event.data).append("|").append(event.raw).append("\n");
+        seen.append(event.name)
+            .append("|")
+            .append(event.data)
+            .append("|")
+            .append(event.raw)
+            .append("\n");
         if (!event.in_place || event.data.empty()) return;
         FUZZ_CHECK(event.raw.find(event.data) != event.raw.npos);
     };

@@ -32,8 +32,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         R"({"model":"x","messages":[{}],"stream":true,"stream_options":{"include_usage":true}})",
         llm::Endpoint::chat);
     std::size_t providers = static_cast<std::size_t>(base::Provider::openai_compatible) + 1;
-    llm::Upstream upstream{
-        .provider = static_cast<base::Provider>(data[0] % providers), .alias = "alias", .model = "m"};
+    llm::Upstream upstream{.provider = static_cast<base::Provider>(data[0] % providers),
+                           .alias = "alias",
+                           .model = "m"};
     std::string_view bytes(reinterpret_cast<const char*>(data) + 2, size - 2);
     Seen whole = decode(*request, upstream, bytes, bytes.size());
     FUZZ_CHECK(decode(*request, upstream, bytes, 1) == whole);

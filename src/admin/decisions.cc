@@ -42,7 +42,7 @@ net::Task<> clear_benches(gateway::Lane& lane, net::Exchange& exchange, std::str
 }
 
 net::Task<> clear_bench(gateway::Lane& lane, net::Exchange& exchange, std::string rest) {
-    const config::Snapshot catalog = lane.catalog;
+    const config::Snapshot catalog = lane.catalog();
     const config::Alias* alias = catalog->find(rest);
     if (!alias) co_return co_await reply(exchange, gateway::unknown_model(*catalog, rest));
     bool cleared = false;
@@ -53,7 +53,7 @@ net::Task<> clear_bench(gateway::Lane& lane, net::Exchange& exchange, std::strin
 }
 
 net::Task<> preview(gateway::Lane& lane, net::Exchange& exchange, std::string) {
-    const config::Snapshot catalog = lane.catalog;
+    const config::Snapshot catalog = lane.catalog();
     auto body = co_await exchange.read_body(catalog->settings.max_body_bytes);
     if (!body) co_return co_await reply(exchange, {400, body.error().detail, "invalid_request_error", "bad_request", {}, {}});
     auto ask = read_ask(std::move(*body));

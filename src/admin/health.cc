@@ -29,7 +29,7 @@ net::Task<> readiness(gateway::Lane& lane, net::Exchange& exchange, std::string)
     const bool draining = lane.shared.draining.load();
     json::object body;
     body["status"] = draining ? "draining" : "ready";
-    body["aliases"] = lane.catalog->aliases.size();
+    body["aliases"] = lane.catalog()->aliases.size();
     body["benches"] = lane.shared.benches.list(base::Clock::now()).size();
     body["active_requests"] = lane.shared.active.load();
     body["engines"] = engines(lane);
@@ -37,7 +37,7 @@ net::Task<> readiness(gateway::Lane& lane, net::Exchange& exchange, std::string)
 }
 
 net::Task<> health(gateway::Lane& lane, net::Exchange& exchange, std::string) {
-    const config::Snapshot catalog = lane.catalog;
+    const config::Snapshot catalog = lane.catalog();
     const base::Now now = base::Now::read();
     json::array healthy;
     json::array unhealthy;

@@ -57,7 +57,7 @@ bool listed(const config::Catalog& catalog, const config::Alias& alias) {
 }  // namespace
 
 net::Task<> list_models(gateway::Lane& lane, net::Exchange& exchange, std::string) {
-    const config::Snapshot catalog = lane.catalog;
+    const config::Snapshot catalog = lane.catalog();
     json::array data;
     for (const config::Alias& alias : catalog->aliases)
         if (listed(*catalog, alias)) data.push_back(describe(*catalog, alias));
@@ -68,7 +68,7 @@ net::Task<> list_models(gateway::Lane& lane, net::Exchange& exchange, std::strin
 }
 
 net::Task<> show_model(gateway::Lane& lane, net::Exchange& exchange, std::string rest) {
-    const config::Snapshot catalog = lane.catalog;
+    const config::Snapshot catalog = lane.catalog();
     const config::Alias* alias = catalog->find(rest);
     if (!alias) co_return co_await reply(exchange, gateway::unknown_model(*catalog, rest));
     co_await reply(exchange, 200, describe(*catalog, *alias));

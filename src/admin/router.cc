@@ -102,7 +102,7 @@ Task<> answer(Lane& lane, Exchange& exchange) {
             continue;
         }
         if (route.access == Access::key)
-            if (auto refused = gateway::authenticate(lane.catalog->settings.master_key, exchange.head.headers))
+            if (auto refused = gateway::authenticate(lane.catalog()->settings.master_key, exchange.head.headers))
                 co_return co_await refuse(exchange, std::move(*refused));
         co_return co_await route.handler(lane, exchange, std::move(*rest));
     }

@@ -34,7 +34,7 @@ base::Result<net::Endpoint> read_url(std::string_view url) {
 }
 
 struct Question {
-    net::Endpoint endpoint;
+    net::Origin origin;
     std::string method;
     std::string path;
     std::string headers;
@@ -44,7 +44,7 @@ struct Question {
 net::Task<> exchange(net::UpstreamClient& client, Question question, base::Result<ClientReply>& result) {
     net::AbortHandle abort;
     const base::Time by = base::Clock::now() + kPatience;
-    auto reply = co_await client.send({question.endpoint, question.method, question.path, question.headers, question.body},
+    auto reply = co_await client.send({question.origin, question.method, question.path, question.headers, question.body},
                                       by, by, abort);
     if (!reply) {
         result = std::unexpected(reply.error());
@@ -65,7 +65,7 @@ base::Result<ClientReply> ask_gateway(const std::string& url, std::string_view m
     if (!endpoint) return std::unexpected(endpoint.error());
     auto tls = net::client_tls();
     if (!tls) return std::unexpected(tls.error());
-    Question question{*endpoint, std::string(method), std::string(path), "Content-Type: application/json\r\n", std::string(body)};
+    Question question{net::Origin(*endpoint), std::string(method), std::string(path), "Content-Type: application/json\r\n", std::string(body)};
     if (!key.empty()) net::append_header(question.headers, "Authorization", "Bearer " + std::string(key));
     const net::UpstreamSettings settings;
     net::Worker worker;

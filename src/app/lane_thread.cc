@@ -25,7 +25,7 @@ LaneThread::LaneThread(gateway::Gateway& shared, std::size_t number, config::Sna
                        net::asio::ssl::context& client_tls, net::asio::ssl::context* listener_tls)
     : lane_{shared, worker_,
             net::UpstreamClient(worker_.loop.get_executor(), worker_.deadlines, upstream, client_tls),
-            std::move(catalog), random_prefix(), 0},
+            std::make_shared<gateway::Ways>(std::move(catalog)), random_prefix(), 0},
       server_(worker_, settings, [this](net::Exchange& exchange) { return admin::answer(lane_, exchange); },
               listener_tls) {
     worker_.number = number;
@@ -39,7 +39,9 @@ void LaneThread::start() {
 }
 
 void LaneThread::replace(config::Snapshot catalog) {
-    net::asio::post(worker_.loop, [this, catalog = std::move(catalog)]() mutable { lane_.catalog = std::move(catalog); });
+    net::asio::post(worker_.loop, [this, catalog = std::move(catalog)]() mutable {
+        lane_.ways = std::make_shared<gateway::Ways>(std::move(catalog));
+    });
 }
 
 void LaneThread::stop_accepting() {

@@ -157,30 +157,35 @@ private:
         for (auto& lane : lanes_) lane->replace(catalog);
     }
 
+    /// Calls `act` for each signal until it returns false.
+    void on_signal(std::function<bool(int)> act) {
+        signals_.async_wait([this, act = std::move(act)](const net::error_code& error, int number) mutable {
+            if (!error && act(number)) on_signal(std::move(act));
+        });
+    }
+
+    void watch_files() {
+        tick_.expires_after(kWatchEvery);
+        tick_.async_wait([this](const net::error_code& error) {
+            if (error) return;
+            if (reloader_.changed()) reload();
+            watch_files();
+        });
+    }
+
     /// Signals and file changes, until asked to end.
     void wait_for_end() {
-        net::asio::io_context loop(1);
-        net::asio::signal_set signals(loop, SIGTERM, SIGINT, SIGHUP);
-        net::Timer timer(loop.get_executor());
-        std::function<void()> wait_signal = [&] {
-            signals.async_wait([&](const net::error_code& error, int number) {
-                if (error) return;
-                if (number != SIGHUP) return loop.stop();
+        on_signal([this](int number) {
+            if (number == SIGHUP)
                 reload();
-                wait_signal();
-            });
-        };
-        std::function<void()> wait_tick = [&] {
-            timer.expires_after(kWatchEvery);
-            timer.async_wait([&](const net::error_code& error) {
-                if (error) return;
-                if (reloader_.changed()) reload();
-                wait_tick();
-            });
-        };
-        wait_signal();
-        wait_tick();
-        loop.run();
+            else
+                loop_.stop();
+            return number == SIGHUP;
+        });
+        watch_files();
+        loop_.run();
+        tick_.cancel();
+        loop_.restart();
     }
 
     /// Lets requests under way end; a second signal ends them at once.
@@ -189,23 +194,26 @@ private:
         base::log::write(Level::info, "draining", {{"active", gateway_.active.load()}});
         for (auto& lane : lanes_) lane->stop_accepting();
         for (auto& lane : lanes_) lane->finish(base::Clock::now() + std::chrono::seconds(options_.drain_seconds));
-        net::asio::io_context loop(1);
-        net::asio::signal_set signals(loop, SIGTERM, SIGINT);
-        signals.async_wait([&](const net::error_code& error, int) {
-            if (error) return;
-            for (auto& lane : lanes_) lane->finish(base::Clock::now());
+        on_signal([this](int number) {
+            if (number != SIGHUP)
+                for (auto& lane : lanes_) lane->finish(base::Clock::now());
+            return true;
         });
-        std::thread joiner([&] {
+        std::thread joiner([this] {
             for (auto& lane : lanes_) lane->join();
-            loop.stop();
+            loop_.stop();
         });
-        loop.run();
+        loop_.run();
         joiner.join();
         engines_->shutdown();
         base::log::write(Level::info, "ended", {{"requests", gateway_.requests.load()}});
     }
 
     const ServeOptions& options_;
+    net::asio::io_context loop_{1};
+    /// From the very start: a signal that comes early waits until it is asked for.
+    net::asio::signal_set signals_{loop_, SIGTERM, SIGINT, SIGHUP};
+    net::Timer tick_{loop_.get_executor()};
     Reloader reloader_;
     ListenAddress address_;
     net::UpstreamSettings upstream_;

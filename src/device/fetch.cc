@@ -90,7 +90,7 @@ private:
 
 /// Only what can be told from another version is resumed: by its validator or by the checksum.
 std::string Download::headers() const {
-    std::string lines = "User-Agent: freeway\r\nAccept: */*\r\nAccept-Encoding: identity\r\n";
+    std::string lines = "User-Agent: freeway\r\nAccept: */*\r\nAccept-Encoding: identity\r\nConnection: close\r\n";
     if (file_.size() == 0 || (file_.validator().empty() && request_.sha256.empty())) return lines;
     lines += fmt::format("Range: bytes={}-\r\n", file_.size());
     if (!file_.validator().empty()) net::append_header(lines, "If-Range", file_.validator());
@@ -102,7 +102,8 @@ net::Task<Outcome> Download::connect_once() {
     Url url = url_;
     for (int hop = 0; hop <= kMaxRedirects; ++hop) {
         const std::string lines = headers();
-        const net::UpstreamRequest get{url.endpoint, "GET", url.target, lines, {}};
+        const net::Origin origin(url.endpoint);
+        const net::UpstreamRequest get{origin, "GET", url.target, lines, {}};
         const base::Time now = base::Clock::now();
         auto reply = co_await client_.send(get, now + kConnectTime, now + kStall, abort);
         if (!reply && reply.error().kind == ErrorKind::tls) co_return failed(reply.error());

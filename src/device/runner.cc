@@ -154,7 +154,8 @@ std::string Runner::last_words() const {
 void Runner::check_ready() {
     probe_ = std::make_shared<Probe>();
     probe_->runner = this;
-    workshop_.worker.tasks.spawn(probe(workshop_, probe_, {false, "127.0.0.1", port_}, engine_.spec().ready),
+    net::Origin origin({false, "127.0.0.1", port_});
+    workshop_.worker.tasks.spawn(probe(workshop_, probe_, std::move(origin), engine_.spec().ready),
                                  [probe = probe_] { probe->abort.abort(); });
 }
 
@@ -162,12 +163,12 @@ void Runner::stop_checking() {
     if (probe_) std::exchange(probe_, nullptr)->abort.abort();
 }
 
-net::Task<> Runner::probe(Workshop& workshop, std::shared_ptr<Probe> probe, net::Endpoint endpoint,
+net::Task<> Runner::probe(Workshop& workshop, std::shared_ptr<Probe> probe, net::Origin origin,
                           std::string target) {
     net::Timer pause(workshop.worker.loop.get_executor());
     for (base::Duration wait = kFirstCheck; !probe->abort.aborted(); wait = std::min(wait * 2, kMaxCheck)) {
         {
-            const net::UpstreamRequest request{endpoint, "GET", target, "Connection: close\r\n", {}};
+            const net::UpstreamRequest request{origin, "GET", target, "Connection: close\r\n", {}};
             const base::Time limit = base::Clock::now() + kCheckTime;
             auto reply = co_await workshop.client.send(request, limit, limit, probe->abort);
             if (probe->abort.aborted()) co_return;

@@ -58,7 +58,7 @@ private:
     std::string last_words() const;
     void check_ready();
     void stop_checking();
-    static net::Task<> probe(Workshop& workshop, std::shared_ptr<Probe> probe, net::Endpoint endpoint,
+    static net::Task<> probe(Workshop& workshop, std::shared_ptr<Probe> probe, net::Origin origin,
                              std::string target);
 
     Workshop& workshop_;

@@ -55,7 +55,8 @@ Result<Url> parse_url(std::string_view text) {
     Url url;
     if (!printable(text)) return base::fail(ErrorKind::bad_input, "the URL holds a character that must be escaped");
     if (text.starts_with("https://")) url.endpoint.tls = true;
-    else if (!text.starts_with("http://")) return base::fail(ErrorKind::bad_input, "the URL is not http:// or https://");
+    else if (!text.starts_with("http://"))
+        return base::fail(ErrorKind::bad_input, "the URL is not http:// or https://");
     text.remove_prefix(url.endpoint.tls ? 8 : 7);
     text = text.substr(0, text.find('#'));
     const std::size_t end = text.find_first_of("/?");

@@ -45,26 +45,6 @@ std::vector<llm::Extra> extras(const std::vector<std::pair<std::string, std::str
     return list;
 }
 
-/// Complete header lines of the upstream request, key included.
-std::string upstream_headers(const config::Target& target, bool stream) {
-    std::string out = "Content-Type: application/json\r\nUser-Agent: freeway/" FREEWAY_VERSION "\r\n";
-    net::append_header(out, "Accept", stream ? "text/event-stream, application/json" : "application/json");
-    if (target.provider == base::Provider::anthropic) net::append_header(out, "anthropic-version", "2023-06-01");
-    if (target.provider == base::Provider::openrouter) {
-        net::append_header(out, "HTTP-Referer", "http://localhost:4000");
-        net::append_header(out, "X-OpenRouter-Title", "freeway");
-        net::append_header(out, "X-Title", "freeway");
-    }
-    for (const auto& [name, value] : target.headers) net::append_header(out, name, value);
-    if (!target.key.empty()) {
-        if (target.provider == base::Provider::anthropic)
-            net::append_header(out, "x-api-key", target.key.reveal());
-        else
-            net::append_header(out, "Authorization", "Bearer " + std::string(target.key.reveal()));
-    }
-    return out;
-}
-
 /// A base that ends in the segment with which the dialect's path begins is not doubled.
 std::string join_path(const std::string& base, std::string_view path) {
     const std::size_t segment = path.find('/', 1);
@@ -147,7 +127,8 @@ net::Task<std::optional<Failure>> call(Session& session, const route::Candidate&
     session.step().changes = std::move(prepared->changes);
 
     Limits limits = limits_for(session, target, last);
-    net::Endpoint endpoint{target.base.tls, target.base.host, target.base.port};
+    const Way& way = session.ways->to(target);
+    std::optional<net::Origin> engine;
     device::Lease lease;
     if (target.engine) {
         auto got = co_await engine_for(session, target, limits.attempt_by);
@@ -158,12 +139,12 @@ net::Task<std::optional<Failure>> call(Session& session, const route::Candidate&
             co_return Failure{.outcome = Outcome::transient, .detail = got.error().detail};
         }
         lease = std::move(*got);
-        endpoint = {false, "127.0.0.1", lease.port()};
+        engine.emplace(net::Endpoint{false, "127.0.0.1", lease.port()});
         limits = limits_for(session, target, last);
     }
     const std::string path = join_path(target.base.path, prepared->path);
-    const std::string headers = upstream_headers(target, session.request.stream);
-    auto sent = co_await session.lane.upstream.send({endpoint, "POST", path, headers, prepared->body},
+    const std::string& headers = session.request.stream ? way.stream_headers : way.headers;
+    auto sent = co_await session.lane.upstream.send({engine ? *engine : way.origin, "POST", path, headers, prepared->body},
                                                     limits.connect_by, limits.first_by, session.abort);
     if (!sent) co_return transport_failure(sent.error());
     std::unique_ptr<net::UpstreamReply> reply = std::move(*sent);

@@ -32,6 +32,38 @@ bool InFlight::take(const config::Target& target, std::optional<Slot>& slot) {
     return true;
 }
 
+namespace {
+
+/// Complete header lines of the upstream request, key included.
+std::string upstream_headers(const config::Target& target, bool stream) {
+    std::string out = "Content-Type: application/json\r\nUser-Agent: freeway/" FREEWAY_VERSION "\r\n";
+    net::append_header(out, "Accept", stream ? "text/event-stream, application/json" : "application/json");
+    if (target.provider == base::Provider::anthropic) net::append_header(out, "anthropic-version", "2023-06-01");
+    if (target.provider == base::Provider::openrouter) {
+        net::append_header(out, "HTTP-Referer", "http://localhost:4000");
+        net::append_header(out, "X-OpenRouter-Title", "freeway");
+        net::append_header(out, "X-Title", "freeway");
+    }
+    for (const auto& [name, value] : target.headers) net::append_header(out, name, value);
+    if (!target.key.empty()) {
+        if (target.provider == base::Provider::anthropic)
+            net::append_header(out, "x-api-key", target.key.reveal());
+        else
+            net::append_header(out, "Authorization", "Bearer " + std::string(target.key.reveal()));
+    }
+    return out;
+}
+
+}  // namespace
+
+const Way& Ways::to(const config::Target& target) {
+    const auto known = ways_.find(&target);
+    if (known != ways_.end()) return known->second;
+    Way way{net::Origin({target.base.tls, target.base.host, target.base.port}), upstream_headers(target, false),
+            upstream_headers(target, true)};
+    return ways_.emplace(&target, std::move(way)).first->second;
+}
+
 std::string Lane::next_id() { return fmt::format("req_{}{:x}{:06x}", id_prefix, worker.number, ++counter); }
 
 }  // namespace gateway

@@ -13,6 +13,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 namespace gateway {
@@ -69,15 +70,36 @@ struct Gateway {
     std::atomic<bool> draining{false};
 };
 
+/// How to reach a target: what every call to it repeats.
+struct Way {
+    net::Origin origin;
+    std::string headers;         ///< complete lines, key included: never logged
+    std::string stream_headers;
+};
+
+/// A catalog with the ways to its targets, worked out at first use. Belongs to one
+/// worker; a request keeps the one it began with.
+class Ways {
+public:
+    explicit Ways(config::Snapshot catalog) : catalog_(std::move(catalog)) {}
+    const config::Snapshot& catalog() const { return catalog_; }
+    const Way& to(const config::Target& target);
+
+private:
+    config::Snapshot catalog_;
+    std::unordered_map<const config::Target*, Way> ways_;
+};
+
 /// One worker's side of the gateway. Used on its thread only.
 struct Lane {
     Gateway& shared;
     net::Worker& worker;
     net::UpstreamClient upstream;
-    config::Snapshot catalog;   ///< replaced on this thread when configuration is reloaded
+    std::shared_ptr<Ways> ways; ///< replaced on this thread when configuration is reloaded
     std::string id_prefix;      ///< random, so that ids of two starts differ
     std::uint64_t counter = 0;
 
+    const config::Snapshot& catalog() const { return ways->catalog(); }
     std::string next_id();
 };
 

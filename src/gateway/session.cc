@@ -5,7 +5,7 @@
 namespace gateway {
 
 Session::Session(Lane& l, net::Exchange& e)
-    : lane(l), exchange(e), catalog(l.catalog), record(std::make_shared<route::Record>()),
+    : lane(l), exchange(e), ways(l.ways), catalog(ways->catalog()), record(std::make_shared<route::Record>()),
       total_by(e.started + catalog->settings.total) {
     record->id = lane.next_id();
     record->time = base::WallClock::now();

@@ -25,7 +25,8 @@ public:
 
     Lane& lane;
     net::Exchange& exchange;
-    config::Snapshot catalog;
+    std::shared_ptr<Ways> ways;
+    const config::Snapshot& catalog;
     llm::ChatRequest request;
     route::Ask ask;
     std::shared_ptr<route::Record> record;

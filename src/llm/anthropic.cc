@@ -50,7 +50,8 @@ Conversation alternate(const std::vector<Turn>& turns) {
         out.system.clear();
     }
     std::string& last = out.turns.back().text;
-    if (out.turns.back().role == Turn::Role::assistant) last.erase(last.find_last_not_of(" \t\r\n") + 1);
+    if (out.turns.back().role == Turn::Role::assistant)
+        last.erase(last.find_last_not_of(" \t\r\n") + 1);
     if (last.empty()) out.turns.pop_back();
     return out;
 }
@@ -60,23 +61,28 @@ std::string messages_json(const std::vector<Turn>& turns) {
     for (const Turn& turn : turns) {
         if (out.size() > 1) out += ',';
         out += fmt::format(R"({{"role":"{}","content":{}}})",
-                           turn.role == Turn::Role::user ? "user" : "assistant", json::quote(turn.text));
+                           turn.role == Turn::Role::user ? "user" : "assistant",
+                           json::quote(turn.text));
     }
     return out + ']';
 }
 
 void add_sampling(Parameters& parameters, ObjectWriter& body) {
     // Both together are refused: temperature goes.
-    if (auto top_p = parameters.number("top_p")) body.set("top_p", clamped(*top_p, 0, 1));
-    else if (auto value = parameters.number("temperature")) body.set("temperature", clamped(*value, 0, 1));
-    if (string_view top_k = parameters.get("top_k"); !top_k.empty()) body.set("top_k", std::string(top_k));
+    if (auto top_p = parameters.number("top_p"))
+        body.set("top_p", clamped(*top_p, 0, 1));
+    else if (auto value = parameters.number("temperature"))
+        body.set("temperature", clamped(*value, 0, 1));
+    if (string_view top_k = parameters.get("top_k"); !top_k.empty())
+        body.set("top_k", std::string(top_k));
     std::vector<std::string> stops = parameters.stops();
     std::erase_if(stops, [](const std::string& stop) { return base::trim(stop).empty(); });
     if (!stops.empty()) body.set("stop_sequences", quoted_list(stops));
 }
 
 std::string_view finish_of(string_view stop_reason) {
-    if (stop_reason == "max_tokens" || stop_reason == "model_context_window_exceeded") return "length";
+    if (stop_reason == "max_tokens" || stop_reason == "model_context_window_exceeded")
+        return "length";
     if (stop_reason == "tool_use") return "tool_calls";
     if (stop_reason == "refusal") return "content_filter";
     return "stop";
@@ -94,7 +100,8 @@ public:
         take("cache_creation_input_tokens", written_);
         take("cache_read_input_tokens", cached_);
         take("output_tokens", output_);
-        if (auto value = json::count(json::member(usage, "output_tokens_details", "thinking_tokens")))
+        if (auto value =
+                json::count(json::member(usage, "output_tokens_details", "thinking_tokens")))
             thinking_ = *value;
     }
     Usage usage() const {
@@ -155,7 +162,8 @@ MaybeFailure AnthropicStream::take(string_view data, std::string& out) {
         return delta(json::member(data, "delta"), out);
     } else if (type == "\"message_delta\"") {
         tokens_.read(json::member(data, "usage"));
-        if (auto reason = json::text(json::member(data, "delta", "stop_reason"))) stopped(finish_of(*reason));
+        if (auto reason = json::text(json::member(data, "delta", "stop_reason")))
+            stopped(finish_of(*reason));
     } else if (type == "\"message_stop\"" && has_stopped()) {
         usage_ = tokens_.usage();
         return close(out);
@@ -174,7 +182,8 @@ MaybeFailure AnthropicStream::delta(string_view delta, std::string& out) {
 
 }  // namespace
 
-base::Result<Call> AnthropicDialect::call(const ChatRequest& request, const Upstream& upstream) const {
+base::Result<Call> AnthropicDialect::call(const ChatRequest& request,
+                                          const Upstream& upstream) const {
     base::Result<std::vector<Turn>> turns = read_text_chat(request, "anthropic");
     if (!turns) return std::unexpected(turns.error());
     Parameters parameters(request, upstream);
@@ -200,7 +209,8 @@ base::Result<Call> AnthropicDialect::call(const ChatRequest& request, const Upst
 }
 
 std::expected<Answer, Failure> AnthropicDialect::answer(const ChatRequest& request,
-                                                        const Upstream& upstream, const Reply& reply,
+                                                        const Upstream& upstream,
+                                                        const Reply& reply,
                                                         base::WallTime now) const {
     json::Cursor whole(reply.body);
     string_view body = whole.value();

@@ -2,9 +2,9 @@
 
 #include "llm/json.h"
 
+#include <simdjson.h>
 #include <algorithm>
 #include <array>
-#include <simdjson.h>
 
 #include <fmt/format.h>
 
@@ -37,8 +37,8 @@ std::unexpected<base::Error> refuse(std::string text) {
 std::unexpected<base::Error> not_json(const Cursor& in, std::string_view body) {
     if (body.find_first_not_of(" \t\r\n") == body.npos)
         return refuse("the body is empty; send a JSON object with `model` and `messages`");
-    return refuse(fmt::format("the body is not valid JSON: it breaks at byte {} of {}", in.position(),
-                              body.size()));
+    return refuse(fmt::format("the body is not valid JSON: it breaks at byte {} of {}",
+                              in.position(), body.size()));
 }
 
 /// Reads the client's object and fills a ChatRequest in passing.
@@ -63,7 +63,7 @@ private:
     std::size_t messages_ = 0;
     std::uint64_t image_bytes_ = 0;  ///< bytes of image parts in the body
     std::uint64_t images_ = 0;
-    std::string wrong_;              ///< what is wrong with the messages
+    std::string wrong_;  ///< what is wrong with the messages
 };
 
 base::Result<void> Reader::read() {
@@ -91,8 +91,10 @@ void Reader::member(std::string_view key) {
     in_.peek();
     std::size_t value_begin = in_.position();
     bool is_prompt = name == (request_.endpoint == Endpoint::chat ? "messages" : "prompt");
-    if (is_prompt && request_.endpoint == Endpoint::chat && in_.peek() == '[') messages();
-    else in_.skip();
+    if (is_prompt && request_.endpoint == Endpoint::chat && in_.peek() == '[')
+        messages();
+    else
+        in_.skip();
     if (in_.failed() || !wrong_.empty()) return;
     Span value{value_begin, in_.position()};
     if (is_prompt) request_.prompt_bytes = value.end - value.begin;
@@ -105,8 +107,9 @@ void Reader::messages() {
         if (in_.peek() != '{') {
             std::string_view element = in_.value();
             if (in_.failed()) return;
-            wrong_ = fmt::format("`messages[{}]` must be an object with `role` and `content`, not {}",
-                                 messages_, type_name(element));
+            wrong_ =
+                fmt::format("`messages[{}]` must be an object with `role` and `content`, not {}",
+                            messages_, type_name(element));
             return;
         }
         message();
@@ -120,16 +123,20 @@ void Reader::message() {
     std::string_view key;
     in_.enter_object();
     while (in_.next_member(key)) {
-        if (key == "content" && in_.peek() == '[') content_parts();
-        else in_.skip();
+        if (key == "content" && in_.peek() == '[')
+            content_parts();
+        else
+            in_.skip();
     }
 }
 
 void Reader::content_parts() {
     in_.enter_array();
     while (in_.next_element()) {
-        if (in_.peek() == '{') part();
-        else in_.skip();
+        if (in_.peek() == '{')
+            part();
+        else
+            in_.skip();
     }
 }
 
@@ -162,7 +169,8 @@ base::Result<void> read_model(ChatRequest& request) {
     std::string_view value = request.text(member->value);
     std::optional<std::string> model = json::text(value);
     if (!model) return refuse(fmt::format("`model` must be a string, not {}", type_name(value)));
-    if (model->empty()) return refuse("`model` is empty; name one of the aliases of GET /v1/models");
+    if (model->empty())
+        return refuse("`model` is empty; name one of the aliases of GET /v1/models");
     request.model = std::move(*model);
     return {};
 }
@@ -185,9 +193,11 @@ base::Result<void> check_prompt(const ChatRequest& request) {
     if (!member) return refuse(fmt::format("`{}` is missing", key));
     std::string_view value = request.text(member->value);
     if (request.endpoint == Endpoint::chat && value.front() != '[')
-        return refuse(fmt::format("`messages` must be an array of messages, not {}", type_name(value)));
+        return refuse(
+            fmt::format("`messages` must be an array of messages, not {}", type_name(value)));
     if (request.endpoint == Endpoint::completion && value.front() != '[' && value.front() != '"')
-        return refuse(fmt::format("`prompt` must be a string or an array, not {}", type_name(value)));
+        return refuse(
+            fmt::format("`prompt` must be a string or an array, not {}", type_name(value)));
     return {};
 }
 
@@ -213,9 +223,10 @@ base::Result<ChatRequest> parse_chat(std::string body, Endpoint endpoint) {
     request.endpoint = endpoint;
     request.body = std::move(body);
     request.members.reserve(16);
-    if (base::Result<void> read = Reader(request).read(); !read) return std::unexpected(read.error());
-    for (auto check : {no_duplicates(request), read_model(request), read_stream(request),
-                       check_prompt(request)})
+    if (base::Result<void> read = Reader(request).read(); !read)
+        return std::unexpected(read.error());
+    for (auto check :
+         {no_duplicates(request), read_model(request), read_stream(request), check_prompt(request)})
         if (!check) return std::unexpected(check.error());
     read_wishes(request);
     return request;

@@ -35,12 +35,12 @@ struct ChatRequest {
     std::vector<Member> members;
     std::string model;
     bool stream = false;
-    bool include_usage = false;             ///< stream_options.include_usage
-    bool wants_tools = false;               ///< `tools` (or `functions`) is a non-empty array
-    bool wants_vision = false;              ///< an image part in any message
-    bool wants_json_schema = false;         ///< response_format.type == json_schema
+    bool include_usage = false;               ///< stream_options.include_usage
+    bool wants_tools = false;                 ///< `tools` (or `functions`) is a non-empty array
+    bool wants_vision = false;                ///< an image part in any message
+    bool wants_json_schema = false;           ///< response_format.type == json_schema
     std::optional<std::uint64_t> max_tokens;  ///< max_completion_tokens, else max_tokens
-    std::uint64_t prompt_bytes = 0;         ///< bytes of messages (or prompt)
+    std::uint64_t prompt_bytes = 0;           ///< bytes of messages (or prompt)
 
     std::string_view text(Span span) const {
         return std::string_view(body).substr(span.begin, span.end - span.begin);

@@ -8,11 +8,14 @@
 namespace llm {
 
 ChunkWriter::ChunkWriter(std::string_view id, std::string_view created, std::string_view alias)
-    : head_(fmt::format(R"(data: {{"id":{},"object":"chat.completion.chunk","created":{},"model":{})",
-                        id.empty() ? "\"chatcmpl-freeway\"" : id, created.empty() ? "0" : created,
-                        json::quote(alias))) {}
+    : head_(
+          fmt::format(R"(data: {{"id":{},"object":"chat.completion.chunk","created":{},"model":{})",
+                      id.empty() ? "\"chatcmpl-freeway\"" : id, created.empty() ? "0" : created,
+                      json::quote(alias))) {}
 
-void ChunkWriter::role(std::string& out) const { delta(out, R"({"role":"assistant","content":""})"); }
+void ChunkWriter::role(std::string& out) const {
+    delta(out, R"({"role":"assistant","content":""})");
+}
 
 void ChunkWriter::content(std::string& out, std::string_view text) const {
     delta(out, fmt::format(R"({{"content":{}}})", json::quote(text)));
@@ -24,14 +27,14 @@ void ChunkWriter::reasoning(std::string& out, std::string_view text) const {
 
 void ChunkWriter::delta(std::string& out, std::string_view object, std::size_t index) const {
     fmt::format_to(std::back_inserter(out),
-                   "{},\"choices\":[{{\"index\":{},\"delta\":{},\"finish_reason\":null}}]}}\n\n", head_,
-                   index, object);
+                   "{},\"choices\":[{{\"index\":{},\"delta\":{},\"finish_reason\":null}}]}}\n\n",
+                   head_, index, object);
 }
 
 void ChunkWriter::finish(std::string& out, std::string_view reason, std::size_t index) const {
     fmt::format_to(std::back_inserter(out),
-                   "{},\"choices\":[{{\"index\":{},\"delta\":{{}},\"finish_reason\":{}}}]}}\n\n", head_,
-                   index, json::quote(reason));
+                   "{},\"choices\":[{{\"index\":{},\"delta\":{{}},\"finish_reason\":{}}}]}}\n\n",
+                   head_, index, json::quote(reason));
 }
 
 void ChunkWriter::usage(std::string& out, const Usage& usage) const {

@@ -28,7 +28,7 @@ private:
 
 /// A whole chat answer. Empty `reasoning` is left out.
 struct WholeAnswer {
-    std::string id;       ///< text
+    std::string id;  ///< text
     std::uint64_t created = 0;
     std::string content;
     std::string reasoning;

@@ -101,11 +101,13 @@ struct TypeStatus {
 };
 /// Errors inside a 200 often carry no number; their type stands for one.
 constexpr auto kTypes = std::to_array<TypeStatus>({
-    {"rate_limit", 429},   {"insufficient_quota", 402}, {"billing", 402},         {"overloaded", 529},
-    {"authentication", 401}, {"invalid_api_key", 401},  {"permission", 403},      {"not_found", 404},
-    {"too_large", 413},    {"context_length", 400},     {"tool_use_failed", 400}, {"invalid_request", 400},
-    {"timeout", 504},      {"capacity", 503},           {"unavailable", 503},     {"quota", 429},
-    {"api_error", 500},    {"server_error", 500},       {"internal", 500},
+    {"rate_limit", 429},     {"insufficient_quota", 402}, {"billing", 402},
+    {"overloaded", 529},     {"authentication", 401},     {"invalid_api_key", 401},
+    {"permission", 403},     {"not_found", 404},          {"too_large", 413},
+    {"context_length", 400}, {"tool_use_failed", 400},    {"invalid_request", 400},
+    {"timeout", 504},        {"capacity", 503},           {"unavailable", 503},
+    {"quota", 429},          {"api_error", 500},          {"server_error", 500},
+    {"internal", 500},
 });
 
 int status_of_type(const Complaint& c) {
@@ -155,7 +157,9 @@ std::string detail(const Complaint& c) {
     std::string text = c.message;
     if (!c.raw.empty() && c.raw != c.message) text += ": " + c.raw;
     if (text.empty()) text = c.code.empty() ? c.type : c.code;
-    if (text.empty()) text = c.status > 0 ? fmt::format("status {} without a text", c.status) : "an error without a text";
+    if (text.empty())
+        text = c.status > 0 ? fmt::format("status {} without a text", c.status)
+                            : "an error without a text";
     return redact(text);
 }
 

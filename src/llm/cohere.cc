@@ -32,14 +32,16 @@ std::string messages_json(const std::vector<Turn>& turns) {
     for (const Turn& turn : turns) {
         if (turn.text.empty() && turn.role != Turn::Role::user) continue;
         if (out.size() > 1) out += ',';
-        out += fmt::format(R"({{"role":"{}","content":{}}})", role_of(turn.role), json::quote(turn.text));
+        out += fmt::format(R"({{"role":"{}","content":{}}})", role_of(turn.role),
+                           json::quote(turn.text));
     }
     return out + ']';
 }
 
 /// Out of range is a 400 there, and so are both penalties together.
 void add_sampling(Parameters& parameters, ObjectWriter& body) {
-    if (auto value = parameters.number("temperature")) body.set("temperature", clamped(*value, 0, 1));
+    if (auto value = parameters.number("temperature"))
+        body.set("temperature", clamped(*value, 0, 1));
     if (auto value = parameters.number("top_p")) body.set("p", clamped(*value, 0.01, 0.99));
     if (auto value = parameters.number("top_k")) body.set("k", clamped(*value, 0, 500));
     for (string_view key : {"frequency_penalty", "presence_penalty"})
@@ -47,7 +49,8 @@ void add_sampling(Parameters& parameters, ObjectWriter& body) {
             body.set(key, clamped(*value, 0, 1));
             break;
         }
-    if (string_view seed = parameters.get("seed"); json::count(seed)) body.set("seed", std::string(seed));
+    if (string_view seed = parameters.get("seed"); json::count(seed))
+        body.set("seed", std::string(seed));
     std::vector<std::string> stops = parameters.stops();
     stops.resize(std::min(stops.size(), kMostStops));
     if (!stops.empty()) body.set("stop_sequences", quoted_list(stops));
@@ -78,15 +81,18 @@ string_view finish_of(string_view reason) {
     return "stop";
 }
 
-Failure failed_end(const Upstream& upstream, string_view reason, string_view error, base::WallTime now) {
+Failure failed_end(const Upstream& upstream, string_view reason, string_view error,
+                   base::WallTime now) {
     if (std::optional<std::string> text = json::text(error); text && !text->empty()) {
-        Failure failure = classify_embedded(upstream.provider, fmt::format(R"({{"error":{}}})", error), now);
+        Failure failure =
+            classify_embedded(upstream.provider, fmt::format(R"({{"error":{}}})", error), now);
         if (failure.outcome == Outcome::malformed) failure.outcome = Outcome::transient;
         failure.scope = Scope::target;
         return failure;
     }
     if (error.starts_with('{')) return classify_embedded(upstream.provider, error, now);
-    Failure failure = malformed(fmt::format("the answer ended with {}", reason.empty() ? "no reason" : reason));
+    Failure failure =
+        malformed(fmt::format("the answer ended with {}", reason.empty() ? "no reason" : reason));
     if (reason == "TIMEOUT") failure.outcome = Outcome::timeout;
     if (reason == "ERROR") failure.outcome = Outcome::transient;
     return failure;
@@ -135,7 +141,8 @@ MaybeFailure CohereStream::take(string_view data, std::string& out) {
     } else if (type == "\"message-end\"") {
         return message_end(delta, out);
     } else if (type.empty() && !json::blank(json::member(data, "message"))) {
-        return classify_embedded(upstream_.provider, data, now_);  // a flat error in place of events
+        return classify_embedded(upstream_.provider, data,
+                                 now_);  // a flat error in place of events
     }
     return std::nullopt;
 }
@@ -179,7 +186,8 @@ std::expected<Answer, Failure> CohereDialect::answer(const ChatRequest& request,
     if (!whole.complete() || !body.starts_with('{'))
         return std::unexpected(malformed("the body is not one JSON object"));
     string_view message = json::member(body, "message");
-    if (!message.starts_with('{')) return std::unexpected(classify_embedded(upstream.provider, body, now));
+    if (!message.starts_with('{'))
+        return std::unexpected(classify_embedded(upstream.provider, body, now));
     std::string reason = json::text(json::member(body, "finish_reason")).value_or("");
     WholeAnswer out;
     out.finish_reason = finish_of(reason);

@@ -76,28 +76,39 @@ void read_fields(Complaint& c, string_view object) {
     if (!in.enter_object()) return;
     while (in.next_member(key)) {
         string_view value = in.value();
-        if (key == "message") read_message(c, value);
-        else if (key == "type") set(c.type, value);
+        if (key == "message")
+            read_message(c, value);
+        else if (key == "type")
+            set(c.type, value);
         else if (key == "code") {
             set(c.code, value);
             read_status(c, value);
             if (std::optional<std::string> digits = json::text(value)) read_status(c, *digits);
-        } else if (key == "param") set(c.param, value);
+        } else if (key == "param")
+            set(c.param, value);
         else if (key == "status_code" || key == "raw_status_code" || key == "status")
             read_status(c, value);
-        else if (key == "metadata") read_metadata(c, value);
-        else if (key == "error_type") set(c.type, value);
-        else if (key == "availability") set(c.retry_after, json::member(value, "retry_after"));
-        else if (key == "estimated_time") set(c.retry_after, value);
-        else if (key == "detail") read_message(c, value);
+        else if (key == "metadata")
+            read_metadata(c, value);
+        else if (key == "error_type")
+            set(c.type, value);
+        else if (key == "availability")
+            set(c.retry_after, json::member(value, "retry_after"));
+        else if (key == "estimated_time")
+            set(c.retry_after, value);
+        else if (key == "detail")
+            read_message(c, value);
     }
 }
 
 void read_object(Complaint& c, string_view body) {
     string_view error = json::member(body, "error");
-    if (error.starts_with('{')) read_fields(c, error);
-    else if (error.starts_with('"')) set(c.message, error);
-    else if (error.starts_with('[')) read_details(c, error);
+    if (error.starts_with('{'))
+        read_fields(c, error);
+    else if (error.starts_with('"'))
+        set(c.message, error);
+    else if (error.starts_with('['))
+        read_details(c, error);
     bool wrapped = error.starts_with('{');
     std::string type = c.type;
     read_fields(c, body);
@@ -121,9 +132,8 @@ std::string page_text(string_view page) {
 
 std::string lower(string_view text) {
     std::string out(text);
-    std::ranges::transform(out, out.begin(), [](unsigned char c) {
-        return static_cast<char>(std::tolower(c));
-    });
+    std::ranges::transform(out, out.begin(),
+                           [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     return out;
 }
 
@@ -138,9 +148,12 @@ Complaint read_complaint(int status, string_view body) {
         if (in.enter_array() && in.next_element()) text = in.value();
     }
     if (text.starts_with('{')) read_object(c, text);
-    c.html = base::icontains(text.substr(0, 256), "<html") || base::icontains(text.substr(0, 64), "<!doctype");
-    if (c.html) c.message = page_text(text);
-    else if (c.message.empty() && !text.starts_with('{')) c.message = std::string(text.substr(0, 2048));
+    c.html = base::icontains(text.substr(0, 256), "<html") ||
+             base::icontains(text.substr(0, 64), "<!doctype");
+    if (c.html)
+        c.message = page_text(text);
+    else if (c.message.empty() && !text.starts_with('{'))
+        c.message = std::string(text.substr(0, 2048));
     if (c.message.empty() && !c.raw.empty()) c.message = c.raw;
     c.text = lower(c.message + '\n' + c.raw + '\n' + c.type + '\n' + c.code);
     return c;

@@ -68,10 +68,10 @@ std::string as_completion(string_view chat) {
         carries = carries || !json::blank(content) || !json::blank(finish);
         if (!choices.empty()) choices += ',';
         string_view index = json::member(choice, "index");
-        choices += fmt::format(R"({{"index":{},"text":{},"logprobs":null,"finish_reason":{}}})",
-                               index.empty() ? "0" : index,
-                               content.starts_with('"') ? content : "\"\"",
-                               finish.empty() ? "null" : finish);
+        choices +=
+            fmt::format(R"({{"index":{},"text":{},"logprobs":null,"finish_reason":{}}})",
+                        index.empty() ? "0" : index, content.starts_with('"') ? content : "\"\"",
+                        finish.empty() ? "null" : finish);
     }
     if (!carries) return {};
     std::string out = "{";
@@ -128,7 +128,8 @@ bool WithCompletions::carried(const ChatRequest& request, const Upstream& upstre
     return protocol_ != Protocol::openai || !openai::rules(upstream).completions;
 }
 
-base::Result<Call> WithCompletions::call(const ChatRequest& request, const Upstream& upstream) const {
+base::Result<Call> WithCompletions::call(const ChatRequest& request,
+                                         const Upstream& upstream) const {
     if (!carried(request, upstream)) return chat_.call(request, upstream);
     base::Result<ChatRequest> chat = as_chat(request);
     if (!chat) return std::unexpected(chat.error());

@@ -31,16 +31,18 @@ struct Upstream {
     std::string_view model;  ///< the upstream's own id
     bool reasoning = false;
     std::optional<std::uint64_t> max_output_tokens{};
-    std::span<const Extra> defaults{};           ///< sent unless the client set the member
-    std::span<const Extra> overrides{};          ///< sent always (LiteLLM extra_body)
-    std::span<const std::string> drop{};         ///< members removed always (additional_drop_params, learned)
+    std::span<const Extra> defaults{};   ///< sent unless the client set the member
+    std::span<const Extra> overrides{};  ///< sent always (LiteLLM extra_body)
+    std::span<const std::string>
+        drop{};  ///< members removed always (additional_drop_params, learned)
 };
 
 /// One upstream call, without host and key.
 struct Call {
     std::string path;  ///< below the base: "/chat/completions"
     std::string body;
-    std::vector<std::string> changes;  ///< "removed logprobs", "renamed seed to random_seed": for the decision record
+    std::vector<std::string>
+        changes;  ///< "removed logprobs", "renamed seed to random_seed": for the decision record
 };
 
 /// A whole answer in the client's protocol (OpenAI).
@@ -87,12 +89,14 @@ public:
 
     /// Reads a 2xx body. A body that is no answer is a Failure: unparsable,
     /// error inside, empty completion.
-    virtual std::expected<Answer, Failure> answer(const ChatRequest& request, const Upstream& upstream,
-                                                  const Reply& reply, base::WallTime now) const = 0;
+    virtual std::expected<Answer, Failure> answer(const ChatRequest& request,
+                                                  const Upstream& upstream, const Reply& reply,
+                                                  base::WallTime now) const = 0;
 
     /// `upstream` and `request` outlive the decoder. `now` turns dates in errors
     /// of the stream into time left, and is the answer's `created` where none is sent.
-    virtual std::unique_ptr<StreamDecoder> stream(const ChatRequest& request, const Upstream& upstream,
+    virtual std::unique_ptr<StreamDecoder> stream(const ChatRequest& request,
+                                                  const Upstream& upstream,
                                                   base::WallTime now) const = 0;
 };
 

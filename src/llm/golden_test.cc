@@ -8,8 +8,8 @@
 
 #include <gtest/gtest.h>
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
+#include <boost/json.hpp>
 
 #include <algorithm>
 #include <array>
@@ -35,8 +35,10 @@ std::string read(const fs::path& path) {
 /// Compares with the file, or writes it when blessing. Empty text: no such file.
 void agree(const fs::path& path, const std::string& text) {
     if (std::getenv("BLESS")) {
-        if (text.empty()) fs::remove(path);
-        else std::ofstream(path, std::ios::binary) << text;
+        if (text.empty())
+            fs::remove(path);
+        else
+            std::ofstream(path, std::ios::binary) << text;
         return;
     }
     EXPECT_EQ(text, fs::exists(path) ? read(path) : std::string()) << path;
@@ -44,7 +46,8 @@ void agree(const fs::path& path, const std::string& text) {
 
 base::Provider provider_named(std::string_view wanted) {
     for (int i = 0; i <= static_cast<int>(base::Provider::openai_compatible); ++i)
-        if (base::name(static_cast<base::Provider>(i)) == wanted) return static_cast<base::Provider>(i);
+        if (base::name(static_cast<base::Provider>(i)) == wanted)
+            return static_cast<base::Provider>(i);
     ADD_FAILURE() << "no provider " << wanted;
     return base::Provider::openai;
 }
@@ -63,7 +66,8 @@ struct Target {
         auto extras = [&object](const char* key, std::vector<Extra>& list) {
             if (auto* members = object.if_contains(key))
                 for (const auto& member : members->as_object())
-                    list.push_back({std::string(member.key()), boost::json::serialize(member.value())});
+                    list.push_back(
+                        {std::string(member.key()), boost::json::serialize(member.value())});
         };
         extras("defaults", defaults);
         extras("overrides", overrides);
@@ -87,8 +91,8 @@ std::string_view name(Scope scope) {
 }
 
 std::string describe(const Failure& failure) {
-    return fmt::format("outcome: {}\nscope: {}\nstatus: {}\nback_in_ms: {}\ndetail: {}\n", name(failure.outcome),
-                       name(failure.scope), failure.status,
+    return fmt::format("outcome: {}\nscope: {}\nstatus: {}\nback_in_ms: {}\ndetail: {}\n",
+                       name(failure.outcome), name(failure.scope), failure.status,
                        failure.back_in ? failure.back_in->count() : -1, failure.detail);
 }
 
@@ -98,7 +102,8 @@ struct Decoded {
     bool operator==(const Decoded&) const = default;
 };
 
-Decoded decode(const ChatRequest& request, const Upstream& upstream, const std::vector<std::string_view>& parts) {
+Decoded decode(const ChatRequest& request, const Upstream& upstream,
+               const std::vector<std::string_view>& parts) {
     auto decoder = dialect(protocol_of(upstream.provider)).stream(request, upstream, kNow);
     Decoded result;
     std::optional<Failure> failure;
@@ -109,10 +114,12 @@ Decoded decode(const ChatRequest& request, const Upstream& upstream, const std::
     return result;
 }
 
-Decoded decode_at_every_split(const ChatRequest& request, const Upstream& upstream, std::string_view reply) {
+Decoded decode_at_every_split(const ChatRequest& request, const Upstream& upstream,
+                              std::string_view reply) {
     Decoded whole = decode(request, upstream, {reply});
     for (std::size_t at = 1; at < reply.size(); ++at)
-        EXPECT_EQ(decode(request, upstream, {reply.substr(0, at), reply.substr(at)}), whole) << "split at " << at;
+        EXPECT_EQ(decode(request, upstream, {reply.substr(0, at), reply.substr(at)}), whole)
+            << "split at " << at;
     std::vector<std::string_view> bytes;
     for (std::size_t at = 0; at < reply.size(); ++at) bytes.push_back(reply.substr(at, 1));
     EXPECT_EQ(decode(request, upstream, bytes), whole) << "byte by byte";
@@ -125,12 +132,14 @@ TEST_P(Golden, Case) {
     fs::path folder = fs::path(FREEWAY_GOLDEN_DIR) / GetParam();
     Target target(folder / "upstream.json");
     bool completion = fs::path(folder).filename().string().starts_with("completion");
-    auto request = parse_chat(read(folder / "request.json"), completion ? Endpoint::completion : Endpoint::chat);
+    auto request = parse_chat(read(folder / "request.json"),
+                              completion ? Endpoint::completion : Endpoint::chat);
     ASSERT_TRUE(request) << request.error().detail;
     const Dialect& spoken = dialect(protocol_of(target.upstream.provider));
 
     base::Result<Call> call = spoken.call(*request, target.upstream);
-    std::string sent = call ? fmt::format("POST {}\n", call->path) : "unsupported " + call.error().detail + "\n";
+    std::string sent =
+        call ? fmt::format("POST {}\n", call->path) : "unsupported " + call.error().detail + "\n";
     if (call) {
         for (const std::string& change : call->changes) sent += change + '\n';
         sent += '\n' + call->body + '\n';
@@ -140,7 +149,8 @@ TEST_P(Golden, Case) {
     if (fs::exists(folder / "reply.json") && !request->stream) {
         std::string body = read(folder / "reply.json");
         std::vector<Header> headers;
-        auto answer = spoken.answer(*request, target.upstream, {.status = 200, .headers = headers, .body = body}, kNow);
+        auto answer = spoken.answer(*request, target.upstream,
+                                    {.status = 200, .headers = headers, .body = body}, kNow);
         agree(folder / "answer.json", answer ? answer->body : std::string());
         agree(folder / "answer.txt", answer ? std::string() : describe(answer.error()));
     } else if (request->stream) {

@@ -18,9 +18,21 @@ struct Unit {
     double milliseconds;
 };
 constexpr auto kUnits = std::to_array<Unit>({
-    {"milliseconds", 1}, {"millisecond", 1}, {"seconds", 1e3}, {"second", 1e3}, {"secs", 1e3},
-    {"sec", 1e3},        {"minutes", 6e4},   {"minute", 6e4},  {"mins", 6e4},   {"min", 6e4},
-    {"hours", 3.6e6},    {"hour", 3.6e6},    {"days", 8.64e7}, {"day", 8.64e7}, {"d", 8.64e7},
+    {"milliseconds", 1},
+    {"millisecond", 1},
+    {"seconds", 1e3},
+    {"second", 1e3},
+    {"secs", 1e3},
+    {"sec", 1e3},
+    {"minutes", 6e4},
+    {"minute", 6e4},
+    {"mins", 6e4},
+    {"min", 6e4},
+    {"hours", 3.6e6},
+    {"hour", 3.6e6},
+    {"days", 8.64e7},
+    {"day", 8.64e7},
+    {"d", 8.64e7},
 });
 constexpr double kLongest = 31 * 8.64e7;
 
@@ -42,7 +54,8 @@ std::optional<double> spoken_pair(string_view& text) {
     string_view rest = after_spaces(text.substr(static_cast<std::size_t>(end - text.data())));
     for (const Unit& unit : kUnits) {
         bool word_ends = rest.size() == unit.word.size() ||
-                         (rest.size() > unit.word.size() && !std::isalpha(static_cast<unsigned char>(rest[unit.word.size()])));
+                         (rest.size() > unit.word.size() &&
+                          !std::isalpha(static_cast<unsigned char>(rest[unit.word.size()])));
         if (!base::iequals(rest.substr(0, unit.word.size()), unit.word) || !word_ends) continue;
         text = rest.substr(unit.word.size());
         return number * unit.milliseconds;
@@ -127,8 +140,8 @@ bool zero(string_view value) {
 
 std::optional<Duration> prose_duration(string_view text) {
     constexpr auto kAnchors = std::to_array<string_view>(
-        {"try again in ", "try again after ", "retry after ", "retry in ", "reset in ", "resets in ",
-         "reset after ", "available in ", "wait for ", "wait "});
+        {"try again in ", "try again after ", "retry after ", "retry in ", "reset in ",
+         "resets in ", "reset after ", "available in ", "wait for ", "wait "});
     std::optional<Duration> longest;
     for (string_view anchor : kAnchors) {
         std::size_t at = find_lower(text, anchor);
@@ -155,8 +168,8 @@ std::optional<Duration> prose_reset_date(string_view text, base::WallTime now) {
     int month = field(5, 2), day = field(8, 2);
     if (field(17, 2) < 0 || month < 1 || day < 1) return std::nullopt;
     std::optional<base::WallTime> local =
-        base::utc(field(0, 4), static_cast<unsigned>(month), static_cast<unsigned>(day), field(11, 2),
-                  field(14, 2), field(17, 2));
+        base::utc(field(0, 4), static_cast<unsigned>(month), static_cast<unsigned>(day),
+                  field(11, 2), field(14, 2), field(17, 2));
     if (!local) return std::nullopt;
     auto left = std::chrono::duration_cast<Duration>(*local - std::chrono::hours(8) - now);
     return clamped(static_cast<double>(left.count()));
@@ -187,9 +200,11 @@ std::optional<Duration> retry_after(const Reply& reply, base::WallTime now) {
 std::optional<EmptyBucket> empty_bucket(const Reply& reply, base::WallTime now) {
     std::optional<EmptyBucket> last;
     for (const Header& header : reply.headers) {
-        bool rate = base::icontains(header.name, "ratelimit") && base::icontains(header.name, "remaining");
+        bool rate =
+            base::icontains(header.name, "ratelimit") && base::icontains(header.name, "remaining");
         if (!rate || !zero(header.value)) continue;
-        std::optional<Duration> reset = base::parse_return(base::trim(reset_of(reply, header.name)), now);
+        std::optional<Duration> reset =
+            base::parse_return(base::trim(reset_of(reply, header.name)), now);
         Window window = header_window(header.name);
         if (!reset && window == Window::none) continue;
         EmptyBucket bucket{reset.value_or(Duration(0)), window};

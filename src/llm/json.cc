@@ -21,7 +21,9 @@ std::uint64_t special_bits(const char* bytes) {
     constexpr std::uint64_t kTops = 0x8080808080808080u;
     std::uint64_t word;
     std::memcpy(&word, bytes, sizeof word);
-    auto below = [](std::uint64_t v, std::uint64_t limit) { return (v - kOnes * limit) & ~v & kTops; };
+    auto below = [](std::uint64_t v, std::uint64_t limit) {
+        return (v - kOnes * limit) & ~v & kTops;
+    };
     return below(word ^ (kOnes * '"'), 1) | below(word ^ (kOnes * '\\'), 1) | below(word, 0x20);
 }
 
@@ -42,7 +44,8 @@ std::size_t plain_end(std::string_view text, std::size_t from) {
     constexpr std::size_t kWord = sizeof(std::uint64_t);
     for (std::size_t words = 0; from + kWord <= text.size(); ++words, from += kWord) {
         if (words % 8 == 4)
-            while (from + kBlock + kWord <= text.size() && !block_has_special(text.data() + from)) from += kBlock;
+            while (from + kBlock + kWord <= text.size() && !block_has_special(text.data() + from))
+                from += kBlock;
         if (std::uint64_t bits = special_bits(text.data() + from); bits != 0)
             return from + static_cast<std::size_t>(std::countr_zero(bits)) / 8;
     }
@@ -210,7 +213,8 @@ bool Cursor::string() {
         if (c != '\\' || at_ + 1 >= text_.size()) return false;
         char escaped = text_[at_ + 1];
         if (escaped == 'u' && hex4(text_, at_ + 2) < 0) return false;
-        if (escaped != 'u' && std::strchr("\"\\/bfnrt", escaped) == nullptr) return false;
+        constexpr std::string_view kEscapes = "\"\\/bfnrtu";
+        if (kEscapes.find(escaped) == kEscapes.npos) return false;
         at_ += escaped == 'u' ? 6 : 2;
     }
 }
@@ -275,8 +279,10 @@ std::string unescape(std::string_view in) {
         at = escape + 2;
         if (at > in.size()) break;
         char c = in[escape + 1];
-        if (c == 'u') append_utf8(out, unicode_escape(in, at));
-        else out.push_back(simple_escape(c));
+        if (c == 'u')
+            append_utf8(out, unicode_escape(in, at));
+        else
+            out.push_back(simple_escape(c));
     }
     return out;
 }

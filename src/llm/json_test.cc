@@ -26,19 +26,59 @@ TEST(JsonCursor, ReadsMembersAsViewsOfTheirBytes) {
     }
     EXPECT_TRUE(in.complete());
     using Pair = std::pair<std::string, std::string>;
-    EXPECT_EQ(seen, (std::vector<Pair>{{"a", R"([1, {"b":2}])"}, {"c", R"("x\"y")"}, {"d", "-1.5e3"}}));
+    EXPECT_EQ(seen,
+              (std::vector<Pair>{{"a", R"([1, {"b":2}])"}, {"c", R"("x\"y")"}, {"d", "-1.5e3"}}));
 }
 
 TEST(JsonCursor, AgreesWithBoostOnWhatIsJson) {
-    for (std::string_view text :
-         {"{}", "[]", "[1,2]", "[1,]", "[,1]", "{\"a\":1,}", "{,}", "{\"a\"}", "{\"a\":}", "{a:1}", "01",
-          "1.", ".5", "1e", "1e+5", "-", "-0", "\"\\u12\"", "\"\\u1234\"", "\"\\x\"", "\"a\nb\"", "nul",
-          "null", "true1", "[1 2]", "{\"a\":1 \"b\":2}", "[}", "{]", "[[]", "[]]", "\"", "", " ", "[null,true,false]",
-          "{\"a\":{\"b\":[{}]}}", "{\"a\":[1,{\"b\":2},]}", "\"\\ud83d\\ude00\"", "1 2", "{} {}"}) {
+    for (std::string_view text : {"{}",
+                                  "[]",
+                                  "[1,2]",
+                                  "[1,]",
+                                  "[,1]",
+                                  "{\"a\":1,}",
+                                  "{,}",
+                                  "{\"a\"}",
+                                  "{\"a\":}",
+                                  "{a:1}",
+                                  "01",
+                                  "1.",
+                                  ".5",
+                                  "1e",
+                                  "1e+5",
+                                  "-",
+                                  "-0",
+                                  "\"\\u12\"",
+                                  "\"\\u1234\"",
+                                  "\"\\x\"",
+                                  "\"a\nb\"",
+                                  "nul",
+                                  "null",
+                                  "true1",
+                                  "[1 2]",
+                                  "{\"a\":1 \"b\":2}",
+                                  "[}",
+                                  "{]",
+                                  "[[]",
+                                  "[]]",
+                                  "\"",
+                                  "",
+                                  " ",
+                                  "[null,true,false]",
+                                  "{\"a\":{\"b\":[{}]}}",
+                                  "{\"a\":[1,{\"b\":2},]}",
+                                  "\"\\ud83d\\ude00\"",
+                                  "1 2",
+                                  "{} {}",
+                                  "\"\\/\""}) {
         boost::system::error_code error;
         boost::json::parse(boost::json::string_view(text.data(), text.size()), error);
         EXPECT_EQ(accepts(text), !error) << text;
     }
+}
+
+TEST(JsonCursor, ABackslashBeforeAZeroByteIsNoEscape) {
+    EXPECT_FALSE(accepts(std::string_view("\"\\\0\"", 4)));
 }
 
 TEST(JsonCursor, BoundsNesting) {
@@ -65,7 +105,8 @@ TEST(JsonNumber, CountsAreWholeAndNotNegative) {
     EXPECT_EQ(count("12.0"), 12u);
     EXPECT_EQ(count("1e3"), 1000u);
     EXPECT_EQ(count("18446744073709551615"), 18446744073709551615u);
-    for (std::string_view bad : {"-1", "1.5", "1e300", "\"12\"", "null", ""}) EXPECT_EQ(count(bad), std::nullopt) << bad;
+    for (std::string_view bad : {"-1", "1.5", "1e300", "\"12\"", "null", ""})
+        EXPECT_EQ(count(bad), std::nullopt) << bad;
 }
 
 TEST(JsonMember, WalksAPath) {

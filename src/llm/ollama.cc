@@ -35,7 +35,8 @@ std::string messages_json(const std::vector<Turn>& turns) {
     std::string out = "[";
     for (const Turn& turn : turns) {
         if (out.size() > 1) out += ',';
-        out += fmt::format(R"({{"role":"{}","content":{}}})", role_of(turn.role), json::quote(turn.text));
+        out += fmt::format(R"({{"role":"{}","content":{}}})", role_of(turn.role),
+                           json::quote(turn.text));
     }
     return out + ']';
 }
@@ -43,7 +44,8 @@ std::string messages_json(const std::vector<Turn>& turns) {
 void add_options(Parameters& parameters, ObjectWriter& options) {
     for (string_view key : {"temperature", "top_p", "top_k", "min_p", "seed", "presence_penalty",
                             "frequency_penalty", "repeat_penalty"})
-        if (string_view value = parameters.get(key); json::number(value)) options.set(key, std::string(value));
+        if (string_view value = parameters.get(key); json::number(value))
+            options.set(key, std::string(value));
     if (std::optional<std::uint64_t> bound = parameters.max_tokens())
         options.set("num_predict", std::to_string(*bound));
     if (std::vector<std::string> stops = parameters.stops(); !stops.empty())
@@ -72,7 +74,9 @@ std::string_view think(Parameters& parameters, const Upstream& upstream) {
     if (effort.empty()) return {};
     if (effort == "\"none\"" || effort == "\"minimal\"") return "false";
     bool has_levels = upstream.model.find("gpt-oss") != upstream.model.npos;
-    return has_levels && (effort == "\"low\"" || effort == "\"medium\"" || effort == "\"high\"") ? effort : "true";
+    return has_levels && (effort == "\"low\"" || effort == "\"medium\"" || effort == "\"high\"")
+               ? effort
+               : "true";
 }
 
 Usage read_counts(string_view line) {
@@ -83,7 +87,9 @@ Usage read_counts(string_view line) {
     return usage;
 }
 
-string_view finish_of(string_view done_reason) { return done_reason == "length" ? "length" : "stop"; }
+string_view finish_of(string_view done_reason) {
+    return done_reason == "length" ? "length" : "stop";
+}
 
 Failure inner_error(const Upstream& upstream, string_view line, base::WallTime now) {
     Failure failure = classify_embedded(upstream.provider, line, now);
@@ -109,7 +115,8 @@ private:
 MaybeFailure OllamaStream::feed(string_view bytes, std::string& out) {
     buffer_ += bytes;
     std::size_t begin = 0;
-    for (std::size_t end; !done() && (end = buffer_.find('\n', begin)) != buffer_.npos; begin = end + 1) {
+    for (std::size_t end; !done() && (end = buffer_.find('\n', begin)) != buffer_.npos;
+         begin = end + 1) {
         string_view line = base::trim(string_view(buffer_).substr(begin, end - begin));
         if (line.empty()) continue;
         if (MaybeFailure failure = take(line, out)) return failure;
@@ -169,7 +176,8 @@ std::expected<Answer, Failure> OllamaDialect::answer(const ChatRequest& request,
     string_view body = whole.value();
     if (!whole.complete() || !body.starts_with('{'))
         return std::unexpected(malformed("the body is not one JSON object"));
-    if (!json::blank(json::member(body, "error"))) return std::unexpected(inner_error(upstream, body, now));
+    if (!json::blank(json::member(body, "error")))
+        return std::unexpected(inner_error(upstream, body, now));
     string_view message = json::member(body, "message");
     WholeAnswer out;
     out.id = made_up_id(json::member(body, "created_at"));

@@ -17,7 +17,8 @@ std::optional<Failure> check(const Payload& payload, const Upstream& upstream, s
         bool at_top = !json::blank(json::member(body, "error"));
         return classify_embedded(upstream.provider, at_top ? body : payload.error, now);
     }
-    if (payload.finish_reason == "\"error\"") return malformed("the answer's finish_reason is error");
+    if (payload.finish_reason == "\"error\"")
+        return malformed("the answer's finish_reason is error");
     if (payload.choices == 0) return malformed("the answer has no choices");
     if (!payload.content) return empty_answer(payload.finish_reason);
     return hidden_error(upstream, payload.first_text, now);
@@ -28,14 +29,18 @@ std::string present(const Payload& payload, const Upstream& upstream, string_vie
                     const Usage& usage) {
     Splice splice(body);
     std::string missing;
-    if (!payload.model.empty()) splice.replace(payload.model, json::quote(upstream.alias));
-    else missing += fmt::format(R"("model":{},)", json::quote(upstream.alias));
+    if (!payload.model.empty())
+        splice.replace(payload.model, json::quote(upstream.alias));
+    else
+        missing += fmt::format(R"("model":{},)", json::quote(upstream.alias));
     for (string_view parts : payload.part_lists) splice.replace(parts, flatten_parts(parts));
     for (string_view reason : payload.finish_reasons) splice.replace(reason, "\"length\"");
     if (!usage.known) {
         string_view old = payload.usage.empty() ? payload.null_usage : payload.usage;
-        if (!old.empty()) splice.replace(old, usage_json(usage));
-        else missing += fmt::format(R"("usage":{},)", usage_json(usage));
+        if (!old.empty())
+            splice.replace(old, usage_json(usage));
+        else
+            missing += fmt::format(R"("usage":{},)", usage_json(usage));
     }
     if (!missing.empty()) splice.insert(body.data() + body.find('{') + 1, std::move(missing));
     return splice.apply();
@@ -48,8 +53,8 @@ std::expected<Answer, Failure> OpenAiDialect::answer(const ChatRequest& request,
                                                      base::WallTime now) const {
     Payload payload;
     if (!payload.read(reply.body))
-        return std::unexpected(malformed(reply.body.empty() ? "an empty body"
-                                                            : "the body is not one JSON object"));
+        return std::unexpected(
+            malformed(reply.body.empty() ? "an empty body" : "the body is not one JSON object"));
     if (std::optional<Failure> failure = check(payload, upstream, reply.body, now))
         return std::unexpected(std::move(*failure));
     Answer answer;

@@ -24,7 +24,9 @@ const Extra* find(std::span<const Extra> extras, string_view key) {
     return it == extras.end() ? nullptr : &*it;
 }
 
-bool bounds_output(string_view key) { return key == "max_tokens" || key == "max_completion_tokens"; }
+bool bounds_output(string_view key) {
+    return key == "max_tokens" || key == "max_completion_tokens";
+}
 
 /// Builds one upstream body out of the client's bytes.
 class CallBuilder {
@@ -87,7 +89,8 @@ string_view CallBuilder::renamed(string_view key) const {
 }
 
 bool CallBuilder::client_set(string_view key) const {
-    if (bounds_output(key)) return request_.find("max_tokens") || request_.find("max_completion_tokens");
+    if (bounds_output(key))
+        return request_.find("max_tokens") || request_.find("max_completion_tokens");
     return std::ranges::any_of(request_.members, [&](const Member& member) {
         return member.key == key || renamed(member.key) == key;
     });
@@ -169,10 +172,12 @@ void CallBuilder::stream_options(string_view whole, string_view value) {
     object_.keep(whole);
     if (rules_.ask_usage == AskUsage::unless_client_spoke && value != "null") return;
     string_view current = json::member(value, "include_usage");
-    if (!current.empty()) splice_.replace(current, "true");
+    if (!current.empty())
+        splice_.replace(current, "true");
     else if (value.starts_with('{') && !json::blank(value))
         splice_.insert(value.data() + 1, R"("include_usage":true,)");
-    else splice_.replace(value, R"({"include_usage":true})");
+    else
+        splice_.replace(value, R"({"include_usage":true})");
     call_.changes.push_back("set stream_options.include_usage");
 }
 

@@ -22,20 +22,27 @@ Sent send(Upstream upstream, std::string body, Endpoint endpoint = Endpoint::cha
     EXPECT_TRUE(request) << request.error().detail;
     base::Result<Call> call = dialect(Protocol::openai).call(*request, upstream);
     if (!call) return {.path = {}, .body = {}, .changes = {}, .error = call.error().detail};
-    EXPECT_TRUE(parse_chat(call->body, call->path == "/completions" ? Endpoint::completion : Endpoint::chat)) << call->body;
+    EXPECT_TRUE(parse_chat(call->body,
+                           call->path == "/completions" ? Endpoint::completion : Endpoint::chat))
+        << call->body;
     return {call->path, call->body, call->changes, {}};
 }
 
-Upstream to(Provider provider, std::string_view model = "up/m") { return {.provider = provider, .alias = "a", .model = model}; }
+Upstream to(Provider provider, std::string_view model = "up/m") {
+    return {.provider = provider, .alias = "a", .model = model};
+}
 
 const std::string kMessages = R"("messages":[{"role":"user","content":"hi"}])";
 
 TEST(OpenAiCall, ChangesNothingButTheModel) {
-    std::string body = "\n{ \"messages\" : [ {\"role\":\"user\",\"content\":\"h\\u0069 \\\"model\\\"\"} ],\t\"model\":\"alias\" ,"
-                       "\"temperature\":1.0,  \"x-unknown\":{\"model\":[1 , 2]}}  ";
+    std::string body =
+        "\n{ \"messages\" : [ {\"role\":\"user\",\"content\":\"h\\u0069 \\\"model\\\"\"} "
+        "],\t\"model\":\"alias\" ,"
+        "\"temperature\":1.0,  \"x-unknown\":{\"model\":[1 , 2]}}  ";
     std::string expected = body;
     expected.replace(expected.find("\"alias\""), 7, "\"up/m\"");
-    for (Provider provider : {Provider::openai_compatible, Provider::openai, Provider::huggingface, Provider::groq}) {
+    for (Provider provider :
+         {Provider::openai_compatible, Provider::openai, Provider::huggingface, Provider::groq}) {
         Sent sent = send(to(provider), body);
         EXPECT_EQ(sent.body, expected);
         EXPECT_EQ(sent.path, "/chat/completions");
@@ -49,17 +56,23 @@ TEST(OpenAiCall, QuotesTheUpstreamModel) {
 }
 
 TEST(OpenAiCall, GroqLosesWhatItRejects) {
-    Sent sent = send(to(Provider::groq), R"({"logprobs":true,"model":"x","top_logprobs":2,"logit_bias":{},"store":true,
+    Sent sent = send(to(Provider::groq),
+                     R"({"logprobs":true,"model":"x","top_logprobs":2,"logit_bias":{},"store":true,
 "messages":[{"name":"bob","role":"user","content":"my \"name\""},{"role":"user","content":"b","name":"al"}],"metadata":{},"n":1})");
     EXPECT_EQ(sent.body, R"({"model":"up/m",
 "messages":[{"role":"user","content":"my \"name\""},{"role":"user","content":"b"}]})");
-    EXPECT_EQ(sent.changes, (std::vector<std::string>{"removed logprobs", "removed top_logprobs", "removed logit_bias",
-                                                      "removed store", "removed messages[].name", "removed metadata", "removed n"}));
-    EXPECT_EQ(send(to(Provider::groq), R"({"model":"x","n":2,)" + kMessages + "}").error, "n: groq gives one choice only");
+    EXPECT_EQ(sent.changes,
+              (std::vector<std::string>{
+                  "removed logprobs", "removed top_logprobs", "removed logit_bias", "removed store",
+                  "removed messages[].name", "removed metadata", "removed n"}));
+    EXPECT_EQ(send(to(Provider::groq), R"({"model":"x","n":2,)" + kMessages + "}").error,
+              "n: groq gives one choice only");
 }
 
 TEST(OpenAiCall, CerebrasTakesOnlyWhatItKnows) {
-    Sent sent = send(to(Provider::cerebras), R"({"model":"x","service_tier":"auto","max_tokens":9,"verbosity":"low","messages":
+    Sent sent =
+        send(to(Provider::cerebras),
+             R"({"model":"x","service_tier":"auto","max_tokens":9,"verbosity":"low","messages":
 [{"role":"assistant","content":"a","reasoning_content":"why"},{"role":"user","content":"b"}],"prompt_cache_key":"k"})");
     EXPECT_EQ(sent.body, R"({"model":"up/m","max_completion_tokens":9,"messages":
 [{"role":"assistant","content":"a","reasoning":"why"},{"role":"user","content":"b"}]})");
@@ -69,20 +82,27 @@ TEST(OpenAiCall, CerebrasTakesOnlyWhatItKnows) {
     small.max_output_tokens = 1000;
     EXPECT_EQ(send(small, R"({"model":"x",)" + kMessages + "}").body,
               R"({"model":"up/m",)" + kMessages + R"(,"max_completion_tokens":1000})");
-    EXPECT_EQ(send(to(Provider::cerebras), R"({"model":"x",)" + kMessages + R"(,"max_tokens":1,"max_completion_tokens":2})").body,
+    EXPECT_EQ(send(to(Provider::cerebras),
+                   R"({"model":"x",)" + kMessages + R"(,"max_tokens":1,"max_completion_tokens":2})")
+                  .body,
               R"({"model":"up/m",)" + kMessages + R"(,"max_completion_tokens":2})");
 }
 
 TEST(OpenAiCall, OpenRouterIsBoundedWhereItCostsMoney) {
     std::string body = R"({"model":"x",)" + kMessages + "}";
-    EXPECT_EQ(send(to(Provider::openrouter, "v/m"), body).body, R"({"model":"v/m",)" + kMessages + R"(,"max_tokens":4096})");
-    EXPECT_EQ(send(to(Provider::openrouter, "v/m:free"), body).body, R"({"model":"v/m:free",)" + kMessages + "}");
-    EXPECT_EQ(send(to(Provider::openrouter, "v/m"), R"({"max_completion_tokens":5,"model":"x",)" + kMessages + "}").body,
+    EXPECT_EQ(send(to(Provider::openrouter, "v/m"), body).body,
+              R"({"model":"v/m",)" + kMessages + R"(,"max_tokens":4096})");
+    EXPECT_EQ(send(to(Provider::openrouter, "v/m:free"), body).body,
+              R"({"model":"v/m:free",)" + kMessages + "}");
+    EXPECT_EQ(send(to(Provider::openrouter, "v/m"),
+                   R"({"max_completion_tokens":5,"model":"x",)" + kMessages + "}")
+                  .body,
               R"({"max_completion_tokens":5,"model":"v/m",)" + kMessages + "}");
 }
 
 TEST(OpenAiCall, MistralGetsItsClosedSchema) {
-    Sent sent = send(to(Provider::mistral), R"({"model":"x","seed":1,"max_completion_tokens":2,"user":"u","stream":true,
+    Sent sent = send(to(Provider::mistral),
+                     R"({"model":"x","seed":1,"max_completion_tokens":2,"user":"u","stream":true,
 "stream_options":{"include_usage":true},"reasoning_effort":"low","tools":[],"tool_choice":"auto","messages":[
 {"role":"developer","content":"s","name":"n"},
 {"role":"assistant","content":null,"refusal":null,"reasoning_content":"r","tool_calls":[{"id":"call_abc","type":"function","function":{"name":"f","arguments":"{}"}}]},
@@ -90,41 +110,59 @@ TEST(OpenAiCall, MistralGetsItsClosedSchema) {
 {"role":"user","content":[{"type":"text","text":"t","cache_control":{"type":"ephemeral"}}],"annotations":[]}]})");
     std::string id = openai::mistral_tool_id("call_abc");
     EXPECT_EQ(id.size(), 9u);
-    EXPECT_EQ(sent.body, R"({"model":"up/m","random_seed":1,"max_tokens":2,"stream":true,"messages":[
+    EXPECT_EQ(sent.body,
+              R"({"model":"up/m","random_seed":1,"max_tokens":2,"stream":true,"messages":[
 {"role":"system","content":"s"},
-{"role":"assistant","content":null,"tool_calls":[{"id":")" + id + R"(","type":"function","function":{"name":"f","arguments":"{}"}}]},
-{"role":"tool","tool_call_id":")" + id + R"(","content":"1","name":"f"},
+{"role":"assistant","content":null,"tool_calls":[{"id":")" +
+                  id + R"(","type":"function","function":{"name":"f","arguments":"{}"}}]},
+{"role":"tool","tool_call_id":")" +
+                  id + R"(","content":"1","name":"f"},
 {"role":"assistant","content":"OK."},{"role":"user","content":[{"type":"text","text":"t"}]}]})");
     EXPECT_EQ(openai::mistral_tool_id("AbC123xyZ"), "AbC123xyZ");
     Upstream thinking = to(Provider::mistral);
     thinking.reasoning = true;
-    EXPECT_NE(send(thinking, R"({"model":"x","reasoning_effort":"minimal",)" + kMessages + "}").body.find(R"("reasoning_effort":"none")"), std::string::npos);
+    EXPECT_NE(send(thinking, R"({"model":"x","reasoning_effort":"minimal",)" + kMessages + "}")
+                  .body.find(R"("reasoning_effort":"none")"),
+              std::string::npos);
 }
 
 TEST(OpenAiCall, OpenAiReasoningModelsLoseSampling) {
-    EXPECT_EQ(send(to(Provider::openai, "o3-mini"), R"({"model":"x","temperature":1,"stop":"a","max_tokens":4,)" + kMessages + "}").body,
+    EXPECT_EQ(send(to(Provider::openai, "o3-mini"),
+                   R"({"model":"x","temperature":1,"stop":"a","max_tokens":4,)" + kMessages + "}")
+                  .body,
               R"({"model":"o3-mini","max_completion_tokens":4,)" + kMessages + "}");
-    EXPECT_EQ(send(to(Provider::openai, "o1"), R"({"model":"x","stop":"a",)" + kMessages + "}").body,
-              R"({"model":"o1","stop":"a",)" + kMessages + "}");
+    EXPECT_EQ(
+        send(to(Provider::openai, "o1"), R"({"model":"x","stop":"a",)" + kMessages + "}").body,
+        R"({"model":"o1","stop":"a",)" + kMessages + "}");
 }
 
 TEST(OpenAiCall, StreamsAskForUsage) {
     const std::string ask = R"(,"stream_options":{"include_usage":true}})";
     std::string body = R"({"model":"x",)" + kMessages + R"(,"stream":true)";
-    for (Provider provider : {Provider::groq, Provider::openai, Provider::huggingface, Provider::openai_compatible})
-        EXPECT_EQ(send(to(provider), body + "}").body, R"({"model":"up/m",)" + kMessages + R"(,"stream":true)" + ask);
-    EXPECT_EQ(send(to(Provider::mistral), body + "}").body, R"({"model":"up/m",)" + kMessages + R"(,"stream":true})");
+    for (Provider provider :
+         {Provider::groq, Provider::openai, Provider::huggingface, Provider::openai_compatible})
+        EXPECT_EQ(send(to(provider), body + "}").body,
+                  R"({"model":"up/m",)" + kMessages + R"(,"stream":true)" + ask);
+    EXPECT_EQ(send(to(Provider::mistral), body + "}").body,
+              R"({"model":"up/m",)" + kMessages + R"(,"stream":true})");
     auto with = [&](std::string options) { return body + R"(,"stream_options":)" + options + "}"; };
-    auto options_of = [](const Sent& sent) { return sent.body.substr(sent.body.find("\"stream_options\":") + 17); };
-    EXPECT_EQ(options_of(send(to(Provider::groq), with(R"({"include_usage":false})"))), R"({"include_usage":true}})");
-    EXPECT_EQ(options_of(send(to(Provider::groq), with(R"({ "x":1})"))), R"({"include_usage":true, "x":1}})");
+    auto options_of = [](const Sent& sent) {
+        return sent.body.substr(sent.body.find("\"stream_options\":") + 17);
+    };
+    EXPECT_EQ(options_of(send(to(Provider::groq), with(R"({"include_usage":false})"))),
+              R"({"include_usage":true}})");
+    EXPECT_EQ(options_of(send(to(Provider::groq), with(R"({ "x":1})"))),
+              R"({"include_usage":true, "x":1}})");
     EXPECT_EQ(options_of(send(to(Provider::groq), with("null"))), R"({"include_usage":true}})");
-    EXPECT_EQ(options_of(send(to(Provider::openai_compatible), with(R"({"include_usage":false})"))), R"({"include_usage":false}})");
+    EXPECT_EQ(options_of(send(to(Provider::openai_compatible), with(R"({"include_usage":false})"))),
+              R"({"include_usage":false}})");
     Upstream agent = to(Provider::openai_compatible);
     std::vector<std::string> drop{"stream_options"};
     agent.drop = drop;
-    EXPECT_EQ(send(agent, body + "}").body, R"({"model":"up/m",)" + kMessages + R"(,"stream":true})");
-    EXPECT_EQ(send(agent, with(R"({"include_usage":true})")).body, R"({"model":"up/m",)" + kMessages + R"(,"stream":true})");
+    EXPECT_EQ(send(agent, body + "}").body,
+              R"({"model":"up/m",)" + kMessages + R"(,"stream":true})");
+    EXPECT_EQ(send(agent, with(R"({"include_usage":true})")).body,
+              R"({"model":"up/m",)" + kMessages + R"(,"stream":true})");
 }
 
 TEST(OpenAiCall, ConfigurationAddsAndDrops) {
@@ -135,11 +173,15 @@ TEST(OpenAiCall, ConfigurationAddsAndDrops) {
     upstream.defaults = defaults;
     upstream.overrides = overrides;
     upstream.drop = drop;
-    EXPECT_EQ(send(upstream, R"({"model":"x","user":"u","temperature":1,"seed":2,)" + kMessages + "}").body,
-              R"({"model":"up/m","temperature":1,"seed":7,)" + kMessages + R"(,"options":{"a":1},"max_tokens":10})");
+    EXPECT_EQ(
+        send(upstream, R"({"model":"x","user":"u","temperature":1,"seed":2,)" + kMessages + "}")
+            .body,
+        R"({"model":"up/m","temperature":1,"seed":7,)" + kMessages +
+            R"(,"options":{"a":1},"max_tokens":10})");
     upstream.provider = Provider::cerebras;
     EXPECT_EQ(send(upstream, R"({"model":"x",)" + kMessages + R"(,"max_tokens":3})").body,
-              R"({"model":"up/m",)" + kMessages + R"(,"max_completion_tokens":3,"seed":7,"options":{"a":1},"temperature":0.1})");
+              R"({"model":"up/m",)" + kMessages +
+                  R"(,"max_completion_tokens":3,"seed":7,"options":{"a":1},"temperature":0.1})");
 }
 
 TEST(OpenAiCall, CompletionsAreNativeOrCarriedAsAChat) {
@@ -147,12 +189,22 @@ TEST(OpenAiCall, CompletionsAreNativeOrCarriedAsAChat) {
     Sent native = send(to(Provider::openai_compatible), body, Endpoint::completion);
     EXPECT_EQ(native.path, "/completions");
     EXPECT_EQ(native.body, R"({"model":"up/m","prompt":"once","max_tokens":5})");
-    EXPECT_EQ(send(to(Provider::cerebras), body, Endpoint::completion).body, R"({"model":"up/m","prompt":"once","max_tokens":5})");
-    Sent carried = send(to(Provider::groq), R"({"model":"x","prompt":["on\"ce"],"max_tokens":5,"logprobs":1,"echo":false})", Endpoint::completion);
+    EXPECT_EQ(send(to(Provider::cerebras), body, Endpoint::completion).body,
+              R"({"model":"up/m","prompt":"once","max_tokens":5})");
+    Sent carried =
+        send(to(Provider::groq),
+             R"({"model":"x","prompt":["on\"ce"],"max_tokens":5,"logprobs":1,"echo":false})",
+             Endpoint::completion);
     EXPECT_EQ(carried.path, "/chat/completions");
-    EXPECT_EQ(carried.body, R"({"model":"up/m","max_tokens":5,"messages":[{"role":"user","content":"on\"ce"}]})");
-    EXPECT_EQ(send(to(Provider::groq), R"({"model":"x","prompt":["a","b"]})", Endpoint::completion).error.substr(0, 7), "prompt:");
-    EXPECT_EQ(send(to(Provider::groq), R"({"model":"x","prompt":"a","echo":true})", Endpoint::completion).error.substr(0, 5), "echo:");
+    EXPECT_EQ(carried.body,
+              R"({"model":"up/m","max_tokens":5,"messages":[{"role":"user","content":"on\"ce"}]})");
+    EXPECT_EQ(send(to(Provider::groq), R"({"model":"x","prompt":["a","b"]})", Endpoint::completion)
+                  .error.substr(0, 7),
+              "prompt:");
+    EXPECT_EQ(
+        send(to(Provider::groq), R"({"model":"x","prompt":"a","echo":true})", Endpoint::completion)
+            .error.substr(0, 5),
+        "echo:");
 }
 
 }  // namespace

@@ -68,8 +68,10 @@ void rename_reasoning(string_view messages, Splice& splice, Changes changes) {
         for_each_field(message, [&](const Field& field) {
             if (field.key != "reasoning_content") return edit.keep(field.whole);
             bool text = field.value.starts_with('"') && !has_reasoning;
-            if (text) edit.rename(field.whole, field.quoted_key, "reasoning");
-            else edit.remove(field.whole);
+            if (text)
+                edit.rename(field.whole, field.quoted_key, "reasoning");
+            else
+                edit.remove(field.whole);
             changes.note(text ? "renamed messages[].reasoning_content to reasoning"
                               : "removed messages[].reasoning_content");
         });
@@ -102,7 +104,8 @@ private:
 std::span<const string_view> mistral_keys(string_view role) {
     static constexpr auto kAssistant =
         std::to_array<string_view>({"role", "content", "tool_calls", "prefix"});
-    static constexpr auto kTool = std::to_array<string_view>({"role", "content", "tool_call_id", "name"});
+    static constexpr auto kTool =
+        std::to_array<string_view>({"role", "content", "tool_call_id", "name"});
     static constexpr auto kOther = std::to_array<string_view>({"role", "content"});
     if (role == "\"assistant\"") return kAssistant;
     if (role == "\"tool\"") return kTool;
@@ -126,10 +129,14 @@ void MistralMessages::message(string_view message) {
             return;
         }
         edit.keep(field.whole);
-        if (field.key == "role") role(field.value);
-        else if (field.key == "content") content(field.value);
-        else if (field.key == "tool_calls") tool_calls(field.value);
-        else if (field.key == "tool_call_id") tool_id(field.value);
+        if (field.key == "role")
+            role(field.value);
+        else if (field.key == "content")
+            content(field.value);
+        else if (field.key == "tool_calls")
+            tool_calls(field.value);
+        else if (field.key == "tool_call_id")
+            tool_id(field.value);
     });
     edit.finish();
 }

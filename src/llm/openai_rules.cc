@@ -12,11 +12,33 @@ constexpr auto kGroqDrop = std::to_array<string_view>(
 constexpr Rules kGroq{.drop = kGroqDrop, .one_choice = true};
 
 constexpr auto kCerebrasAllow = std::to_array<string_view>({
-    "model", "messages", "prompt", "stream", "stream_options", "max_tokens", "max_completion_tokens",
-    "min_tokens", "min_completion_tokens", "temperature", "top_p", "stop", "seed", "tools",
-    "tool_choice", "parallel_tool_calls", "response_format", "logprobs", "top_logprobs", "logit_bias",
-    "frequency_penalty", "presence_penalty", "reasoning_effort", "reasoning_format", "clear_thinking",
-    "prediction", "user",
+    "model",
+    "messages",
+    "prompt",
+    "stream",
+    "stream_options",
+    "max_tokens",
+    "max_completion_tokens",
+    "min_tokens",
+    "min_completion_tokens",
+    "temperature",
+    "top_p",
+    "stop",
+    "seed",
+    "tools",
+    "tool_choice",
+    "parallel_tool_calls",
+    "response_format",
+    "logprobs",
+    "top_logprobs",
+    "logit_bias",
+    "frequency_penalty",
+    "presence_penalty",
+    "reasoning_effort",
+    "reasoning_format",
+    "clear_thinking",
+    "prediction",
+    "user",
 });
 constexpr auto kOutputBound = std::to_array<Rename>({{"max_tokens", "max_completion_tokens"}});
 constexpr Rules kCerebras{.allow = kCerebrasAllow,
@@ -25,29 +47,46 @@ constexpr Rules kCerebras{.allow = kCerebrasAllow,
                           .completions = true,
                           .bound_output = "max_completion_tokens"};
 
-constexpr Rules kOpenRouter{
-    .completions = true, .bound_output = "max_tokens"};
+constexpr Rules kOpenRouter{.completions = true, .bound_output = "max_tokens"};
 /// Free variants are not booked in money: no bound is needed.
 constexpr Rules kOpenRouterFree{.completions = true};
 
 constexpr Rules kHuggingFace{};
 
 constexpr auto kMistralAllow = std::to_array<string_view>({
-    "model", "messages", "temperature", "top_p", "max_tokens", "stream", "stop", "random_seed",
-    "metadata", "response_format", "tools", "tool_choice", "presence_penalty", "frequency_penalty",
-    "n", "prediction", "parallel_tool_calls", "prompt_mode", "reasoning_effort", "guardrails",
-    "prompt_cache_key", "safe_prompt",
+    "model",
+    "messages",
+    "temperature",
+    "top_p",
+    "max_tokens",
+    "stream",
+    "stop",
+    "random_seed",
+    "metadata",
+    "response_format",
+    "tools",
+    "tool_choice",
+    "presence_penalty",
+    "frequency_penalty",
+    "n",
+    "prediction",
+    "parallel_tool_calls",
+    "prompt_mode",
+    "reasoning_effort",
+    "guardrails",
+    "prompt_cache_key",
+    "safe_prompt",
 });
-constexpr auto kMistralRename = std::to_array<Rename>(
-    {{"seed", "random_seed"}, {"max_completion_tokens", "max_tokens"}});
+constexpr auto kMistralRename =
+    std::to_array<Rename>({{"seed", "random_seed"}, {"max_completion_tokens", "max_tokens"}});
 constexpr Rules kMistral{
     .allow = kMistralAllow, .rename = kMistralRename, .ask_usage = AskUsage::never};
 
 constexpr Rules kOpenAi{};
 
-constexpr auto kOpenAiReasoningDrop = std::to_array<string_view>(
-    {"temperature", "top_p", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs",
-     "logit_bias", "parallel_tool_calls"});
+constexpr auto kOpenAiReasoningDrop =
+    std::to_array<string_view>({"temperature", "top_p", "presence_penalty", "frequency_penalty",
+                                "logprobs", "top_logprobs", "logit_bias", "parallel_tool_calls"});
 constexpr Rules kOpenAiReasoning{.drop = kOpenAiReasoningDrop, .rename = kOutputBound};
 
 constexpr auto kOpenAiO3Drop = std::to_array<string_view>(
@@ -55,8 +94,7 @@ constexpr auto kOpenAiO3Drop = std::to_array<string_view>(
      "logit_bias", "parallel_tool_calls", "stop"});
 constexpr Rules kOpenAiO3{.drop = kOpenAiO3Drop, .rename = kOutputBound};
 
-constexpr Rules kCompatible{.ask_usage = AskUsage::unless_client_spoke,
-                            .completions = true};
+constexpr Rules kCompatible{.ask_usage = AskUsage::unless_client_spoke, .completions = true};
 
 /// OpenAI's o-series, also behind somebody's compatible base.
 bool is_o_series(string_view model) {

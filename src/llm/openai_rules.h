@@ -22,9 +22,9 @@ struct Rules {
     std::span<const std::string_view> drop{};
     std::span<const Rename> rename{};
     AskUsage ask_usage = AskUsage::always;
-    bool one_choice = false;           ///< `n` may only be 1
-    bool completions = false;          ///< serves /completions itself
-    std::string_view bound_output{};   ///< added where the client sets no bound, "" = never
+    bool one_choice = false;          ///< `n` may only be 1
+    bool completions = false;         ///< serves /completions itself
+    std::string_view bound_output{};  ///< added where the client sets no bound, "" = never
 };
 
 /// The rules for this provider and model.

@@ -59,7 +59,7 @@ private:
     std::string alias_;  ///< as a JSON string
     Form form_ = Form::unknown;
     SseReader reader_;
-    std::string body_;   ///< where one JSON body came instead of events
+    std::string body_;  ///< where one JSON body came instead of events
     std::string id_, created_, finish_reason_;
     std::uint64_t content_bytes_ = 0;
     bool usage_shown_ = false;
@@ -116,8 +116,10 @@ MaybeFailure OpenAiStream::check(const SseReader::Event& event, const Payload& p
         if (string_view error = json::member(payload.x_groq, "error"); !json::blank(error))
             return classify_embedded(upstream_.provider, payload.x_groq, now_);
     if (!committed_ && payload.content)
-        if (MaybeFailure failure = hidden_error(upstream_, payload.first_text, now_)) return failure;
-    if (payload.finish_reason == "\"error\"") return malformed("the stream's finish_reason is error");
+        if (MaybeFailure failure = hidden_error(upstream_, payload.first_text, now_))
+            return failure;
+    if (payload.finish_reason == "\"error\"")
+        return malformed("the stream's finish_reason is error");
     return std::nullopt;
 }
 
@@ -146,14 +148,19 @@ void OpenAiStream::emit(const SseReader::Event& event, const Payload& payload, s
     out.append(event.raw, before + payload.model.size());
 }
 
-void OpenAiStream::rewrite(const SseReader::Event& event, const Payload& payload, std::string& out) {
+void OpenAiStream::rewrite(const SseReader::Event& event, const Payload& payload,
+                           std::string& out) {
     Splice splice(event.in_place ? event.raw : event.data);
-    if (!payload.model.empty()) splice.replace(payload.model, alias_);
-    else splice.insert(event.data.data() + event.data.find('{') + 1, fmt::format("\"model\":{},", alias_));
+    if (!payload.model.empty())
+        splice.replace(payload.model, alias_);
+    else
+        splice.insert(event.data.data() + event.data.find('{') + 1,
+                      fmt::format("\"model\":{},", alias_));
     for (string_view parts : payload.part_lists) splice.replace(parts, flatten_parts(parts));
     for (string_view reason : payload.finish_reasons) splice.replace(reason, "\"length\"");
     // The client asked for usage in a chunk of its own: it gets it there, and once.
-    bool moves_usage = request_.include_usage && payload.choices > 0 && !payload.finish_reason.empty();
+    bool moves_usage =
+        request_.include_usage && payload.choices > 0 && !payload.finish_reason.empty();
     if (moves_usage && !payload.usage.empty()) splice.replace(payload.usage, "null");
     std::string text = splice.apply();
     if (event.in_place) {
@@ -168,7 +175,8 @@ void OpenAiStream::rewrite(const SseReader::Event& event, const Payload& payload
 
 MaybeFailure OpenAiStream::end(std::string& out) {
     if (finish_reason_.empty())
-        return malformed(any_event_ ? "the stream ended without a finish reason" : "an empty stream");
+        return malformed(any_event_ ? "the stream ended without a finish reason"
+                                    : "an empty stream");
     if (!committed_)
         if (MaybeFailure failure = empty_answer(finish_reason_)) return failure;
     if (!usage_.known) usage_ = estimate_usage(request_, content_bytes_);
@@ -203,7 +211,8 @@ MaybeFailure OpenAiStream::whole_body(std::string& out) {
         string_view choice = in.value();
         string_view message = json::member(choice, "message");
         if (message.starts_with('{')) chunks.delta(out, as_delta(message), index);
-        chunks.finish(out, json::text(json::member(choice, "finish_reason")).value_or("stop"), index);
+        chunks.finish(out, json::text(json::member(choice, "finish_reason")).value_or("stop"),
+                      index);
     }
     if (request_.include_usage) chunks.usage(out, usage_);
     ChunkWriter::done(out);

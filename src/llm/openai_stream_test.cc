@@ -17,13 +17,15 @@ struct Decoded {
     std::size_t committed_at = 0;  ///< bytes of `out` when content was first seen
 };
 
-Decoded run(const Upstream& upstream, const ChatRequest& request, std::string_view text, std::size_t step) {
+Decoded run(const Upstream& upstream, const ChatRequest& request, std::string_view text,
+            std::size_t step) {
     std::unique_ptr<StreamDecoder> decoder =
         dialect(protocol_of(upstream.provider)).stream(request, upstream, base::WallTime());
     Decoded result;
     for (std::size_t at = 0; at < text.size() && !result.failure && !decoder->done(); at += step) {
         result.failure = decoder->feed(text.substr(at, step), result.out);
-        if (decoder->committed() && result.committed_at == 0) result.committed_at = result.out.size();
+        if (decoder->committed() && result.committed_at == 0)
+            result.committed_at = result.out.size();
     }
     if (!result.failure) result.failure = decoder->finish(result.out);
     result.committed = decoder->committed();
@@ -44,7 +46,8 @@ protected:
             EXPECT_EQ(cut.done, whole.done);
         }
         for (std::size_t at = 1; at < text.size(); ++at) {
-            std::unique_ptr<StreamDecoder> decoder = dialect(Protocol::openai).stream(request, upstream, base::WallTime());
+            std::unique_ptr<StreamDecoder> decoder =
+                dialect(Protocol::openai).stream(request, upstream, base::WallTime());
             std::string out;
             std::optional<Failure> failure = decoder->feed(text.substr(0, at), out);
             if (!failure) failure = decoder->feed(text.substr(at), out);
@@ -56,35 +59,43 @@ protected:
 
     void asks_usage() { request.include_usage = true; }
 
-    ChatRequest request = *parse_chat(R"({"model":"x","messages":[{"role":"user","content":"hello"}],"stream":true})", Endpoint::chat);
+    ChatRequest request =
+        *parse_chat(R"({"model":"x","messages":[{"role":"user","content":"hello"}],"stream":true})",
+                    Endpoint::chat);
     Upstream upstream{.provider = Provider::openai, .alias = "my-alias", .model = "gpt"};
 };
 
 std::string chunk(std::string_view model, std::string_view rest) {
-    return "data: {\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"created\":5,\"model\":\"" + std::string(model) + "\"," +
-           std::string(rest) + "}\n\n";
+    return "data: {\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"created\":5,\"model\":\"" +
+           std::string(model) + "\"," + std::string(rest) + "}\n\n";
 }
-const std::string kRole = R"("choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}])";
-const std::string kText = R"("choices":[{"index":0,"delta":{"content":"grüß \"model\""},"finish_reason":null}])";
+const std::string kRole =
+    R"("choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}])";
+const std::string kText =
+    R"("choices":[{"index":0,"delta":{"content":"grüß \"model\""},"finish_reason":null}])";
 const std::string kStop = R"("choices":[{"index":0,"delta":{},"finish_reason":"stop"}])";
-const std::string kUsage = R"("choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7}})";
+const std::string kUsage =
+    R"("choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7}})";
 const std::string kDone = "data: [DONE]\n\n";
 
 TEST_F(OpenAiStream, PassesBytesWithTheAlias) {
     Decoded r = decode(chunk("gpt", kRole) + chunk("gpt", kText) + chunk("gpt", kStop) + kDone);
     EXPECT_FALSE(r.failure);
-    EXPECT_EQ(r.out, chunk("my-alias", kRole) + chunk("my-alias", kText) + chunk("my-alias", kStop) + kDone);
+    EXPECT_EQ(r.out, chunk("my-alias", kRole) + chunk("my-alias", kText) +
+                         chunk("my-alias", kStop) + kDone);
     EXPECT_TRUE(r.done && r.committed && r.usage.estimated);
     EXPECT_EQ(r.usage.completion, 4u);
 }
 
 TEST_F(OpenAiStream, CommitsAtContentNotAtTheRole) {
-    Decoded r = run(upstream, request, chunk("gpt", kRole) + chunk("gpt", kText) + chunk("gpt", kStop) + kDone, 1);
+    Decoded r = run(upstream, request,
+                    chunk("gpt", kRole) + chunk("gpt", kText) + chunk("gpt", kStop) + kDone, 1);
     EXPECT_EQ(r.committed_at, (chunk("my-alias", kRole) + chunk("my-alias", kText)).size());
-    for (std::string delta : {R"({"reasoning":"r"})", R"({"reasoning_content":"r"})", R"({"refusal":"r"})",
-                              R"({"tool_calls":[{"index":0,"id":"t"}]})"}) {
-        Decoded other = decode(chunk("gpt", R"("choices":[{"index":0,"delta":)" + delta + R"(,"finish_reason":null}])") +
-                           chunk("gpt", kStop) + kDone);
+    for (std::string delta : {R"({"reasoning":"r"})", R"({"reasoning_content":"r"})",
+                              R"({"refusal":"r"})", R"({"tool_calls":[{"index":0,"id":"t"}]})"}) {
+        Decoded other = decode(chunk("gpt", R"("choices":[{"index":0,"delta":)" + delta +
+                                                R"(,"finish_reason":null}])") +
+                               chunk("gpt", kStop) + kDone);
         EXPECT_TRUE(other.committed) << delta;
         EXPECT_FALSE(other.failure);
     }
@@ -98,12 +109,15 @@ TEST_F(OpenAiStream, UsageChunkIsShownOnlyToWhoAsked) {
     EXPECT_EQ(silent.usage.prompt, 3u);
     EXPECT_TRUE(silent.usage.known);
     asks_usage();
-    EXPECT_EQ(decode(text).out, chunk("my-alias", kText) + chunk("my-alias", kStop) + chunk("my-alias", kUsage.substr(0, kUsage.size() - 1)) + kDone);
+    EXPECT_EQ(decode(text).out, chunk("my-alias", kText) + chunk("my-alias", kStop) +
+                                    chunk("my-alias", kUsage.substr(0, kUsage.size() - 1)) + kDone);
 }
 
 TEST_F(OpenAiStream, UsageInTheLastChunkBecomesAChunkOfItsOwn) {
-    std::string stop = kStop + R"(,"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7})";
-    EXPECT_EQ(decode(chunk("gpt", kText) + chunk("gpt", stop) + kDone).out, chunk("my-alias", kText) + chunk("my-alias", stop) + kDone);
+    std::string stop =
+        kStop + R"(,"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7})";
+    EXPECT_EQ(decode(chunk("gpt", kText) + chunk("gpt", stop) + kDone).out,
+              chunk("my-alias", kText) + chunk("my-alias", stop) + kDone);
     asks_usage();
     EXPECT_EQ(decode(chunk("gpt", kText) + chunk("gpt", stop) + kDone).out,
               chunk("my-alias", kText) + chunk("my-alias", kStop + R"(,"usage":null)") +
@@ -113,7 +127,11 @@ TEST_F(OpenAiStream, UsageInTheLastChunkBecomesAChunkOfItsOwn) {
 TEST_F(OpenAiStream, MissingUsageIsEstimatedAndMarked) {
     asks_usage();
     Decoded r = decode(chunk("gpt", kText) + chunk("gpt", kStop) + kDone);
-    EXPECT_NE(r.out.find(R"("choices":[],"usage":{"prompt_tokens":9,"completion_tokens":4,"total_tokens":13,"freeway_estimated":true}})"), std::string::npos) << r.out;
+    EXPECT_NE(
+        r.out.find(
+            R"("choices":[],"usage":{"prompt_tokens":9,"completion_tokens":4,"total_tokens":13,"freeway_estimated":true}})"),
+        std::string::npos)
+        << r.out;
 }
 
 TEST_F(OpenAiStream, MissingDoneIsAdded) {
@@ -127,7 +145,8 @@ TEST_F(OpenAiStream, MissingDoneIsAdded) {
 }
 
 TEST_F(OpenAiStream, S3EndWithoutFinishReasonIsAnError) {
-    for (std::string text : {chunk("gpt", kText), chunk("gpt", kText) + kDone, std::string(), kDone}) {
+    for (std::string text :
+         {chunk("gpt", kText), chunk("gpt", kText) + kDone, std::string(), kDone}) {
         Decoded r = decode(text);
         ASSERT_TRUE(r.failure) << text;
         EXPECT_EQ(r.failure->outcome, Outcome::malformed);
@@ -140,16 +159,21 @@ TEST_F(OpenAiStream, G13EmptyStreams) {
     ASSERT_TRUE(r.failure);
     EXPECT_EQ(r.failure->outcome, Outcome::malformed);
     EXPECT_FALSE(r.committed);
-    Decoded length = decode(chunk("gpt", kRole) + chunk("gpt", R"("choices":[{"index":0,"delta":{},"finish_reason":"length"}])") + kDone);
+    Decoded length = decode(
+        chunk("gpt", kRole) +
+        chunk("gpt", R"("choices":[{"index":0,"delta":{},"finish_reason":"length"}])") + kDone);
     EXPECT_FALSE(length.failure);
     EXPECT_TRUE(length.committed && length.done);
-    Decoded filtered = decode(chunk("gpt", R"("choices":[{"index":0,"delta":{},"finish_reason":"content_filter"}])") + kDone);
+    Decoded filtered = decode(
+        chunk("gpt", R"("choices":[{"index":0,"delta":{},"finish_reason":"content_filter"}])") +
+        kDone);
     ASSERT_TRUE(filtered.failure);
     EXPECT_EQ(filtered.failure->outcome, Outcome::content_filtered);
 }
 
 TEST_F(OpenAiStream, MalformedChunk) {
-    Decoded r = decode(chunk("gpt", kText) + "data: {\"id\":\"c1\",\"choi\n\n" + chunk("gpt", kStop));
+    Decoded r =
+        decode(chunk("gpt", kText) + "data: {\"id\":\"c1\",\"choi\n\n" + chunk("gpt", kStop));
     ASSERT_TRUE(r.failure);
     EXPECT_EQ(r.failure->outcome, Outcome::malformed);
     EXPECT_EQ(r.out, chunk("my-alias", kText));
@@ -157,20 +181,28 @@ TEST_F(OpenAiStream, MalformedChunk) {
 
 TEST_F(OpenAiStream, ErrorsInsideTheStream) {
     upstream.provider = Provider::openrouter;
-    Decoded r = decode(R"(data: {"id":"g","model":"v/m","error":{"code":429,"message":"Rate limit exceeded: free-models-per-day"},"choices":[{"index":0,"delta":{"content":""},"finish_reason":"error"}]})" "\n\n");
+    Decoded r = decode(
+        R"(data: {"id":"g","model":"v/m","error":{"code":429,"message":"Rate limit exceeded: free-models-per-day"},"choices":[{"index":0,"delta":{"content":""},"finish_reason":"error"}]})"
+        "\n\n");
     ASSERT_TRUE(r.failure);
     EXPECT_EQ(r.failure->outcome, Outcome::exhausted);
     EXPECT_EQ(r.failure->pool, "openrouter-free");
     EXPECT_EQ(r.out, "");
     upstream.provider = Provider::groq;
-    r = decode("event: error\ndata: {\"error\":{\"message\":\"Failed to call a function\",\"type\":\"invalid_request_error\",\"code\":\"tool_use_failed\",\"failed_generation\":\"x\",\"status_code\":400}}\n\n");
+    r = decode(
+        "event: error\ndata: {\"error\":{\"message\":\"Failed to call a "
+        "function\",\"type\":\"invalid_request_error\",\"code\":\"tool_use_failed\",\"failed_"
+        "generation\":\"x\",\"status_code\":400}}\n\n");
     ASSERT_TRUE(r.failure);
     EXPECT_EQ(r.failure->outcome, Outcome::malformed);
-    r = decode(chunk("m", kText) + chunk("m", R"("choices":[],"x_groq":{"id":"r","error":"stopped early"})"));
+    r = decode(chunk("m", kText) +
+               chunk("m", R"("choices":[],"x_groq":{"id":"r","error":"stopped early"})"));
     ASSERT_TRUE(r.failure);
     EXPECT_EQ(r.failure->detail, "stopped early");
     upstream.provider = Provider::cerebras;
-    r = decode(R"(data: {"error":{"message":"oops","type":"server_error","param":"","code":"","id":""},"status_code":500})" "\n\n");
+    r = decode(
+        R"(data: {"error":{"message":"oops","type":"server_error","param":"","code":"","id":""},"status_code":500})"
+        "\n\n");
     ASSERT_TRUE(r.failure);
     EXPECT_EQ(r.failure->outcome, Outcome::transient);
 }
@@ -178,13 +210,17 @@ TEST_F(OpenAiStream, ErrorsInsideTheStream) {
 TEST_F(OpenAiStream, CommentsAreForwardedOnceCommitted) {
     upstream.provider = Provider::openrouter;
     std::string note = ": OPENROUTER PROCESSING\n\n";
-    Decoded r = decode(note + chunk("m", kRole) + note + chunk("m", kText) + note + chunk("m", kStop) + kDone);
-    EXPECT_EQ(r.out, chunk("my-alias", kRole) + chunk("my-alias", kText) + note + chunk("my-alias", kStop) + kDone);
+    Decoded r = decode(note + chunk("m", kRole) + note + chunk("m", kText) + note +
+                       chunk("m", kStop) + kDone);
+    EXPECT_EQ(r.out, chunk("my-alias", kRole) + chunk("my-alias", kText) + note +
+                         chunk("my-alias", kStop) + kDone);
 }
 
 TEST_F(OpenAiStream, GroqUsageStandsInItsOwnObject) {
     upstream.provider = Provider::groq;
-    std::string stop = kStop + R"(,"x_groq":{"id":"req_1","usage":{"queue_time":0.1,"prompt_tokens":8,"completion_tokens":2,"total_tokens":10}})";
+    std::string stop =
+        kStop +
+        R"(,"x_groq":{"id":"req_1","usage":{"queue_time":0.1,"prompt_tokens":8,"completion_tokens":2,"total_tokens":10}})";
     Decoded r = decode(chunk("m", kText) + chunk("m", stop) + kDone);
     EXPECT_EQ(r.usage.prompt, 8u);
     EXPECT_EQ(r.out, chunk("my-alias", kText) + chunk("my-alias", stop) + kDone);
@@ -192,28 +228,55 @@ TEST_F(OpenAiStream, GroqUsageStandsInItsOwnObject) {
 
 TEST_F(OpenAiStream, MistralPartsBecomeTextAndReasoning) {
     upstream.provider = Provider::mistral;
-    Decoded r = decode(chunk("m", R"("choices":[{"index":0,"delta":{"content":[{"type":"thinking","thinking":[{"type":"text","text":"hm"}]}]},"finish_reason":null}])") +
-                   chunk("m", R"("choices":[{"index":0,"delta":{"content":[{"type":"text","text":"a\"b"},{"type":"reference","reference_ids":[1]}]},"finish_reason":null}])") +
-                   chunk("m", R"("choices":[{"index":0,"delta":{"content":"c"},"finish_reason":"model_length"}])") + kDone);
+    Decoded r = decode(
+        chunk(
+            "m",
+            R"("choices":[{"index":0,"delta":{"content":[{"type":"thinking","thinking":[{"type":"text","text":"hm"}]}]},"finish_reason":null}])") +
+        chunk(
+            "m",
+            R"("choices":[{"index":0,"delta":{"content":[{"type":"text","text":"a\"b"},{"type":"reference","reference_ids":[1]}]},"finish_reason":null}])") +
+        chunk("m",
+              R"("choices":[{"index":0,"delta":{"content":"c"},"finish_reason":"model_length"}])") +
+        kDone);
     EXPECT_FALSE(r.failure);
-    EXPECT_EQ(r.out, chunk("my-alias", R"("choices":[{"index":0,"delta":{"content":"","reasoning_content":"hm"},"finish_reason":null}])") +
-                         chunk("my-alias", R"("choices":[{"index":0,"delta":{"content":"a\"b"},"finish_reason":null}])") +
-                         chunk("my-alias", R"("choices":[{"index":0,"delta":{"content":"c"},"finish_reason":"length"}])") + kDone);
+    EXPECT_EQ(
+        r.out,
+        chunk(
+            "my-alias",
+            R"("choices":[{"index":0,"delta":{"content":"","reasoning_content":"hm"},"finish_reason":null}])") +
+            chunk("my-alias",
+                  R"("choices":[{"index":0,"delta":{"content":"a\"b"},"finish_reason":null}])") +
+            chunk("my-alias",
+                  R"("choices":[{"index":0,"delta":{"content":"c"},"finish_reason":"length"}])") +
+            kDone);
 }
 
 TEST_F(OpenAiStream, CrLfAndSeveralDataLinesAndNoModel) {
-    std::string text = "data: {\"model\":\"m\",\r\ndata: \"choices\":[{\"delta\":{\"content\":\"a\"}}]}\r\n\r\n"
-                       "data:{\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\r\n\r\ndata: [DONE]\r\n\r\n";
-    EXPECT_EQ(decode(text).out, "data: {\"model\":\"my-alias\", \"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n"
-                                "data:{\"model\":\"my-alias\",\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\r\n\r\n" + kDone);
+    std::string text =
+        "data: {\"model\":\"m\",\r\ndata: \"choices\":[{\"delta\":{\"content\":\"a\"}}]}\r\n\r\n"
+        "data:{\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\r\n\r\ndata: "
+        "[DONE]\r\n\r\n";
+    EXPECT_EQ(decode(text).out,
+              "data: {\"model\":\"my-alias\", \"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n"
+              "data:{\"model\":\"my-alias\",\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]"
+              "}\r\n\r\n" +
+                  kDone);
 }
 
 TEST_F(OpenAiStream, OneBodyInsteadOfAStream) {
-    Decoded r = decode(R"({"id":"c1","object":"chat.completion","created":5,"model":"gpt","choices":[{"index":0,"message":{"role":"assistant","content":"hi","tool_calls":[{"id":"t","type":"function"}]},"finish_reason":"tool_calls"}],"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7}})");
+    Decoded r = decode(
+        R"({"id":"c1","object":"chat.completion","created":5,"model":"gpt","choices":[{"index":0,"message":{"role":"assistant","content":"hi","tool_calls":[{"id":"t","type":"function"}]},"finish_reason":"tool_calls"}],"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7}})");
     EXPECT_FALSE(r.failure);
-    EXPECT_EQ(r.out, chunk("my-alias", R"("choices":[{"index":0,"delta":{"role":"assistant","content":"hi","tool_calls":[{"index":0,"id":"t","type":"function"}]},"finish_reason":null}])") +
-                         chunk("my-alias", R"("choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}])") + kDone);
-    Decoded error = decode(R"({"error":{"message":"Rate limit","type":"rate_limit_error","code":429}})");
+    EXPECT_EQ(
+        r.out,
+        chunk(
+            "my-alias",
+            R"("choices":[{"index":0,"delta":{"role":"assistant","content":"hi","tool_calls":[{"index":0,"id":"t","type":"function"}]},"finish_reason":null}])") +
+            chunk("my-alias",
+                  R"("choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}])") +
+            kDone);
+    Decoded error =
+        decode(R"({"error":{"message":"Rate limit","type":"rate_limit_error","code":429}})");
     ASSERT_TRUE(error.failure);
     EXPECT_EQ(error.failure->outcome, Outcome::rate_limited);
 }
@@ -221,19 +284,31 @@ TEST_F(OpenAiStream, OneBodyInsteadOfAStream) {
 TEST_F(OpenAiStream, AgentErrorsAsText) {
     upstream.provider = Provider::openai_compatible;
     auto says = [&](std::string text) {
-        return decode(chunk("m", R"("choices":[{"index":0,"delta":{"content":")" + text + R"("},"finish_reason":null}])") + chunk("m", kStop) + kDone);
+        return decode(chunk("m", R"("choices":[{"index":0,"delta":{"content":")" + text +
+                                     R"("},"finish_reason":null}])") +
+                      chunk("m", kStop) + kDone);
     };
     EXPECT_EQ(says("[error: boom]").failure->outcome, Outcome::malformed);
-    EXPECT_EQ(says(R"(API Error: 401 {\"type\":\"error\",\"error\":{\"type\":\"authentication_error\",\"message\":\"OAuth token has expired\"}})").failure->outcome, Outcome::unauthorized);
-    EXPECT_EQ(says("Claude AI usage limit reached|1779792000").failure->outcome, Outcome::exhausted);
+    EXPECT_EQ(
+        says(
+            R"(API Error: 401 {\"type\":\"error\",\"error\":{\"type\":\"authentication_error\",\"message\":\"OAuth token has expired\"}})")
+            .failure->outcome,
+        Outcome::unauthorized);
+    EXPECT_EQ(says("Claude AI usage limit reached|1779792000").failure->outcome,
+              Outcome::exhausted);
     EXPECT_FALSE(says("The header authentication_error means …").failure);
 }
 
 TEST_F(OpenAiStream, CompletionsOverAChat) {
     request = *parse_chat(R"({"model":"x","prompt":"once","stream":true})", Endpoint::completion);
     Decoded r = decode(chunk("gpt", kRole) + chunk("gpt", kText) + chunk("gpt", kStop) + kDone);
-    EXPECT_EQ(r.out, R"(data: {"id":"c1","created":5,"model":"my-alias","object":"text_completion","choices":[{"index":0,"text":"grüß \"model\"","logprobs":null,"finish_reason":null}]})" "\n\n"
-                     R"(data: {"id":"c1","created":5,"model":"my-alias","object":"text_completion","choices":[{"index":0,"text":"","logprobs":null,"finish_reason":"stop"}]})" "\n\n" + kDone);
+    EXPECT_EQ(
+        r.out,
+        R"(data: {"id":"c1","created":5,"model":"my-alias","object":"text_completion","choices":[{"index":0,"text":"grüß \"model\"","logprobs":null,"finish_reason":null}]})"
+        "\n\n"
+        R"(data: {"id":"c1","created":5,"model":"my-alias","object":"text_completion","choices":[{"index":0,"text":"","logprobs":null,"finish_reason":"stop"}]})"
+        "\n\n" +
+            kDone);
     EXPECT_TRUE(r.done && r.committed);
 }
 

@@ -18,13 +18,13 @@ enum class Outcome {
     too_large,         ///< this request never fits this target
     context_overflow,  ///< too many tokens for the model's window
     content_filtered,
-    bad_request,       ///< any target would refuse it
-    unsupported,       ///< this target rejects a legal parameter
-    unauthorized,      ///< our key is refused
-    gone,              ///< model retired or unknown upstream
-    transient,         ///< connect, TLS, reset, 5xx
+    bad_request,   ///< any target would refuse it
+    unsupported,   ///< this target rejects a legal parameter
+    unauthorized,  ///< our key is refused
+    gone,          ///< model retired or unknown upstream
+    transient,     ///< connect, TLS, reset, 5xx
     timeout,
-    malformed,         ///< unparsable, 200 with an error, empty completion, EOF without finish
+    malformed,  ///< unparsable, 200 with an error, empty completion, EOF without finish
     client_gone,
 };
 

@@ -15,9 +15,9 @@ using std::string_view;
 
 bool given(string_view value) { return !value.empty() && value != "null"; }
 
-constexpr auto kContentKeys = std::to_array<string_view>(
-    {"reasoning", "reasoning_content", "reasoning_details", "refusal", "tool_calls", "function_call",
-     "audio"});
+constexpr auto kContentKeys =
+    std::to_array<string_view>({"reasoning", "reasoning_content", "reasoning_details", "refusal",
+                                "tool_calls", "function_call", "audio"});
 
 /// Texts of a failing agent are short; an answer that quotes one is not.
 constexpr std::size_t kLongestErrorText = 600;
@@ -49,7 +49,8 @@ void append_texts(std::string& out, string_view parts) {
     json::Cursor in(parts);
     in.enter_array();
     while (in.next_element())
-        if (std::optional<std::string> text = json::text(json::member(in.value(), "text"))) out += *text;
+        if (std::optional<std::string> text = json::text(json::member(in.value(), "text")))
+            out += *text;
 }
 
 }  // namespace
@@ -65,12 +66,18 @@ bool Payload::read(string_view text) {
             continue;
         }
         string_view value = in.value();
-        if (key == "id") id = value;
-        else if (key == "created") created = value;
-        else if (key == "model") model = value;
-        else if (key == "error" && given(value)) error = value;
-        else if (key == "usage") (given(value) ? usage : null_usage) = value;
-        else if (key == "x_groq" && given(value)) x_groq = value;
+        if (key == "id")
+            id = value;
+        else if (key == "created")
+            created = value;
+        else if (key == "model")
+            model = value;
+        else if (key == "error" && given(value))
+            error = value;
+        else if (key == "usage")
+            (given(value) ? usage : null_usage) = value;
+        else if (key == "x_groq" && given(value))
+            x_groq = value;
     }
     return in.complete();
 }
@@ -89,8 +96,10 @@ void Payload::choice(json::Cursor& in) {
             continue;
         }
         string_view value = in.value();
-        if (key == "text") note_content(value);
-        else if (key == "error" && given(value) && error.empty()) error = value;
+        if (key == "text")
+            note_content(value);
+        else if (key == "error" && given(value) && error.empty())
+            error = value;
         else if (key == "finish_reason" && given(value)) {
             finish_reason = value;
             if (value == "\"model_length\"") finish_reasons.push_back(value);
@@ -117,7 +126,10 @@ void Payload::note_content(string_view value) {
 }
 
 Failure malformed(std::string detail) {
-    return {.outcome = Outcome::malformed, .scope = Scope::target, .detail = std::move(detail), .status = 200};
+    return {.outcome = Outcome::malformed,
+            .scope = Scope::target,
+            .detail = std::move(detail),
+            .status = 200};
 }
 
 std::optional<Failure> empty_answer(string_view finish_reason) {
@@ -130,7 +142,8 @@ std::optional<Failure> empty_answer(string_view finish_reason) {
                    .status = 200};
 }
 
-std::optional<Failure> hidden_error(const Upstream& upstream, string_view text, base::WallTime now) {
+std::optional<Failure> hidden_error(const Upstream& upstream, string_view text,
+                                    base::WallTime now) {
     if (upstream.provider != base::Provider::openai_compatible || text.size() > kLongestErrorText)
         return std::nullopt;
     std::string plain = json::text(text).value_or("");
@@ -141,7 +154,8 @@ std::optional<Failure> hidden_error(const Upstream& upstream, string_view text, 
     if (std::ranges::none_of(kSigns, matches)) return std::nullopt;
     // The provider's own error, where the text quotes one, says more than the text around it.
     std::size_t begin = trimmed.find('{');
-    string_view quoted = begin == trimmed.npos ? string_view() : json::Cursor(trimmed.substr(begin)).value();
+    string_view quoted =
+        begin == trimmed.npos ? string_view() : json::Cursor(trimmed.substr(begin)).value();
     std::string error = quoted.empty() ? fmt::format(R"({{"error":{}}})", json::quote(trimmed))
                                        : std::string(quoted);
     Failure failure = classify_embedded(upstream.provider, error, now);
@@ -150,8 +164,10 @@ std::optional<Failure> hidden_error(const Upstream& upstream, string_view text, 
                base::icontains(trimmed, "oauth") || trimmed.find("401") != trimmed.npos;
     bool used_up = base::icontains(trimmed, "limit") || base::icontains(trimmed, "credit balance");
     failure.scope = key || used_up ? Scope::account : Scope::target;
-    if (key) failure.outcome = Outcome::unauthorized;
-    else if (used_up) failure.outcome = Outcome::exhausted;
+    if (key)
+        failure.outcome = Outcome::unauthorized;
+    else if (used_up)
+        failure.outcome = Outcome::exhausted;
     return failure;
 }
 
@@ -162,9 +178,12 @@ std::string flatten_parts(string_view parts) {
     while (in.next_element()) {
         string_view part = in.value();
         string_view type = json::member(part, "type");
-        if (type == "\"thinking\"") append_texts(thinking, json::member(part, "thinking"));
-        else if (type == "\"text\"") append_texts(text, json::member(part, "text"));
-        else append_texts(text, part);
+        if (type == "\"thinking\"")
+            append_texts(thinking, json::member(part, "thinking"));
+        else if (type == "\"text\"")
+            append_texts(text, json::member(part, "text"));
+        else
+            append_texts(text, part);
     }
     std::string out = json::quote(text);
     if (!thinking.empty()) out += fmt::format(R"(,"reasoning_content":{})", json::quote(thinking));

@@ -14,12 +14,12 @@ struct Payload {
     std::string_view id;
     std::string_view created;
     std::string_view model;
-    std::string_view error;         ///< at the top or in a choice; never `null`
-    std::string_view usage;         ///< never `null`
-    std::string_view null_usage;    ///< the value where it is `null`
+    std::string_view error;       ///< at the top or in a choice; never `null`
+    std::string_view usage;       ///< never `null`
+    std::string_view null_usage;  ///< the value where it is `null`
     std::string_view x_groq;
-    std::string_view finish_reason; ///< of the last choice that has one
-    std::string_view first_text;    ///< the first string content
+    std::string_view finish_reason;  ///< of the last choice that has one
+    std::string_view first_text;     ///< the first string content
     std::vector<std::string_view> finish_reasons;
     std::vector<std::string_view> part_lists;  ///< content given as an array of parts
     std::size_t choices = 0;
@@ -45,7 +45,8 @@ std::optional<Failure> empty_answer(std::string_view finish_reason);
 /// Agents behind OpenAI adapters report failures as the text of a 200
 /// ("[error: …]", "API Error: 401 …", "Claude AI usage limit reached"). `text`
 /// is the JSON string of a whole answer or of a stream's first delta.
-std::optional<Failure> hidden_error(const Upstream& upstream, std::string_view text, base::WallTime now);
+std::optional<Failure> hidden_error(const Upstream& upstream, std::string_view text,
+                                    base::WallTime now);
 
 /// Mistral's list of parts as what follows `"content":` in OpenAI's shape: the
 /// text, and its thinking as `reasoning_content`.

@@ -16,8 +16,20 @@ struct Prefix {
     std::size_t shortest;  ///< bytes after it that make it an id and not a word
 };
 constexpr auto kPrefixes = std::to_array<Prefix>({
-    {"org_", 6}, {"org-", 6}, {"sk-", 6},  {"sk_", 6},   {"gsk_", 6}, {"csk-", 6}, {"hf_", 6},
-    {"user_", 6}, {"user-", 10}, {"proj_", 6}, {"xai-", 10}, {"AIza", 10}, {"pk-", 10}, {"key-", 10},
+    {"org_", 6},
+    {"org-", 6},
+    {"sk-", 6},
+    {"sk_", 6},
+    {"gsk_", 6},
+    {"csk-", 6},
+    {"hf_", 6},
+    {"user_", 6},
+    {"user-", 10},
+    {"proj_", 6},
+    {"xai-", 10},
+    {"AIza", 10},
+    {"pk-", 10},
+    {"key-", 10},
     {"acct_", 6},
 });
 /// A run of letters and digits this long, with both in it, is taken for a key.
@@ -93,7 +105,9 @@ std::string hide(std::string_view text) {
         if (at >= text.size()) break;
         auto c = static_cast<unsigned char>(text[at]);
         out.push_back(c < 0x20 || c == 0x7F ? ' ' : text[at]);
-        word_start = !is_word(text[at]);
+        // In JSON quoted as text a key may follow an escape: `\ngsk_…`.
+        bool after_escape = at > 0 && text[at - 1] == '\\';
+        word_start = !is_word(text[at]) || after_escape;
         ++at;
     }
     return out;

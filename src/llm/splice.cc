@@ -14,7 +14,8 @@ void Splice::insert(const char* place, std::string what) {
 }
 
 std::string Splice::apply() {
-    std::ranges::sort(edits_, {}, [](const Edit& edit) { return std::pair(edit.begin, edit.order); });
+    std::ranges::sort(edits_, {},
+                      [](const Edit& edit) { return std::pair(edit.begin, edit.order); });
     std::size_t size = text_.size();
     for (const Edit& edit : edits_) size += edit.by.size();
     std::string out;
@@ -52,8 +53,10 @@ void ObjectEdit::finish() {
         if (kept) continue;
         const char* begin = whole.data();
         const char* end = whole.data() + whole.size();
-        if (any_kept) begin = members_[i - 1].whole.data() + members_[i - 1].whole.size();
-        else if (i + 1 < members_.size()) end = members_[i + 1].whole.data();
+        if (any_kept)
+            begin = members_[i - 1].whole.data() + members_[i - 1].whole.size();
+        else if (i + 1 < members_.size())
+            end = members_[i + 1].whole.data();
         splice_.remove({begin, static_cast<std::size_t>(end - begin)});
     }
     if (added_.empty()) return;

@@ -65,7 +65,8 @@ void SseReader::field(Range line) {
     std::string_view name = text.substr(0, colon);
     if (name == "event") block_.name = value;
     if (name != "data") return;
-    if (block_.data_lines == 0) block_.data = value;
+    if (block_.data_lines == 0)
+        block_.data = value;
     else {
         if (block_.data_lines == 1) joined_ = view(block_.data);
         joined_ += '\n';

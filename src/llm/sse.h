@@ -56,7 +56,7 @@ private:
     std::string joined_;
     std::size_t limit_;
     bool overflow_ = false;
-    bool first_line_ = true;    ///< a byte order mark may stand before it
+    bool first_line_ = true;  ///< a byte order mark may stand before it
 };
 
 }  // namespace llm

@@ -31,11 +31,13 @@ std::vector<Seen> read(std::string_view text, std::size_t step, std::string* raw
 }
 
 TEST(SseReader, ReadsTheSameHoweverTheBytesAreCut) {
-    for (std::string text : {"data: a\n\ndata:b\n\n: note\n\nevent: e\ndata: c\n\n",
-                             "data: a\r\n\r\ndata:b\r\n\r\n: note\r\n\r\nevent: e\r\ndata: c\r\n\r\n",
-                             "data: a\r\rdata:b\r\r: note\r\revent: e\rdata: c\r\r",
-                             "\xEF\xBB\xBF" "data: a\n\n\n\ndata:b\nid: 3\n\nretry: 1\n\nevent: e\ndata: c",
-                             "data: a\n\r\ndata:b\r\n\n: note\n\nevent: e\ndata: c\n"}) {
+    for (std::string text :
+         {"data: a\n\ndata:b\n\n: note\n\nevent: e\ndata: c\n\n",
+          "data: a\r\n\r\ndata:b\r\n\r\n: note\r\n\r\nevent: e\r\ndata: c\r\n\r\n",
+          "data: a\r\rdata:b\r\r: note\r\revent: e\rdata: c\r\r",
+          "\xEF\xBB\xBF"
+          "data: a\n\n\n\ndata:b\nid: 3\n\nretry: 1\n\nevent: e\ndata: c",
+          "data: a\n\r\ndata:b\r\n\n: note\n\nevent: e\ndata: c\n"}) {
         for (std::size_t step = 1; step <= text.size(); ++step) {
             std::vector<Seen> expected{{"", "a"}, {"", "b"}, {"e", "c"}};
             EXPECT_EQ(read(text, step), expected) << text << " by " << step;

@@ -26,7 +26,8 @@ base::Result<void> check_members(const ChatRequest& request, string_view protoco
         if (!json::blank(value(key))) return no_word(key, protocol);
     if (request.wants_json_schema) return no_word("response_format", protocol);
     if (value("logprobs") == "true") return no_word("logprobs", protocol);
-    if (std::optional<std::uint64_t> n = json::count(value("n")); n && *n != 1) return no_word("n", protocol);
+    if (std::optional<std::uint64_t> n = json::count(value("n")); n && *n != 1)
+        return no_word("n", protocol);
     return {};
 }
 
@@ -54,9 +55,12 @@ base::Result<Turn> read_turn(string_view message, string_view protocol) {
         if (!json::blank(json::member(message, key)))
             return no_word(fmt::format("messages[].{}", key), protocol);
     Turn turn;
-    if (role == "system" || role == "developer") turn.role = Turn::Role::system;
-    else if (role == "assistant") turn.role = Turn::Role::assistant;
-    else if (role != "user") return no_word(fmt::format("messages[].role {}", role), protocol);
+    if (role == "system" || role == "developer")
+        turn.role = Turn::Role::system;
+    else if (role == "assistant")
+        turn.role = Turn::Role::assistant;
+    else if (role != "user")
+        return no_word(fmt::format("messages[].role {}", role), protocol);
     base::Result<std::string> text = read_content(json::member(message, "content"), protocol);
     if (!text) return std::unexpected(text.error());
     turn.text = *std::move(text);
@@ -83,8 +87,10 @@ base::Result<std::vector<Turn>> read_text_chat(const ChatRequest& request, strin
 
 void ObjectWriter::set(string_view key, std::string json) {
     auto it = std::ranges::find(members_, key, &std::pair<std::string, std::string>::first);
-    if (it != members_.end()) it->second = std::move(json);
-    else members_.emplace_back(key, std::move(json));
+    if (it != members_.end())
+        it->second = std::move(json);
+    else
+        members_.emplace_back(key, std::move(json));
 }
 
 const std::string* ObjectWriter::find(string_view key) const {
@@ -135,8 +141,10 @@ std::vector<std::string> Parameters::stops() {
 }
 
 bool Parameters::was_used(string_view key) const {
-    static constexpr auto kAlways = std::to_array<string_view>({"model", "messages", "stream", "stream_options", "n"});
-    return std::ranges::find(kAlways, key) != kAlways.end() || std::ranges::find(used_, key) != used_.end();
+    static constexpr auto kAlways =
+        std::to_array<string_view>({"model", "messages", "stream", "stream_options", "n"});
+    return std::ranges::find(kAlways, key) != kAlways.end() ||
+           std::ranges::find(used_, key) != used_.end();
 }
 
 std::vector<std::string> Parameters::changes() const {

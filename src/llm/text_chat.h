@@ -18,7 +18,8 @@ struct Turn {
 
 /// Reads the messages. `unsupported`, naming the member, for what a text chat
 /// has no word for: tools, images, audio, JSON schemas, several choices.
-base::Result<std::vector<Turn>> read_text_chat(const ChatRequest& request, std::string_view protocol);
+base::Result<std::vector<Turn>> read_text_chat(const ChatRequest& request,
+                                               std::string_view protocol);
 
 /// Members of the body to build, in order.
 class ObjectWriter {

@@ -33,7 +33,8 @@ void TranslatedStream::thinking(std::string_view text, std::string& out) {
 
 std::optional<Failure> TranslatedStream::close(std::string& out) {
     if (!committed_)
-        if (std::optional<Failure> failure = empty_answer(json::quote(finish_reason_))) return failure;
+        if (std::optional<Failure> failure = empty_answer(json::quote(finish_reason_)))
+            return failure;
     start({}, out);
     if (!usage_.known) usage_ = estimate_usage(request_, content_bytes_);
     chunks_->finish(out, finish_reason_);

@@ -22,10 +22,14 @@ Usage read_usage(std::string_view text) {
     while (in.next_member(key)) {
         std::string_view value = in.value();
         auto count = [value] { return json::count(value).value_or(0); };
-        if (key == "prompt_tokens") usage.prompt = count();
-        else if (key == "completion_tokens") usage.completion = count();
-        else if (key == "num_cached_tokens") usage.cached = count();
-        else if (key == "cost") usage.cost_usd = json::number(value);
+        if (key == "prompt_tokens")
+            usage.prompt = count();
+        else if (key == "completion_tokens")
+            usage.completion = count();
+        else if (key == "num_cached_tokens")
+            usage.cached = count();
+        else if (key == "cost")
+            usage.cost_usd = json::number(value);
         else if (key == "prompt_tokens_details")
             usage.cached = json::count(json::member(value, "cached_tokens")).value_or(usage.cached);
         else if (key == "completion_tokens_details")
@@ -37,12 +41,13 @@ Usage read_usage(std::string_view text) {
 
 std::string usage_json(const Usage& usage) {
     std::string out =
-        fmt::format(R"({{"prompt_tokens":{},"completion_tokens":{},"total_tokens":{})", usage.prompt,
-                    usage.completion, usage.prompt + usage.completion);
+        fmt::format(R"({{"prompt_tokens":{},"completion_tokens":{},"total_tokens":{})",
+                    usage.prompt, usage.completion, usage.prompt + usage.completion);
     if (usage.cached > 0)
         out += fmt::format(R"(,"prompt_tokens_details":{{"cached_tokens":{}}})", usage.cached);
     if (usage.reasoning > 0)
-        out += fmt::format(R"(,"completion_tokens_details":{{"reasoning_tokens":{}}})", usage.reasoning);
+        out += fmt::format(R"(,"completion_tokens_details":{{"reasoning_tokens":{}}})",
+                           usage.reasoning);
     if (usage.estimated) out += R"(,"freeway_estimated":true)";
     out += '}';
     return out;

@@ -86,6 +86,7 @@ struct HeadParser {
     }
 
     std::optional<Refusal> headers(Headers& out) {
+        out.list_.reserve(16);
         for (;;) {
             std::string_view text;
             if (!line(text)) return Refusal{400, "a header line does not end in CRLF"};

@@ -11,9 +11,14 @@ using base::fail;
 using base::Result;
 
 namespace {
-constexpr std::size_t kReadSize = 16u << 10;
+constexpr std::size_t kReadSize = 8u << 10;
 constexpr base::Duration kLinger{1'000};
 constexpr std::size_t kMaxLingerReads = 64;
+
+/// Like resize, without writing zeros where the socket will write.
+void grow(std::string& buffer, std::size_t size) {
+    buffer.resize_and_overwrite(size, [](char*, std::size_t n) { return n; });
+}
 
 /// Lets the peer read our last answer although it is still sending: closing with
 /// unread bytes would reset the connection and lose the answer.
@@ -30,7 +35,7 @@ Task<> close_gently(Stream& stream) {
 
 Task<Result<std::size_t>> Exchange::fill(base::Time deadline) {
     const std::size_t had = buffer_.size();
-    buffer_.resize(had + kReadSize);
+    grow(buffer_, had + kReadSize);
     const base::Time stall = base::Clock::now() + settings_.body_stall;
     auto got = co_await stream_.read_some(asio::buffer(buffer_.data() + had, kReadSize), std::min(deadline, stall));
     buffer_.resize(had + got.value_or(0));
@@ -60,7 +65,7 @@ Task<Result<std::string>> Exchange::read_sized(std::size_t, base::Time deadline)
     const std::size_t had = std::min(length, buffer_.size());
     body.assign(buffer_, 0, had);
     buffer_.erase(0, had);
-    body.resize(length);
+    grow(body, length);
     for (std::size_t at = had; at < length;) {
         const base::Time stall = base::Clock::now() + settings_.body_stall;
         auto got = co_await stream_.read_some(asio::buffer(body.data() + at, length - at), std::min(deadline, stall));
@@ -223,7 +228,7 @@ Task<bool> HttpServer::read_head(Stream& stream, std::string& buffer, Exchange& 
         }
         searched = buffer.size();
         const bool idle = buffer.empty();
-        buffer.resize(searched + kReadSize);
+        grow(buffer, searched + kReadSize);
         const auto place = idle ? idle_.insert(idle_.end(), &stream) : idle_.end();
         auto got = co_await stream.read_some(asio::buffer(buffer.data() + searched, kReadSize), deadline);
         if (idle) idle_.erase(place);

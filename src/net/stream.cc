@@ -11,6 +11,10 @@ using base::Error;
 using base::ErrorKind;
 using base::Result;
 
+namespace {
+constexpr base::Duration kWatchAfter{100};
+}
+
 Stream::Stream(Socket socket, Deadlines& deadlines)
     : socket_(std::move(socket)),
       alarm_(deadlines,
@@ -19,6 +23,7 @@ Stream::Stream(Socket socket, Deadlines& deadlines)
                  error_code ignored;
                  socket_.cancel(ignored);
              }),
+      watch_alarm_(deadlines, [this] { begin_watch(); }),
       self_(std::make_shared<Stream*>(this)) {}
 
 Stream::~Stream() { *self_ = nullptr; }
@@ -109,7 +114,11 @@ bool Stream::peer_closed() {
 
 void Stream::watch_hangup(std::function<void()> ring) {
     ring_ = std::move(ring);
-    if (watching_) return;
+    if (!watching_) watch_alarm_.set(base::Clock::now() + kWatchAfter);
+}
+
+void Stream::begin_watch() {
+    if (!ring_ || watching_) return;
     watching_ = true;
     socket_.async_wait(Socket::wait_read, [self = self_](const error_code& error) {
         Stream* stream = *self;

@@ -44,7 +44,8 @@ public:
     bool tls() const { return ssl_.has_value(); }
 
     /// Calls `ring` once when the peer closes or resets while nobody reads. Bytes that
-    /// arrive instead (a pipelined request) end the watch. Costs nothing until it rings.
+    /// arrive instead (a pipelined request) end the watch. It begins a moment later, so
+    /// that an exchange that is over at once pays nothing for it.
     void watch_hangup(std::function<void()> ring);
     void unwatch_hangup() { ring_ = nullptr; }
 
@@ -56,6 +57,7 @@ public:
 
 private:
     bool peer_closed();
+    void begin_watch();
     base::Error explain(const error_code& error);
     /// Starts an operation; an error if it may not start.
     std::optional<base::Error> begin(base::Time deadline);
@@ -63,6 +65,7 @@ private:
     Socket socket_;
     std::optional<asio::ssl::stream<Socket&>> ssl_;
     Deadlines::Alarm alarm_;
+    Deadlines::Alarm watch_alarm_;
     bool late_ = false;
     bool aborted_ = false;
     bool eof_ = false;

@@ -14,10 +14,20 @@ using base::Result;
 
 namespace {
 
-constexpr std::size_t kReadSize = 16u << 10;
+constexpr std::size_t kReadSize = 8u << 10;
+constexpr std::size_t kMaxSpareBuffers = 64;
 constexpr std::size_t kMaxEndpoints = 256;
 
 }  // namespace
+
+Origin::Origin(Endpoint to)
+    : endpoint(std::move(to)),
+      key((endpoint.tls ? "https://" : "http://") + endpoint.host + ':' + std::to_string(endpoint.port)) {
+    const bool usual_port = endpoint.port == (endpoint.tls ? 443 : 80);
+    const bool v6 = endpoint.host.find(':') != std::string::npos;
+    authority = v6 ? '[' + endpoint.host + ']' : endpoint.host;
+    if (!usual_port) authority += ':' + std::to_string(endpoint.port);
+}
 
 UpstreamClient::UpstreamClient(Executor executor, Deadlines& deadlines, const UpstreamSettings& settings,
                                asio::ssl::context& tls)
@@ -70,6 +80,18 @@ void UpstreamClient::give_back(const std::string& key, std::unique_ptr<Stream> s
     sweep_.set(base::Clock::now() + settings_.idle_time);
 }
 
+std::string UpstreamClient::take_buffer() {
+    if (spare_buffers_.empty()) return std::string(kReadSize, '\0');
+    std::string buffer = std::move(spare_buffers_.back());
+    spare_buffers_.pop_back();
+    return buffer;
+}
+
+void UpstreamClient::give_buffer(std::string buffer) {
+    if (buffer.size() == kReadSize && spare_buffers_.size() < kMaxSpareBuffers)
+        spare_buffers_.push_back(std::move(buffer));
+}
+
 const Endpoint* UpstreamClient::proxy_for(const Endpoint& endpoint) const {
     const auto& proxy = endpoint.tls ? settings_.proxy.https : settings_.proxy.http;
     return proxy && !settings_.proxy.bypass(endpoint.host) ? &*proxy : nullptr;
@@ -77,23 +99,19 @@ const Endpoint* UpstreamClient::proxy_for(const Endpoint& endpoint) const {
 
 Task<Result<std::unique_ptr<UpstreamReply>>> UpstreamClient::send(UpstreamRequest request, base::Time connect_by,
                                                                   base::Time head_by, AbortHandle& abort) {
-    const std::string key = request.endpoint.key();
     if (abort.aborted()) co_return fail(ErrorKind::gone, "the client left");
-    std::unique_ptr<Stream> stream = take_idle(key);
+    std::unique_ptr<Stream> stream = take_idle(request.origin.key);
     const bool reused = stream != nullptr;
     if (!stream) {
-        auto connected = co_await connect(request.endpoint, connect_by, abort);
+        auto connected = co_await connect(request.origin, connect_by, abort);
         if (!connected) co_return std::unexpected(connected.error());
         stream = std::move(*connected);
     }
-    auto reply = std::make_unique<UpstreamReply>(*this, key, std::move(stream), abort);
+    auto reply = std::make_unique<UpstreamReply>(*this, request.origin.key, std::move(stream), abort);
     reply->reused_ = reused;
 
-    const Endpoint* proxy = request.endpoint.tls ? nullptr : proxy_for(request.endpoint);
-    const bool usual_port = request.endpoint.port == (request.endpoint.tls ? 443 : 80);
-    const bool v6 = request.endpoint.host.find(':') != std::string::npos;
-    const std::string authority = (v6 ? '[' + request.endpoint.host + ']' : request.endpoint.host) +
-                                  (usual_port ? "" : ':' + std::to_string(request.endpoint.port));
+    const Endpoint* proxy = request.origin.endpoint.tls ? nullptr : proxy_for(request.origin.endpoint);
+    const std::string& authority = request.origin.authority;
     std::string head;
     head.reserve(256 + request.headers.size());
     fmt::format_to(std::back_inserter(head), "{} {}{}{} HTTP/1.1\r\nHost: {}\r\n", request.method,
@@ -110,8 +128,9 @@ Task<Result<std::unique_ptr<UpstreamReply>>> UpstreamClient::send(UpstreamReques
     co_return std::move(reply);
 }
 
-Task<Result<std::unique_ptr<Stream>>> UpstreamClient::connect(const Endpoint& endpoint, base::Time deadline,
+Task<Result<std::unique_ptr<Stream>>> UpstreamClient::connect(const Origin& origin, base::Time deadline,
                                                               AbortHandle& abort) {
+    const Endpoint& endpoint = origin.endpoint;
     const Endpoint* proxy = proxy_for(endpoint);
     auto socket = co_await dial(proxy ? *proxy : endpoint, deadline, abort);
     if (!socket) co_return std::unexpected(socket.error());
@@ -121,7 +140,7 @@ Task<Result<std::unique_ptr<Stream>>> UpstreamClient::connect(const Endpoint& en
     if (endpoint.tls) {
         if (proxy) ready = co_await tunnel(*stream, endpoint, deadline);
         if (ready) {
-            const auto session = sessions_.find(endpoint.key());
+            const auto session = sessions_.find(origin.key);
             ready = co_await stream->handshake_client(tls_, endpoint.host, deadline,
                                                       session == sessions_.end() ? nullptr : session->second);
         }
@@ -228,7 +247,10 @@ UpstreamReply::UpstreamReply(UpstreamClient& client, std::string pool_key, std::
     abort.stream_ = stream_.get();
 }
 
-UpstreamReply::~UpstreamReply() { detach(); }
+UpstreamReply::~UpstreamReply() {
+    detach();
+    client_.give_buffer(std::move(buffer_));
+}
 
 void UpstreamReply::detach() {
     if (abort_) abort_->stream_ = nullptr;
@@ -236,7 +258,7 @@ void UpstreamReply::detach() {
 }
 
 Task<Result<void>> UpstreamReply::read_head(base::Time deadline) {
-    buffer_.resize(kReadSize);
+    buffer_ = client_.take_buffer();
     std::size_t searched = 0;
     for (;;) {
         const std::string_view read(buffer_.data() + begin_, end_ - begin_);

@@ -19,7 +19,14 @@ struct Endpoint {
     bool tls = false;
     std::string host;
     std::uint16_t port = 80;
-    std::string key() const { return (tls ? "https://" : "http://") + host + ':' + std::to_string(port); }
+};
+
+/// An endpoint with what every request to it repeats, worked out once.
+struct Origin {
+    explicit Origin(Endpoint to);
+    Endpoint endpoint;
+    std::string key;        ///< "https://api.example.com:443": names the pool of connections
+    std::string authority;  ///< for the Host header: without the scheme's own port
 };
 
 /// HTTP_PROXY, HTTPS_PROXY, NO_PROXY (either case), read once at start. Loopback
@@ -68,7 +75,7 @@ private:
 };
 
 struct UpstreamRequest {
-    const Endpoint& endpoint;
+    const Origin& origin;
     std::string_view method = "POST";
     std::string_view target;           ///< path and query
     std::string_view headers;          ///< complete lines, each ending in CRLF; no Host, no Content-Length
@@ -139,7 +146,7 @@ public:
 
 private:
     friend class UpstreamReply;
-    Task<base::Result<std::unique_ptr<Stream>>> connect(const Endpoint& endpoint, base::Time deadline,
+    Task<base::Result<std::unique_ptr<Stream>>> connect(const Origin& origin, base::Time deadline,
                                                         AbortHandle& abort);
     Task<base::Result<Socket>> dial(const Endpoint& endpoint, base::Time deadline, AbortHandle& abort);
     Task<base::Result<void>> tunnel(Stream& stream, const Endpoint& endpoint, base::Time deadline);
@@ -147,6 +154,8 @@ private:
                                                            AbortHandle& abort);
     std::unique_ptr<Stream> take_idle(const std::string& key);
     void give_back(const std::string& key, std::unique_ptr<Stream> stream);
+    std::string take_buffer();
+    void give_buffer(std::string buffer);
     const Endpoint* proxy_for(const Endpoint& endpoint) const;
 
     Executor executor_;
@@ -155,6 +164,7 @@ private:
     asio::ssl::context& tls_;
     std::map<std::string, std::deque<PooledConnection>> idle_;
     std::map<std::string, SSL_SESSION*> sessions_;
+    std::vector<std::string> spare_buffers_;
     Deadlines::Alarm sweep_;
 };
 

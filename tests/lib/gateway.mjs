@@ -14,14 +14,18 @@ export const BINARY = path.resolve(process.env.FREEWAY_BIN ?? path.join(ROOT, 'b
 const LISTENING = /listening on (https?:\/\/\S+)/;
 const running = new Set();
 
-process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
+const folders = [];
+
+process.on('exit', () => {
+  running.forEach((child) => child.kill('SIGKILL'));
+  folders.forEach((folder) => fs.rmSync(folder, { recursive: true, force: true, maxRetries: 3 }));
+});
 for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, () => process.exit(1));
 
-/** A folder that is gone when the test is over. */
-export function scratch(t) {
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'freeway-test-'));
-  t.after(() => fs.rmSync(folder, { recursive: true, force: true }));
-  return folder;
+/** A folder that is gone when this test file is done: after every gateway that writes into it. */
+export function scratch() {
+  folders.push(fs.mkdtempSync(path.join(os.tmpdir(), 'freeway-test-')));
+  return folders.at(-1);
 }
 
 /** Writes a LiteLLM-style config.yaml and returns its path. */
@@ -73,7 +77,7 @@ export class Gateway {
    * (`configPath`). It is stopped with SIGTERM after the test and must then exit with 0.
    */
   static async start(t, { config, configPath, env = {}, envFile = '', args = [], listen = '127.0.0.1:0', within = 10_000, cwd, data } = {}) {
-    const folder = scratch(t);
+    const folder = scratch();
     const gateway = new Gateway();
     gateway.folder = folder;
     gateway.configFile = configPath ?? writeConfig(folder, config);

@@ -19,7 +19,7 @@ function assertRefused(answer, what) {
 
 describe('keys', { concurrency: 4 }, () => {
   test('X1 without a key it listens on loopback only and says so', async (t) => {
-    const folder = scratch(t);
+    const folder = scratch();
     const config = writeConfig(folder, { model_list: [] });
     const args = ['--config', config, '--listen', '0.0.0.0:0', '--data', path.join(folder, 'd')];
     const outcome = await run(['serve', ...args], { cwd: folder, within: 4000 }).catch((error) => error);

@@ -16,8 +16,8 @@ const MODEL = `model_list:
 const A_KEY = { A_KEY: 'sk-a' };
 
 /** Runs check on a file and returns its diagnostics: `[{file, line, kind, text}]`. */
-async function check(t, { text, folder, envFile = '', env = A_KEY, extra = [] }) {
-  const home = folder ?? scratch(t);
+async function check({ text, folder, envFile = '', env = A_KEY, extra = [] }) {
+  const home = folder ?? scratch();
   const config = text === undefined ? path.join(home, 'config') : writeConfig(home, text);
   const envPath = path.join(home, '.env');
   fs.writeFileSync(envPath, envFile);
@@ -29,7 +29,7 @@ async function check(t, { text, folder, envFile = '', env = A_KEY, extra = [] })
 }
 
 const about = (diagnostics, word) => diagnostics.filter(({ text }) => text.includes(word));
-const folderWith = (t, files) => writeFiles(scratch(t), Object.fromEntries(Object.entries(files).map(([name, content]) => [`config/${name}`, content])));
+const folderWith = (files) => writeFiles(scratch(), Object.fromEntries(Object.entries(files).map(([name, content]) => [`config/${name}`, content])));
 
 function only(result, word, { file = 'config.yaml', line, kind }) {
   const found = about(result.diagnostics, word);
@@ -41,8 +41,8 @@ function only(result, word, { file = 'config.yaml', line, kind }) {
 }
 
 describe('C1', { concurrency: 6 }, () => {
-  test('C1 a sound file has no diagnostics and exits 0', async (t) => {
-    const result = await check(t, { text: `${MODEL}router_settings:\n  timeout: 30\n` });
+  test('C1 a sound file has no diagnostics and exits 0', async () => {
+    const result = await check({ text: `${MODEL}router_settings:\n  timeout: 30\n` });
     assert.deepEqual(result.diagnostics, [], result.stdout + result.stderr);
     assert.equal(result.code, 0);
   });
@@ -55,8 +55,8 @@ describe('C1', { concurrency: 6 }, () => {
     'in litellm_params': ['api_bsae', `${MODEL}      api_bsae: http://127.0.0.1:9/v1\n`],
   };
   for (const [where, [key, text]] of Object.entries(UNKNOWN)) {
-    test(`C1 an unknown key ${where}`, async (t) => {
-      const result = await check(t, { text });
+    test(`C1 an unknown key ${where}`, async () => {
+      const result = await check({ text });
       only(result, key, { line: lineOf(text, key) });
     });
   }
@@ -68,135 +68,135 @@ describe('C1', { concurrency: 6 }, () => {
     routing_strategy: ['router_settings', 'general_settings', 'routing_strategy: simple-shuffle'],
   };
   for (const [key, [right, wrong, line]] of Object.entries(MISPLACED)) {
-    test(`C1 ${key} under ${wrong}: its place is ${right}`, async (t) => {
+    test(`C1 ${key} under ${wrong}: its place is ${right}`, async () => {
       const text = `${MODEL}${wrong}:\n  ${line}\n`;
-      const said = only(await check(t, { text }), key, { line: lineOf(text, line) });
+      const said = only(await check({ text }), key, { line: lineOf(text, line) });
       assert.ok(said.includes(right), said);
     });
   }
 
-  test('C1 an unknown member of a chain', async (t) => {
+  test('C1 an unknown member of a chain', async () => {
     const text = `${MODEL}router_settings:\n  fallbacks:\n    - a: [nobody]\n`;
-    const result = await check(t, { text });
+    const result = await check({ text });
     only(result, 'nobody', { line: lineOf(text, 'nobody') });
     assert.equal(result.code, 1);
   });
 
-  test('C1 a chain of an unknown alias', async (t) => {
+  test('C1 a chain of an unknown alias', async () => {
     const text = `${MODEL}router_settings:\n  fallbacks:\n    - ghost: [a]\n`;
-    only(await check(t, { text }), 'ghost', { line: lineOf(text, 'ghost') });
+    only(await check({ text }), 'ghost', { line: lineOf(text, 'ghost') });
   });
 
-  test('C1 a chain that names itself', async (t) => {
+  test('C1 a chain that names itself', async () => {
     const text = `${MODEL}router_settings:\n  fallbacks:\n    - a: [a]\n`;
-    const result = await check(t, { text });
+    const result = await check({ text });
     assert.equal(result.diagnostics.length, 1, result.stdout);
     assert.equal(result.diagnostics[0].line, lineOf(text, '- a: [a]'));
   });
 
-  test('C1 an unresolved os.environ', async (t) => {
-    const result = await check(t, { text: MODEL, env: {} });
+  test('C1 an unresolved os.environ', async () => {
+    const result = await check({ text: MODEL, env: {} });
     only(result, 'A_KEY', { line: lineOf(MODEL, 'os.environ/A_KEY') });
   });
 
-  test('C1 an .env value resolves it', async (t) => {
-    const result = await check(t, { text: MODEL, env: {}, envFile: 'A_KEY=sk-from-file\n' });
+  test('C1 an .env value resolves it', async () => {
+    const result = await check({ text: MODEL, env: {}, envFile: 'A_KEY=sk-from-file\n' });
     assert.deepEqual(result.diagnostics, [], result.stdout);
   });
 
-  test('C1 broken YAML is an error with its line', async (t) => {
-    const result = await check(t, { text: `${MODEL}router_settings: [unclosed\n` });
+  test('C1 broken YAML is an error with its line', async () => {
+    const result = await check({ text: `${MODEL}router_settings: [unclosed\n` });
     assert.equal(result.code, 1);
     assert.equal(result.diagnostics.length, 1, result.stdout + result.stderr);
     assert.equal(result.diagnostics[0].kind, 'error');
   });
 
-  test('C1 an entry without a model is an error', async (t) => {
+  test('C1 an entry without a model is an error', async () => {
     const text = 'model_list:\n  - model_name: lonely\n    litellm_params:\n      api_key: x\n';
-    const result = await check(t, { text });
+    const result = await check({ text });
     assert.equal(result.code, 1);
     assert.deepEqual(result.diagnostics.map(({ kind, line }) => [kind, line]), [['error', 2]], result.stdout);
   });
 
-  test('C1 a wrong type is named', async (t) => {
+  test('C1 a wrong type is named', async () => {
     const text = `${MODEL}router_settings:\n  timeout: soon\n`;
-    only(await check(t, { text }), 'timeout', { line: lineOf(text, 'timeout') });
+    only(await check({ text }), 'timeout', { line: lineOf(text, 'timeout') });
   });
 
   const GROQ = fragment('groq', 'GROQ', [{ model_name: 'groq-x', litellm_params: { model: 'groq/x', api_key: 'os.environ/GROQ_API_KEY' } }]);
 
-  test('C1 a flag without its key', async (t) => {
-    const folder = folderWith(t, { 'providers/groq.yaml': GROQ, 'fallbacks.json': {} });
-    const result = await check(t, { folder, env: {}, envFile: '# providers\nGROQ=1\n' });
+  test('C1 a flag without its key', async () => {
+    const folder = folderWith({ 'providers/groq.yaml': GROQ, 'fallbacks.json': {} });
+    const result = await check({ folder, env: {}, envFile: '# providers\nGROQ=1\n' });
     const found = about(result.diagnostics, 'GROQ_API_KEY');
     assert.equal(found.length, 1, result.stdout + result.stderr);
     assert.equal(found[0].file, '.env');
     assert.equal(found[0].line, 2);
   });
 
-  test('C1 a key without its flag', async (t) => {
-    const folder = folderWith(t, { 'providers/groq.yaml': GROQ, 'fallbacks.json': {} });
-    const result = await check(t, { folder, env: {}, envFile: 'GROQ_API_KEY=gsk_x\n' });
+  test('C1 a key without its flag', async () => {
+    const folder = folderWith({ 'providers/groq.yaml': GROQ, 'fallbacks.json': {} });
+    const result = await check({ folder, env: {}, envFile: 'GROQ_API_KEY=gsk_x\n' });
     const found = about(result.diagnostics, 'GROQ_API_KEY');
     assert.equal(found.length, 1, result.stdout + result.stderr);
     assert.deepEqual([found[0].file, found[0].line], ['.env', 1]);
     assert.match(found[0].text, /GROQ=1/);
   });
 
-  test('C1 a flag that is not exactly 1 is off', async (t) => {
-    const folder = folderWith(t, { 'providers/groq.yaml': GROQ, 'fallbacks.json': {} });
+  test('C1 a flag that is not exactly 1 is off', async () => {
+    const folder = folderWith({ 'providers/groq.yaml': GROQ, 'fallbacks.json': {} });
     const models = await run(['models', '--json', '--config', path.join(folder, 'config'), '--env', path.join(folder, '.env')], { env: { GROQ: 'true', GROQ_API_KEY: 'x' }, cwd: folder });
     assert.equal(models.code, 0, models.stderr);
     assert.ok(!models.stdout.includes('groq-x'), models.stdout);
   });
 
-  test('C1 an unknown member of fallbacks.json has its line', async (t) => {
-    const folder = folderWith(t, { 'providers/groq.yaml': GROQ, 'fallbacks.json': '{\n "groq-x": [\n  "nobody"\n ]\n}\n' });
-    const result = await check(t, { folder, env: {}, envFile: 'GROQ=1\nGROQ_API_KEY=x\n' });
+  test('C1 an unknown member of fallbacks.json has its line', async () => {
+    const folder = folderWith({ 'providers/groq.yaml': GROQ, 'fallbacks.json': '{\n "groq-x": [\n  "nobody"\n ]\n}\n' });
+    const result = await check({ folder, env: {}, envFile: 'GROQ=1\nGROQ_API_KEY=x\n' });
     only(result, 'nobody', { file: 'fallbacks.json', line: 3 });
     assert.equal(result.code, 1);
   });
 
-  test('C1 fallbacks.json may be a list of one-key objects', async (t) => {
+  test('C1 fallbacks.json may be a list of one-key objects', async () => {
     const second = { model_name: 'groq-y', litellm_params: { model: 'groq/y', api_key: 'os.environ/GROQ_API_KEY' } };
-    const folder = folderWith(t, { 'providers/groq.yaml': { ...GROQ, models: [...GROQ.models, second] }, 'fallbacks.json': [{ 'groq-x': ['groq-y'] }] });
-    const result = await check(t, { folder, env: {}, envFile: 'GROQ=1\nGROQ_API_KEY=x\n' });
+    const folder = folderWith({ 'providers/groq.yaml': { ...GROQ, models: [...GROQ.models, second] }, 'fallbacks.json': [{ 'groq-x': ['groq-y'] }] });
+    const result = await check({ folder, env: {}, envFile: 'GROQ=1\nGROQ_API_KEY=x\n' });
     assert.equal(result.diagnostics.filter(({ kind }) => kind === 'error').length, 0, result.stdout);
   });
 
-  test('C1 a duplicate key is not swallowed', async (t) => {
+  test('C1 a duplicate key is not swallowed', async () => {
     const text = `${MODEL}router_settings:\n  timeout: 1\n  timeout: 2\n`;
-    const result = await check(t, { text });
+    const result = await check({ text });
     assert.ok(about(result.diagnostics, 'timeout').length >= 1, result.stdout + result.stderr);
   });
 
-  test('C1 a misspelt key is answered with the likely one', async (t) => {
-    const result = await check(t, { text: `${MODEL}router_settings:\n  falbacks: []\n` });
+  test('C1 a misspelt key is answered with the likely one', async () => {
+    const result = await check({ text: `${MODEL}router_settings:\n  falbacks: []\n` });
     assert.match(only(result, 'falbacks', {}), /fallbacks/);
   });
 
-  test('C1 check --json is read by machines', async (t) => {
-    const result = await check(t, { text: `${MODEL}general_settings:\n  cache: true\n`, extra: ['--json'] });
+  test('C1 check --json is read by machines', async () => {
+    const result = await check({ text: `${MODEL}general_settings:\n  cache: true\n`, extra: ['--json'] });
     const said = JSON.stringify(JSON.parse(result.stdout));
     assert.match(said, /cache/);
     assert.match(said, /litellm_settings/);
   });
 
-  test('C4 check shows no key', async (t) => {
-    const result = await check(t, { text: `${MODEL}      bogus: 1\n`.replace('os.environ/A_KEY', 'sk-very-secret'), env: {} });
+  test('C4 check shows no key', async () => {
+    const result = await check({ text: `${MODEL}      bogus: 1\n`.replace('os.environ/A_KEY', 'sk-very-secret'), env: {} });
     assert.ok(!(result.stdout + result.stderr).includes('sk-very-secret'));
   });
 
-  test('serve refuses a file with errors and says where', async (t) => {
-    const folder = scratch(t);
+  test('serve refuses a file with errors and says where', async () => {
+    const folder = scratch();
     const config = writeConfig(folder, 'model_list: [unclosed\n');
     const result = await run(['serve', '--config', config, '--listen', '127.0.0.1:0', '--data', path.join(folder, 'd')], { cwd: folder });
     assert.equal(result.code, 1, result.stdout + result.stderr);
     assert.match(result.stdout + result.stderr, /config\.yaml:\d+: error:/);
   });
 
-  test('a missing file is named', async (t) => {
-    const result = await run(['check', '--config', path.join(scratch(t), 'none.yaml')]);
+  test('a missing file is named', async () => {
+    const result = await run(['check', '--config', path.join(scratch(), 'none.yaml')]);
     assert.equal(result.code, 1);
     assert.match(result.stdout + result.stderr, /none\.yaml/);
   });

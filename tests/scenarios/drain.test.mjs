@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { openai } from '../providers/index.mjs';
+import { Gateway } from '../lib/gateway.mjs';
 import { world } from '../lib/world.mjs';
 import { until } from '../lib/until.mjs';
 
@@ -24,6 +25,14 @@ describe('drain', { concurrency: 4 }, () => {
     assert.ok(streamed.endsWithDone);
     assert.equal(plain.status, 200);
     await stopping;
+  });
+
+  test('signals are heard from the moment it says that it listens', async (t) => {
+    for (let round = 0; round < 20; round += 1) {
+      const gateway = await Gateway.start(t, { config: { model_list: [] } });
+      gateway.signal('SIGHUP');
+      await gateway.stop();
+    }
   });
 
   test('idle keep-alive connections do not hold it up', async (t) => {

@@ -26,7 +26,7 @@ const alive = (pid) => { const stat = readStat(pid); return stat !== undefined &
 
 /** The shipped configuration with one chain of ours: two that fail, then the embedded model. */
 async function embedded(t) {
-  const folder = scratch(t);
+  const folder = scratch();
   fs.cpSync(path.join(ROOT, 'config'), path.join(folder, 'config'), { recursive: true });
   fs.mkdirSync(path.join(folder, 'data'));
   fs.symlinkSync(ENGINES, path.join(folder, 'data/engines'));

@@ -38,7 +38,7 @@ const modelIn = (folder) => filesIn(path.join(folder, 'data')).find((file) => fi
 
 describe('pull', { concurrency: 4 }, () => {
   test('a file is fetched whole, with progress', async (t) => {
-    const folder = scratch(t);
+    const folder = scratch();
     const { url } = await fileServer(t);
     const result = await pull(folder, url, ['--sha256', SHA]);
     assert.equal(result.code, 0, result.stdout + result.stderr);
@@ -47,7 +47,7 @@ describe('pull', { concurrency: 4 }, () => {
   });
 
   test('a cut connection is resumed with Range, not begun again', async (t) => {
-    const folder = scratch(t);
+    const folder = scratch();
     const { url, requests } = await fileServer(t, { cuts: 2 });
     const result = await pull(folder, url, ['--sha256', SHA]);
     assert.equal(result.code, 0, result.stdout + result.stderr);
@@ -59,7 +59,7 @@ describe('pull', { concurrency: 4 }, () => {
   });
 
   test('a server that ignores Range is read from the start, the file is still right', async (t) => {
-    const folder = scratch(t);
+    const folder = scratch();
     const { url } = await fileServer(t, { cuts: 1, ranges: false });
     const result = await pull(folder, url, ['--sha256', SHA]);
     assert.equal(result.code, 0, result.stdout + result.stderr);
@@ -67,7 +67,7 @@ describe('pull', { concurrency: 4 }, () => {
   });
 
   test('a wrong checksum is refused and leaves no model behind', async (t) => {
-    const folder = scratch(t);
+    const folder = scratch();
     const { url } = await fileServer(t);
     const result = await pull(folder, url, ['--sha256', '0'.repeat(64)]);
     assert.equal(result.code, 1);
@@ -76,7 +76,7 @@ describe('pull', { concurrency: 4 }, () => {
   });
 
   test('a second pull of the same file fetches nothing anew', async (t) => {
-    const folder = scratch(t);
+    const folder = scratch();
     const { url, requests } = await fileServer(t);
     await pull(folder, url, ['--sha256', SHA]);
     const before = requests.length;
@@ -86,7 +86,7 @@ describe('pull', { concurrency: 4 }, () => {
   });
 
   test('an HTTP error is said with its status', async (t) => {
-    const folder = scratch(t);
+    const folder = scratch();
     const { url } = await fileServer(t, { status: 404 });
     const result = await pull(folder, url);
     assert.equal(result.code, 1);

@@ -151,7 +151,7 @@ describe('HTTP', { concurrency: 4 }, () => {
 });
 
 describe('command line', { concurrency: 4 }, () => {
-  const folderOf = (t) => writeFiles(scratch(t), {
+  const folderOf = () => writeFiles(scratch(), {
     'config/providers/groq.yaml': fragment('groq', 'GROQ', [{ model_name: 'groq-x', litellm_params: { model: 'groq/x', api_key: 'os.environ/GROQ_API_KEY' } }]),
     'config/fallbacks.json': {}, '.env': 'GROQ=1\nGROQ_API_KEY=gsk_secret_value\n',
   });
@@ -171,7 +171,7 @@ describe('command line', { concurrency: 4 }, () => {
   });
 
   test('build assembles a file that serve takes and that holds no key', async (t) => {
-    const folder = folderOf(t);
+    const folder = folderOf();
     const built = await run(['build', '--config', 'config', '--env', '.env', '--out', 'config.yaml'], { cwd: folder });
     assert.equal(built.code, 0, built.stderr);
     const models = await run(['models', '--config', 'config.yaml', '--env', '.env', '--json'], { cwd: folder });
@@ -184,8 +184,8 @@ describe('command line', { concurrency: 4 }, () => {
     assert.match(text, /^#/, 'the header says that it is generated');
   });
 
-  test('models --json is JSON, models is a table', async (t) => {
-    const folder = folderOf(t);
+  test('models --json is JSON, models is a table', async () => {
+    const folder = folderOf();
     const args = ['--config', 'config', '--env', '.env'];
     const json = await run(['models', '--json', ...args], { cwd: folder });
     assert.ok(JSON.stringify(JSON.parse(json.stdout)).includes('groq-x'));
@@ -206,7 +206,7 @@ describe('command line', { concurrency: 4 }, () => {
 
   test('a port in use is said, not crashed on', async (t) => {
     const w = await world(t, { a: openai });
-    const folder = scratch(t);
+    const folder = scratch();
     const config = writeConfig(folder, { model_list: [] });
     const result = await run(['serve', '--config', config, '--listen', `127.0.0.1:${w.gateway.port}`, '--data', path.join(folder, 'd')], { cwd: folder });
     assert.equal(result.code, 1, result.stdout + result.stderr);

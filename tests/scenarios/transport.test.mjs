@@ -75,9 +75,7 @@ describe('TLS', { concurrency: 4 }, () => {
   let elsewhere;
   let own;
   before(() => {
-    const folder = fs.mkdtempSync('/tmp/freeway-ca-');
-    process.on('exit', () => fs.rmSync(folder, { recursive: true, force: true }));
-    ca = authority(folder);
+    ca = authority(scratch());
     good = ca.issue(['DNS:localhost', 'IP:127.0.0.1']);
     elsewhere = ca.issue(['DNS:other.example']);
     own = ca.selfSigned(['DNS:localhost', 'IP:127.0.0.1']);
@@ -168,7 +166,7 @@ describe('proxies', { concurrency: 4 }, () => {
   }
 
   test('HTTPS_PROXY is honoured with CONNECT, the certificate still verified', async (t) => {
-    const folder = scratch(t);
+    const folder = scratch();
     const ca = authority(folder);
     const tls = ca.issue([`DNS:${HOST}`]);
     const { proxy, gateway, fake } = await behindProxy(t, { tls, env: (url) => ({ HTTPS_PROXY: url, SSL_CERT_FILE: ca.caFile }) });

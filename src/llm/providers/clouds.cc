@@ -63,7 +63,8 @@ bool groq(const Case& refusal, Failure& failure) {
 bool cerebras(const Case& refusal, Failure& failure) {
     const Complaint& c = refusal.complaint;
     if (c.param == "queue" && c.status == 429) {
-        failure = {.outcome = Outcome::busy, .scope = Scope::target, .back_in = std::chrono::seconds(3)};
+        failure = {
+            .outcome = Outcome::busy, .scope = Scope::target, .back_in = std::chrono::seconds(3)};
         return true;
     }
     if (c.status == 403 && !c.html) {
@@ -94,7 +95,9 @@ bool cohere(const Case& refusal, Failure& failure) {
                    .window = Window::month};
         return true;
     }
-    failure = {.outcome = Outcome::rate_limited, .scope = Scope::target, .back_in = std::chrono::seconds(60)};
+    failure = {.outcome = Outcome::rate_limited,
+               .scope = Scope::target,
+               .back_in = std::chrono::seconds(60)};
     if (prose_window(refusal.complaint.text) == Window::minute) failure.window = Window::minute;
     return true;
 }
@@ -117,7 +120,9 @@ bool anthropic(const Case& refusal, Failure& failure) {
 
 bool openai(const Case& refusal, Failure& failure) { return bucket_refusal(refusal, failure); }
 
-bool ollama(const Case& refusal, Failure& failure) { return apply(kOllama, refusal.complaint, failure); }
+bool ollama(const Case& refusal, Failure& failure) {
+    return apply(kOllama, refusal.complaint, failure);
+}
 
 bool compatible(const Case& refusal, Failure& failure) {
     const Complaint& c = refusal.complaint;

@@ -21,7 +21,8 @@ bool mistral(const Case& refusal, Failure& failure) {
     if (apply(kRules, refusal.complaint, failure)) return true;
     if (refusal.complaint.status != 429) return false;
     if (refusal.reply.header("x-ratelimit-limit-req-minute") == "0") {
-        failure = {.outcome = Outcome::gone, .scope = Scope::target, .back_in = std::chrono::hours(24)};
+        failure = {
+            .outcome = Outcome::gone, .scope = Scope::target, .back_in = std::chrono::hours(24)};
         return true;
     }
     auto empty = [&refusal](std::string_view name) { return refusal.reply.header(name) == "0"; };

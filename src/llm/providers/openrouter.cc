@@ -30,7 +30,8 @@ bool free_pool(const Case& refusal, Failure& failure) {
     set_window(failure, daily ? Window::day : Window::minute);
     failure.back_in = base::parse_return(c.reset, refusal.now);
     if (!failure.back_in)
-        failure.back_in = base::parse_return(refusal.reply.header("x-ratelimit-reset"), refusal.now);
+        failure.back_in =
+            base::parse_return(refusal.reply.header("x-ratelimit-reset"), refusal.now);
     if (!failure.back_in)
         failure.back_in = daily ? until_next_utc_day(refusal.now) : base::Duration(60'000);
     return true;
@@ -46,10 +47,13 @@ bool openrouter(const Case& refusal, Failure& failure) {
     }
     if (c.status != 429) return apply(kRules, c, failure);
     if (free_pool(refusal, failure)) return true;
-    bool upstream = !c.provider_name.empty() || c.says("upstream") || c.limit_source.starts_with("upstream");
+    bool upstream =
+        !c.provider_name.empty() || c.says("upstream") || c.limit_source.starts_with("upstream");
     if (!upstream) return false;
     // A pool that the provider behind shares with everybody: it clears by itself.
-    failure = {.outcome = Outcome::rate_limited, .scope = Scope::target, .back_in = std::chrono::seconds(30)};
+    failure = {.outcome = Outcome::rate_limited,
+               .scope = Scope::target,
+               .back_in = std::chrono::seconds(30)};
     return true;
 }
 

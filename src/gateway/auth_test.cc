@@ -1,0 +1,62 @@
+#include "gateway/auth.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+using namespace gateway;
+
+namespace {
+
+const base::Secret kKey("sk-master-1234");
+
+std::optional<ClientError> offered(const std::string& header_lines, const base::Secret& key = kKey) {
+    net::RequestHead head;
+    const auto refusal = net::parse("POST / HTTP/1.1\r\nHost: x\r\n" + header_lines + "\r\n", head);
+    EXPECT_FALSE(refusal) << refusal->reason;
+    return authenticate(key, head.headers);
+}
+
+}  // namespace
+
+TEST(Authenticate, LetsEverybodyInWithoutAKey) {
+    EXPECT_FALSE(offered("", base::Secret()));
+    EXPECT_FALSE(offered("Authorization: Bearer anything\r\n", base::Secret()));
+}
+
+TEST(Authenticate, TakesTheKeyInEveryHeaderThatClientsUse) {
+    for (const char* line : {"Authorization: Bearer sk-master-1234", "authorization: bearer sk-master-1234",
+                             "AUTHORIZATION: BEARER   sk-master-1234  ", "x-api-key: sk-master-1234",
+                             "api-key: sk-master-1234", "x-litellm-api-key: sk-master-1234",
+                             "x-litellm-api-key: Bearer sk-master-1234", "Api-Key: sk-master-1234"})
+        EXPECT_FALSE(offered(std::string(line) + "\r\n")) << line;
+}
+
+TEST(Authenticate, RefusesEverythingElse) {
+    for (const char* line :
+         {"", "Authorization: Bearer sk-master-123\r\n", "Authorization: Bearer sk-master-12345\r\n",
+          "Authorization: Bearer SK-MASTER-1234\r\n", "Authorization: Bearer\r\n", "Authorization: Bearer \r\n",
+          "Authorization: sk-master-1234\r\n", "Authorization: Basic sk-master-1234\r\n",
+          "Authorization: Bearersk-master-1234\r\n", "x-api-key: sk-master\r\n", "x-api-key:\r\n",
+          "Cookie: sk-master-1234\r\n"}) {
+        const auto refused = offered(line);
+        ASSERT_TRUE(refused) << line;
+        EXPECT_EQ(refused->status, 401);
+        EXPECT_EQ(refused->type, "authentication_error");
+        EXPECT_EQ(refused->code, "invalid_api_key");
+    }
+}
+
+TEST(Authenticate, AWrongBearerIsNotSavedByAnotherHeader) {
+    EXPECT_TRUE(offered("Authorization: Bearer wrong\r\nx-api-key: sk-master-1234\r\n"));
+}
+
+TEST(Authenticate, C4NamesNeitherTheKeyNorWhatWasOffered) {
+    for (const char* line : {"Authorization: Bearer offered-5678\r\n", "x-api-key: offered-5678\r\n",
+                             "Authorization: Basic offered-5678\r\n"}) {
+        const auto refused = offered(line);
+        ASSERT_TRUE(refused);
+        EXPECT_EQ(refused->message.find("1234"), std::string::npos);
+        EXPECT_EQ(refused->message.find("5678"), std::string::npos);
+    }
+}
