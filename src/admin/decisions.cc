@@ -55,11 +55,13 @@ net::Task<> clear_bench(gateway::Lane& lane, net::Exchange& exchange, std::strin
 net::Task<> preview(gateway::Lane& lane, net::Exchange& exchange, std::string) {
     const config::Snapshot catalog = lane.catalog();
     auto body = co_await exchange.read_body(catalog->settings.max_body_bytes);
-    if (!body) co_return co_await reply(exchange, {400, body.error().detail, "invalid_request_error", "bad_request", {}, {}});
+    if (!body) co_return co_await reply(exchange, gateway::unreadable(body.error()));
     auto ask = read_ask(std::move(*body));
-    if (!ask) co_return co_await reply(exchange, {400, ask.error().detail, "invalid_request_error", "bad_request", {}, {}});
+    if (!ask) co_return co_await reply(exchange, gateway::unreadable(ask.error()));
     auto decision = route::decide(*catalog, lane.shared.benches, *ask, base::Clock::now(), lane.counter);
-    if (!decision) co_return co_await reply(exchange, gateway::unknown_model(*catalog, ask->model));
+    if (!decision)
+        co_return co_await reply(exchange,
+                                 gateway::unknown_model(*catalog, route::served_alias(catalog->settings, *ask)));
     co_await reply(exchange, 200, route::to_json(*decision, *ask));
 }
 

@@ -1,6 +1,7 @@
 #include "admin/router.h"
 
 #include "admin/endpoints.h"
+#include "base/units.h"
 #include "gateway/auth.h"
 #include "gateway/handle.h"
 
@@ -102,11 +103,11 @@ Task<> answer(Lane& lane, Exchange& exchange) {
             continue;
         }
         if (route.access == Access::key)
-            if (auto refused = gateway::authenticate(lane.catalog()->settings.master_key, exchange.head.headers))
+            if (auto refused = gateway::authorize(lane.catalog()->settings, exchange))
                 co_return co_await refuse(exchange, std::move(*refused));
         co_return co_await route.handler(lane, exchange, std::move(*rest));
     }
-    const std::string shown(exchange.head.path.substr(0, 200));
+    const std::string shown = base::shown(exchange.head.path, 200);
     if (!allow.empty())
         co_return co_await refuse(exchange,
                                   {405, shown + " is answered to " + std::string(allow) + " only.",

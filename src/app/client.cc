@@ -1,37 +1,13 @@
 #include "app/client.h"
 
+#include "device/url.h"
 #include "net/upstream.h"
 #include "net/worker.h"
-
-#include <boost/asio/detached.hpp>
-
-#include <charconv>
 
 namespace app {
 namespace {
 
 constexpr base::Duration kPatience{2'000};
-
-base::Result<net::Endpoint> read_url(std::string_view url) {
-    net::Endpoint endpoint;
-    endpoint.tls = url.starts_with("https://");
-    if (!endpoint.tls && !url.starts_with("http://"))
-        return base::fail(base::ErrorKind::bad_input, "--url must be http://HOST:PORT");
-    url.remove_prefix(endpoint.tls ? 8 : 7);
-    url = url.substr(0, url.find('/'));
-    const std::size_t colon = url.rfind(':');
-    endpoint.port = endpoint.tls ? 443 : 80;
-    if (colon != std::string_view::npos && !url.ends_with(']')) {
-        const std::string_view port = url.substr(colon + 1);
-        const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), endpoint.port);
-        if (error != std::errc() || end != port.data() + port.size())
-            return base::fail(base::ErrorKind::bad_input, "--url must be http://HOST:PORT");
-        url = url.substr(0, colon);
-    }
-    if (url.starts_with('[') && url.ends_with(']')) url = url.substr(1, url.size() - 2);
-    endpoint.host = url;
-    return endpoint;
-}
 
 struct Question {
     net::Origin origin;
@@ -61,11 +37,11 @@ net::Task<> exchange(net::UpstreamClient& client, Question question, base::Resul
 
 base::Result<ClientReply> ask_gateway(const std::string& url, std::string_view method, std::string_view path,
                                       std::string_view key, std::string_view body) {
-    auto endpoint = read_url(url);
-    if (!endpoint) return std::unexpected(endpoint.error());
+    auto parsed = device::parse_url(url);
+    if (!parsed) return base::fail(base::ErrorKind::bad_input, "--url: " + parsed.error().detail);
     auto tls = net::client_tls();
     if (!tls) return std::unexpected(tls.error());
-    Question question{net::Origin(*endpoint), std::string(method), std::string(path), "Content-Type: application/json\r\n", std::string(body)};
+    Question question{net::Origin(parsed->endpoint), std::string(method), std::string(path), "Content-Type: application/json\r\n", std::string(body)};
     if (!key.empty()) net::append_header(question.headers, "Authorization", "Bearer " + std::string(key));
     const net::UpstreamSettings settings;
     net::Worker worker;

@@ -26,6 +26,8 @@ public:
     /// Cancels what still runs; the thread ends when nothing is left.
     void finish(base::Time drain_by);
     void join();
+    /// After join(): tasks that did not end although they were cancelled.
+    std::size_t left() const { return worker_.tasks.size(); }
 
 private:
     net::Worker worker_;

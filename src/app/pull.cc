@@ -1,4 +1,5 @@
 #include "app/commands.h"
+#include "app/process_environment.h"
 #include "config/load.h"
 #include "device/fetch.h"
 
@@ -83,12 +84,13 @@ int fetch_one(const std::string& data, const std::string& url, const std::string
 }  // namespace
 
 int pull(const CommonOptions& options, const std::string& url, const std::string& sha256) {
+    const config::Environment environment = config::Environment::read(options.env);
+    export_to_process(environment);
     if (!url.empty()) {
         if (is_url(url)) return fetch_one(options.data, url, sha256);
         fmt::print(stderr, "freeway: {} is not an http or https URL\n", url);
         return 2;
     }
-    const config::Environment environment = config::Environment::read(options.env);
     const config::Loaded loaded = config::load(options.config, environment, config::Scope::serving);
     if (!loaded.catalog) {
         for (const config::Diagnostic& diagnostic : loaded.diagnostics) fmt::print(stderr, "{}\n", diagnostic.str());

@@ -40,13 +40,27 @@ config::Snapshot Reloader::start() {
     return loaded.catalog;
 }
 
-config::Snapshot Reloader::again() {
+config::Snapshot Reloader::again(bool loopback_only) {
+    seen_ = fingerprint();
+    const std::string before = seen_;
     config::Environment environment = config::Environment::read(env_);
     config::Loaded loaded = config::load(config_, environment, config::Scope::serving);
-    seen_ = fingerprint();
     std::set<std::string> errors = error_texts(loaded.diagnostics);
     bool worse = !loaded.catalog;
     for (const std::string& text : errors) worse = worse || !errors_.contains(text);
+    if (!worse && !loopback_only && loaded.catalog->settings.master_key.empty()) {
+        base::log::write(Level::error, "the changed configuration is refused: without a master key only this "
+                                       "machine may be served",
+                         {{"config", config_}});
+        return nullptr;
+    }
+    const bool emptied = !worse && loaded.catalog->aliases.empty() && served_any_ &&
+                         !std::filesystem::is_directory(config_);
+    if (emptied) {
+        base::log::write(Level::error, "the changed configuration is refused: it holds no model any more",
+                         {{"config", config_}});
+        return nullptr;
+    }
     if (worse) {
         print(loaded.diagnostics);
         base::log::write(Level::error, "the changed configuration is refused; the one before goes on serving",
@@ -55,12 +69,15 @@ config::Snapshot Reloader::again() {
     }
     environment_ = std::move(environment);
     errors_ = std::move(errors);
+    const bool moved = fingerprint() != before;
     watch(loaded.catalog.get());
+    if (moved) seen_.clear();  // edited while it was read: look again
     base::log::write(Level::info, "configuration reloaded", {{"aliases", loaded.catalog->aliases.size()}});
     return loaded.catalog;
 }
 
 void Reloader::watch(const config::Catalog* catalog) {
+    served_any_ = catalog && !catalog->aliases.empty();
     files_ = {config_, env_};
     if (std::filesystem::is_directory(config_)) {
         files_.push_back(config_ + "/providers");
@@ -85,6 +102,11 @@ std::string Reloader::fingerprint() const {
     return out;
 }
 
-bool Reloader::changed() { return fingerprint() != seen_; }
+bool Reloader::changed() {
+    std::string now = fingerprint();
+    const bool settled = now == last_look_;
+    last_look_ = std::move(now);
+    return settled && last_look_ != seen_;
+}
 
 }  // namespace app

@@ -18,10 +18,12 @@ public:
     config::Snapshot start();
 
     /// Loads again. A configuration that can't be read, or that has an error which the
-    /// serving one has not, is refused with its diagnostics: null.
-    config::Snapshot again();
+    /// serving one has not, is refused with its diagnostics: null. So is one without a
+    /// master key where more than this machine is listened to.
+    config::Snapshot again(bool loopback_only);
 
-    /// True once after a watched file was changed, added or removed.
+    /// True once after a watched file was changed, added or removed and then stayed the
+    /// same for one look: nobody is in the middle of writing it.
     bool changed();
 
     const config::Environment& environment() const { return environment_; }
@@ -35,7 +37,9 @@ private:
     config::Environment environment_;
     std::set<std::string> errors_;      ///< texts of the serving configuration's errors
     std::vector<std::string> files_;
-    std::string seen_;
+    std::string seen_;       ///< the files as they were loaded
+    std::string last_look_;
+    bool served_any_ = false;
 };
 
 }  // namespace app

@@ -1,6 +1,8 @@
 #include "app/server.h"
 
+#include "app/bench_file.h"
 #include "app/lane_thread.h"
+#include "app/process_environment.h"
 #include "app/reload.h"
 #include "base/log.h"
 
@@ -10,6 +12,7 @@
 
 #include <charconv>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -21,7 +24,7 @@ namespace {
 
 using base::log::Level;
 
-constexpr base::Duration kWatchEvery{500};
+constexpr base::Duration kWatchEvery{250};
 
 int usable_cores() {
     cpu_set_t set;
@@ -73,8 +76,13 @@ public:
     int run() {
         config::Snapshot catalog = reloader_.start();
         if (!catalog) return problem(options_.config + " can't be served; the lines above say why"), 1;
+        export_to_process(reloader_.environment());
+        const auto address = read_listen(options_.listen);
+        if (!address) return problem("--listen " + options_.listen + " is not HOST:PORT"), 2;
+        address_ = *address;
         if (!prepare(*catalog)) return 1;
         base::log::start(options_.verbose ? Level::debug : Level::info);
+        bench_file_.restore(gateway_.benches, base::Now::read());
         create_engines();
         engines_->configure(engines_of(*catalog));
         if (!open_lanes(catalog)) return base::log::stop(), 1;
@@ -87,9 +95,6 @@ public:
 
 private:
     bool prepare(const config::Catalog& catalog) {
-        const auto address = read_listen(options_.listen);
-        if (!address) return problem("--listen " + options_.listen + " is not HOST:PORT"), false;
-        address_ = *address;
         if (catalog.settings.master_key.empty() && !is_loopback(address_.host)) {
             problem("no FREEWAY_MASTER_KEY is set, so only this machine is served: listening on 127.0.0.1 instead of " +
                     address_.host);
@@ -151,7 +156,7 @@ private:
     }
 
     void reload() {
-        config::Snapshot catalog = reloader_.again();
+        config::Snapshot catalog = reloader_.again(is_loopback(address_.host));
         if (!catalog) return;
         engines_->configure(engines_of(*catalog));
         for (auto& lane : lanes_) lane->replace(catalog);
@@ -168,6 +173,7 @@ private:
         tick_.expires_after(kWatchEvery);
         tick_.async_wait([this](const net::error_code& error) {
             if (error) return;
+            bench_file_.save(gateway_.benches, base::Now::read());
             if (reloader_.changed()) reload();
             watch_files();
         });
@@ -206,7 +212,14 @@ private:
         loop_.run();
         joiner.join();
         engines_->shutdown();
+        bench_file_.save(gateway_.benches, base::Now::read());
         base::log::write(Level::info, "ended", {{"requests", gateway_.requests.load()}});
+        for (auto& lane : lanes_) {
+            if (lane->left() == 0) continue;
+            base::log::write(Level::error, "tasks did not end when cancelled", {{"tasks", lane->left()}});
+            base::log::stop();
+            std::_Exit(0);  // their frames refer to what would be destroyed before them
+        }
     }
 
     const ServeOptions& options_;
@@ -222,6 +235,7 @@ private:
     std::unique_ptr<net::asio::ssl::context> listener_tls_;
     std::unique_ptr<device::Supervisor> engines_;
     gateway::Gateway gateway_;
+    BenchFile bench_file_{options_.data + "/benches.json"};
     std::vector<std::unique_ptr<LaneThread>> lanes_;
 };
 

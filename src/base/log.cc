@@ -15,6 +15,7 @@ namespace base::log {
 namespace {
 
 constexpr std::size_t kQueuedBytes = 1u << 20;
+constexpr std::size_t kMaxValue = 2048;
 /// Lines of this span are written in one go, so that a burst wakes the writer once.
 constexpr std::chrono::milliseconds kGather{20};
 
@@ -97,6 +98,7 @@ bool needs_quotes(std::string_view value) {
 }
 
 void append_value(std::string& line, std::string_view value) {
+    value = value.substr(0, kMaxValue);
     if (!needs_quotes(value)) {
         line += value;
         return;

@@ -137,7 +137,7 @@ std::optional<Duration> parse_return(std::string_view text, WallTime now) {
     std::string_view rest = text;
     if (const auto number = take_number(rest); number && rest.empty() && *number >= 1e9) {
         const double milliseconds = *number >= 1e12 ? *number : *number * 1000;
-        if (milliseconds > 4e15) return std::nullopt;
+        if (milliseconds > 9e12) return std::nullopt;  // past what the wall clock counts
         return clamp_left(WallTime(Duration(static_cast<Duration::rep>(milliseconds))), now);
     }
     if (const auto span = parse_duration(text)) return std::min(*span, kLongest);
@@ -159,7 +159,7 @@ std::string rfc3339(WallTime time) {
 std::optional<WallTime> utc(int year, unsigned month, unsigned day, int hour, int minute, int second) {
     const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(month),
                                            std::chrono::day(day)};
-    if (!date.ok() || hour > 23 || minute > 59 || second > 60) return std::nullopt;
+    if (!date.ok() || year < 1970 || year > 2200 || hour > 23 || minute > 59 || second > 60) return std::nullopt;
     return std::chrono::sys_days(date) + std::chrono::hours(hour) + std::chrono::minutes(minute) +
            std::chrono::seconds(second);
 }
@@ -198,6 +198,35 @@ std::string_view trim(std::string_view text) {
     const std::size_t first = text.find_first_not_of(kSpace);
     if (first == std::string_view::npos) return {};
     return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
+}
+
+namespace {
+
+/// Length of the UTF-8 character at the start of `text`, 0 if there is none.
+std::size_t character(std::string_view text) {
+    const auto lead = static_cast<unsigned char>(text[0]);
+    const std::size_t length = lead < 0x80 ? 1 : lead >= 0xC2 && lead < 0xE0 ? 2 : lead >= 0xE0 && lead < 0xF0 ? 3
+                               : lead >= 0xF0 && lead < 0xF5                 ? 4 : 0;
+    if (length > text.size()) return 0;
+    for (std::size_t i = 1; i < length; ++i)
+        if ((static_cast<unsigned char>(text[i]) & 0xC0) != 0x80) return 0;
+    return length;
+}
+
+}  // namespace
+
+std::string shown(std::string_view text, std::size_t limit) {
+    std::string out;
+    while (!text.empty()) {
+        const std::size_t length = character(text);
+        if (out.size() + std::max<std::size_t>(length, 1) > limit) break;
+        if (length > 0)
+            out += text.substr(0, length);
+        else
+            out += '?';
+        text.remove_prefix(std::max<std::size_t>(length, 1));
+    }
+    return out;
 }
 
 }  // namespace base

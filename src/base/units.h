@@ -21,7 +21,8 @@ std::optional<Duration> parse_return(std::string_view text, WallTime now);
 /// `2026-11-23T16:05:00Z`.
 std::string rfc3339(WallTime time);
 
-/// Days since 1970-01-01 etc. in UTC -> instant; nullopt for an impossible date.
+/// Days since 1970-01-01 etc. in UTC -> instant; nullopt for an impossible date
+/// or a year outside 1970 to 2200.
 std::optional<WallTime> utc(int year, unsigned month, unsigned day, int hour, int minute, int second);
 
 /// `41 m`, `2 h 5 m`, `350 ms`: for people.
@@ -31,5 +32,9 @@ std::string human(Duration duration);
 bool iequals(std::string_view a, std::string_view b);
 bool icontains(std::string_view text, std::string_view part);
 std::string_view trim(std::string_view text);
+
+/// At most `limit` bytes of `text` as valid UTF-8: what is not becomes `?`, a character
+/// is never cut. For text from outside that is shown in an answer.
+std::string shown(std::string_view text, std::size_t limit);
 
 }  // namespace base

@@ -1,8 +1,10 @@
 #pragma once
 
 #include "base/clock.h"
+#include "base/ip_range.h"
 #include "base/provider.h"
 #include "base/secret.h"
+#include "config/failure_counts.h"
 
 #include <cstdint>
 #include <map>
@@ -101,6 +103,8 @@ struct Target {
     std::optional<base::Duration> stream_timeout;  ///< bounds first content and each gap
     std::optional<base::Duration> cooldown;        ///< 0: never benched on a guess
     std::optional<int> num_retries;
+    std::optional<int> allowed_fails;              ///< failures in a row before a guess benches it
+    std::optional<FailureCounts> allowed_fails_policy;
     int weight = 1;
     int order = 0;
     std::optional<int> max_parallel_requests;
@@ -108,6 +112,7 @@ struct Target {
     std::vector<std::pair<std::string, std::string>> overrides;  ///< extra_body
     std::vector<std::pair<std::string, std::string>> headers;    ///< extra_headers
     std::vector<std::string> drop;                                ///< additional_drop_params
+    std::vector<std::string> allow;                               ///< allowed_openai_params
     std::optional<Engine> engine;
 };
 
@@ -135,6 +140,13 @@ struct Settings {
     std::optional<base::Duration> cooldown;      ///< router_settings.cooldown_time
     bool cooldowns = true;                       ///< disable_cooldowns
     int num_retries = 0;                         ///< same-target retries of the last candidate
+    FailureCounts retry_policy;                  ///< the same by kind of failure
+    GroupCounts model_group_retry_policy;        ///< takes retry_policy's place for an alias
+    int allowed_fails = 0;                       ///< failures in a row before a guess benches
+    FailureCounts allowed_fails_policy;
+    std::string completion_model;                ///< serves every chat and completion request
+    std::optional<std::vector<base::IpRange>> allowed_ips;  ///< absent: everybody
+    std::optional<int> max_parallel_requests;    ///< inference requests under way in the gateway
     std::size_t max_body_bytes = 50u << 20;      ///< max_request_size_mb
     std::vector<std::string> default_fallbacks;
     bool context_fallbacks_set = false;

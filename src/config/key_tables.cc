@@ -12,8 +12,6 @@ constexpr std::string_view kKeys = "has no effect: there are no virtual keys, us
 constexpr std::string_view kCache = "has no effect: answers are not cached";
 constexpr std::string_view kLogging = "has no effect: see the access log and /v1/requests";
 constexpr std::string_view kGuardrails = "has no effect: guardrails are not part of this gateway";
-constexpr std::string_view kFailures =
-    "has no effect: a refused target is benched at once, until the time that the refusal states";
 constexpr std::string_view kHealth = "has no effect: health is taken from live traffic";
 constexpr std::string_view kStrategy =
     "has no effect: the order is the chain's, and within a group `order` and `weight`";
@@ -21,11 +19,10 @@ constexpr std::string_view kNotServed = "has no effect: this gateway does not se
 constexpr std::string_view kRedis =
     "has no effect: benches and limits are kept by the gateway itself";
 constexpr std::string_view kAccess =
-    "has no effect: access is the master key and the listening address";
+    "has no effect: access is the master key, allowed_ips and the listening address";
 constexpr std::string_view kForced = "has no effect: clients name the model themselves";
 constexpr std::string_view kMock = "has no effect: canned answers are not part of this gateway";
 constexpr std::string_view kTags = "has no effect: there is no routing by tags";
-constexpr std::string_view kParallel = "has no effect: set max_parallel_requests at the deployment";
 
 constexpr Key kTop[] = {
     {"model_list"},
@@ -74,7 +71,7 @@ constexpr Key kLitellmParams[] = {
     {"cooldown_time"},
     {"drop_params"},
     {"additional_drop_params"},
-    {"allowed_openai_params", "has no effect: only what a provider is known to reject is removed"},
+    {"allowed_openai_params"},
     {"extra_headers"},
     {"extra_body"},
     {"input_cost_per_token"},
@@ -116,10 +113,10 @@ constexpr Key kRouterSettings[] = {
     {"retry_after",
      "has no effect: a refusal moves on to the next member at once, without sleeping"},
     {"max_fallbacks", "has no effect: a chain is walked once, each member at most once"},
-    {"allowed_fails", kFailures},
-    {"allowed_fails_policy", kFailures},
-    {"retry_policy", "has no effect: num_retries counts for every kind of failure"},
-    {"model_group_retry_policy", "has no effect: set num_retries at the deployment"},
+    {"allowed_fails"},
+    {"allowed_fails_policy"},
+    {"retry_policy"},
+    {"model_group_retry_policy"},
     {"enable_tag_filtering", kTags},
     {"tag_filtering_match_any", kTags},
     {"client_ttl", "has no effect: connections are kept as long as they are used"},
@@ -220,7 +217,7 @@ constexpr Key kGeneralSettings[] = {
     {"store_prompts_in_spend_logs", "has no effect: prompts are never stored"},
     {"maximum_spend_logs_retention_period", kSpend},
     {"user_api_key_cache_ttl", kKeys},
-    {"completion_model", kForced},
+    {"completion_model"},
     {"embedding_model", kForced},
     {"image_generation_model", kForced},
     {"moderation_model", kForced},
@@ -235,10 +232,10 @@ constexpr Key kGeneralSettings[] = {
     {"allowed_routes", kAccess},
     {"public_routes", kAccess},
     {"admin_only_routes", kAccess},
-    {"allowed_ips", kAccess},
-    {"use_x_forwarded_for", kAccess},
-    {"max_parallel_requests", kParallel},
-    {"global_max_parallel_requests", kParallel},
+    {"allowed_ips"},
+    {"use_x_forwarded_for", "has no effect: a peer's address is the one of its connection"},
+    {"max_parallel_requests"},
+    {"global_max_parallel_requests"},
     {"infer_model_from_keys", "has no effect: only listed models are served"},
     {"background_health_checks", kHealth},
     {"health_check_interval", kHealth},

@@ -35,6 +35,7 @@ public:
         catalog->settings.content_policy_fallbacks =
             special(*catalog, reading_.content_policy_fallbacks, "content_policy_fallbacks");
         copy_chains_to_group_aliases(*catalog);
+        check_named_aliases(*catalog);
         if (checked()) {
             Scope rules = document_.folder ? Scope::all : Scope::serving;
             findings_.add(check_chains(*catalog, document_.chain_file, rules));
@@ -197,6 +198,23 @@ private:
             }
         }
         return table;
+    }
+
+    /// Settings other than chains that name aliases.
+    void check_named_aliases(const Catalog& catalog) {
+        const Value& forced = reading_.completion_model;
+        if (!forced.is_null() && !catalog.find(forced.text) && !excused(forced.text)) {
+            findings_.error(forced, fmt::format("completion_model names `{}`, which is no alias",
+                                                forced.text));
+        }
+        for (const Member& member : reading_.group_policies.members) {
+            if (catalog.find(member.name) || excused(member.name)) continue;
+            Value at = member.value;
+            at.line = member.line;
+            findings_.warning(at, fmt::format("model_group_retry_policy names `{}`, which is no "
+                                              "alias",
+                                              member.name));
+        }
     }
 
     void copy_chains_to_group_aliases(Catalog& catalog) {

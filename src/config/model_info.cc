@@ -12,6 +12,7 @@ namespace config {
 namespace {
 
 constexpr std::uint64_t kMostTokens = 1'000'000'000'000;
+constexpr std::int64_t kMostFails = 1'000'000;
 
 void read_tier(const Value& info, Target& target, Findings& findings) {
     auto text = text_of(info, "tier", findings);
@@ -120,7 +121,7 @@ void read_engine(const Value& info, Target& target, Findings& findings) {
 }
 
 bool known_info_key(std::string_view key) {
-    constexpr std::array<std::string_view, 22> kKnown = {"mode",
+    constexpr std::array<std::string_view, 24> kKnown = {"mode",
                                                          "tier",
                                                          "capabilities",
                                                          "limits",
@@ -137,6 +138,8 @@ bool known_info_key(std::string_view key) {
                                                          "id",
                                                          "base_model",
                                                          "access_groups",
+                                                         "allowed_fails",
+                                                         "allowed_fails_policy",
                                                          "description",
                                                          "supported_environments",
                                                          "team_id",
@@ -206,6 +209,10 @@ void read_model_info(const Value& info, bool strict, Target& target, Findings& f
     target.memory_gb = number_of(info, "memory_gb", findings).value_or(0);
     target.embedding_space = text_of(info, "embedding_space", findings).value_or("");
     target.note = text_of(info, "note", findings).value_or("");
+    if (auto fails = integer_of(info, "allowed_fails", 0, kMostFails, findings)) {
+        target.allowed_fails = static_cast<int>(*fails);
+    }
+    target.allowed_fails_policy = allowed_fails_policy_of(info, findings);
     read_engine(info, target, findings);
 }
 

@@ -11,6 +11,7 @@ namespace {
 
 constexpr int kMostRetries = 100;
 constexpr int kMostMegabytes = 100'000;
+constexpr int kMostRequests = 1'000'000;
 
 class Reader {
 public:
@@ -25,10 +26,13 @@ public:
         read_master_key();
         read_deadlines();
         read_retries();
+        read_allowed_fails();
         read_chains_of_all_kinds();
         read_group_aliases();
         read_group_rules();
         report_callbacks();
+        read_completion_model();
+        read_admission();
         if (auto size = integer_of(general_, "max_request_size_mb", 1, kMostMegabytes, findings_)) {
             out_.settings.max_body_bytes = static_cast<std::size_t>(*size) << 20;
         }
@@ -107,6 +111,60 @@ private:
         if (const Value* params = map_of(router_, "default_litellm_params", findings_)) {
             check_keys(*params, Section::litellm_params, findings_);
             out_.default_params = *params;
+        }
+        constexpr std::string_view kPolicy = "retry_policy";
+        if (auto policy = retry_policy_of(home(kPolicy), kPolicy, findings_)) {
+            out_.settings.retry_policy = *policy;
+        }
+        constexpr std::string_view kGroups = "model_group_retry_policy";
+        out_.settings.model_group_retry_policy =
+            group_retry_policies_of(home(kGroups), kGroups, findings_);
+        if (const Value* written = home(kGroups).find(kGroups)) out_.group_policies = *written;
+    }
+
+    void read_allowed_fails() {
+        constexpr std::string_view kKey = "allowed_fails";
+        auto fails = integer_of(home(kKey), kKey, 0, kMostRequests, findings_);
+        out_.settings.allowed_fails = static_cast<int>(fails.value_or(0));
+        if (auto policy = allowed_fails_policy_of(home("allowed_fails_policy"), findings_)) {
+            out_.settings.allowed_fails_policy = *policy;
+        }
+    }
+
+    void read_completion_model() {
+        auto model = text_of(general_, "completion_model", findings_);
+        if (!model || model->empty()) return;
+        out_.settings.completion_model = *model;
+        out_.completion_model = *general_.find("completion_model");
+    }
+
+    /// Who is let in, and how many at once.
+    void read_admission() {
+        Settings& settings = out_.settings;
+        for (std::string_view key : {"max_parallel_requests", "global_max_parallel_requests"}) {
+            auto most = integer_of(general_, key, 1, kMostRequests, findings_);
+            if (!most) continue;
+            auto count = static_cast<int>(*most);
+            settings.max_parallel_requests =
+                std::min(settings.max_parallel_requests.value_or(count), count);
+        }
+        const Value* written = general_.find("allowed_ips");
+        if (!written) return;
+        settings.allowed_ips.emplace();
+        std::vector<std::string> texts = texts_of(general_, "allowed_ips", findings_);
+        for (const std::string& text : texts) {
+            if (auto range = base::IpRange::parse(text)) {
+                settings.allowed_ips->push_back(*range);
+            } else {
+                findings_.error(*written,
+                                fmt::format("allowed_ips: `{}` is neither an IP address nor a "
+                                            "network such as 10.0.0.0/8; nobody is let in by it",
+                                            text));
+            }
+        }
+        if (texts.empty()) {
+            findings_.error(*written, "allowed_ips names no address, so everybody is refused; "
+                                      "remove the key to let everybody in");
         }
     }
 

@@ -22,6 +22,8 @@ struct SettingsReading {
     std::set<std::string> hidden;  ///< model_group_alias names that are not listed
     Value default_params;          ///< router_settings.default_litellm_params
     Value group_aliases;           ///< model_group_alias as written, for places
+    Value group_policies;          ///< model_group_retry_policy as written
+    Value completion_model;        ///< as written; null: none
     std::optional<int> max_parallel_requests;
     bool rates_enforced = false;
 };

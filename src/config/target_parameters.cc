@@ -104,6 +104,19 @@ void read_body(const Value& params, Target& target, Findings& findings) {
     }
 }
 
+/// Only OpenAI's own protocol passes members on; the others are written anew.
+void read_allowed(const Value& params, Target& target, Findings& findings) {
+    target.allow = texts_of(params, "allowed_openai_params", findings);
+    bool translated = target.provider == base::Provider::anthropic ||
+                      target.provider == base::Provider::cohere ||
+                      target.provider == base::Provider::ollama;
+    if (target.allow.empty() || !translated) return;
+    findings.warning(*params.find("allowed_openai_params"),
+                     fmt::format("`allowed_openai_params` has no effect: requests to {} are "
+                                 "translated; extra_body is sent as it stands",
+                                 base::name(target.provider)));
+}
+
 bool header_text(std::string_view text) {
     return std::ranges::all_of(text, [](unsigned char c) { return c >= ' ' && c != 0x7f; });
 }
@@ -158,6 +171,7 @@ void read_parameters(const Value& params, bool rates_enforced, Target& target, F
         target.output_cost_per_token = *price;
     }
     target.drop = texts_of(params, "additional_drop_params", findings);
+    read_allowed(params, target, findings);
     read_rates(params, rates_enforced, target, findings);
     read_budget(params, target, findings);
     read_body(params, target, findings);

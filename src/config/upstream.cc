@@ -106,12 +106,24 @@ bool read_upstream(const Value& params, const Variables& variables, bool optiona
     return true;
 }
 
+namespace {
+
+/// A key goes into a header: bytes that would end the line make it no key.
+bool sendable(std::string_view key) {
+    return !key.empty() && std::ranges::all_of(key, [](char c) {
+        return static_cast<unsigned char>(c) >= 0x20 && c != 0x7f;
+    });
+}
+
+}  // namespace
+
 std::string read_key(const Value& params, const Value& written, const Variables& variables,
                      Target& target) {
     if (const Value* text = written.find("api_key")) {
         target.key_name = variable_in(text->text);
         const Value* key = params.find("api_key");
         bool none = !key || key->text.empty() || key->text == "none" || key->text == "unused";
+        if (!none && !sendable(key->text)) return target.key_name.empty() ? "api_key" : target.key_name;
         if (!none) target.key = base::Secret(key->text);
         return "";
     }
@@ -120,7 +132,7 @@ std::string read_key(const Value& params, const Value& written, const Variables&
                    (name.known->provider == Provider::openai && own_base(params));
     if (keyless) return "";
     for (std::string_view variable : name.known->key_names) {
-        if (std::string_view key = variables.get(variable); !key.empty()) {
+        if (std::string_view key = variables.get(variable); sendable(key)) {
             target.key_name = variable;
             target.key = base::Secret(std::string(key));
             return "";

@@ -17,9 +17,13 @@ using namespace std::chrono_literals;
 constexpr std::size_t kMaxAnswer = 64u << 20;
 constexpr std::size_t kMaxErrorBody = 256u << 10;
 /// A refusal's body is small: it does not hold up the next candidate for longer.
-constexpr base::Duration kErrorBodyTime{3'000};
+constexpr base::Duration kErrorBodyTime{1'000};
 /// A whole answer takes longer to its first byte than a stream's first content.
 constexpr int kPlainPatience = 4;
+/// Where an engine of ours serves OpenAI's protocol.
+const std::string kEngineBase = "/v1";
+/// Shorter ones would turn ordinary words into holes.
+constexpr std::size_t kShortestSecret = 6;
 /// While an engine starts, a waiting stream hears from us this often.
 constexpr base::Duration kHeartbeat{5'000};
 
@@ -85,7 +89,7 @@ net::Task<std::optional<Failure>> read_refusal(Session& session, const config::T
 net::Task<std::optional<Failure>> answer_plain(Session& session, const config::Target& target,
                                                const llm::Dialect& dialect, const llm::Upstream& upstream,
                                                net::UpstreamReply& reply, const Limits& limits) {
-    auto body = co_await reply.rest(kMaxAnswer, limits.attempt_by);
+    auto body = co_await reply.rest(kMaxAnswer, limits.attempt_by, limits.gap);
     if (!body) co_return transport_failure(body.error());
     const std::vector<llm::Header> no_headers;
     auto answer = dialect.answer(session.request, upstream, {reply.head().status, no_headers, *body},
@@ -118,7 +122,7 @@ net::Task<std::optional<Failure>> call(Session& session, const route::Candidate&
     std::vector<std::string> drop = session.lane.shared.rejects.of(target.id);
     drop.insert(drop.end(), target.drop.begin(), target.drop.end());
     const llm::Upstream upstream{target.provider, target.alias, candidate.model, target.capabilities.reasoning,
-                                 target.max_output_tokens, defaults, overrides, drop};
+                                 target.max_output_tokens, defaults, overrides, drop, target.allow};
     auto prepared = dialect.call(session.request, upstream);
     if (!prepared) {
         session.step().skip = route::Skip::unsupported;
@@ -142,7 +146,7 @@ net::Task<std::optional<Failure>> call(Session& session, const route::Candidate&
         engine.emplace(net::Endpoint{false, "127.0.0.1", lease.port()});
         limits = limits_for(session, target, last);
     }
-    const std::string path = join_path(target.base.path, prepared->path);
+    const std::string path = join_path(target.engine ? kEngineBase : target.base.path, prepared->path);
     const std::string& headers = session.request.stream ? way.stream_headers : way.headers;
     auto sent = co_await session.lane.upstream.send({engine ? *engine : way.origin, "POST", path, headers, prepared->body},
                                                     limits.connect_by, limits.first_by, session.abort);
@@ -153,7 +157,7 @@ net::Task<std::optional<Failure>> call(Session& session, const route::Candidate&
     if (!session.request.stream)
         co_return co_await answer_plain(session, target, dialect, upstream, *reply, limits);
     const auto decoder = dialect.stream(session.request, upstream, base::WallClock::now());
-    auto failure = co_await relay(session, *reply, *decoder, target.alias, limits, committed);
+    auto failure = co_await relay(session, *reply, *decoder, target, limits, committed);
     if (committed) session.record->usage = decoder->usage();
     if (!failure && !reply->ended()) {
         reply->detach();
@@ -162,19 +166,32 @@ net::Task<std::optional<Failure>> call(Session& session, const route::Candidate&
     co_return failure;
 }
 
+/// An upstream may repeat what we sent it: no key and no configured header leaves here.
+void scrub(std::string& text, const config::Target& target) {
+    const auto hide = [&text](std::string_view secret) {
+        if (secret.size() < kShortestSecret) return;
+        for (std::size_t at = text.find(secret); at != std::string::npos; at = text.find(secret, at))
+            text.replace(at, secret.size(), "[redacted]");
+    };
+    hide(target.key.reveal());
+    for (const auto& [name, value] : target.headers) hide(value);
+}
+
 }  // namespace
 
 net::Task<std::optional<Failure>> attempt(Session& session, const route::Candidate& candidate, bool last,
                                           bool& committed) {
     route::Step step;
-    step.alias = candidate.target->alias;
-    step.target = candidate.target->id;
+    const config::Target& target = *candidate.target;
+    step.alias = target.alias;
+    step.target = target.id;
     step.at = session.elapsed();
     session.record->steps.push_back(std::move(step));
     auto failure = co_await call(session, candidate, last, committed);
     route::Step& done = session.step();
     done.took = session.elapsed() - done.at;
     if (!failure) co_return failure;
+    scrub(failure->detail, target);
     done.outcome = failure->outcome;
     done.detail = failure->detail;
     failure->status = done.status;

@@ -2,6 +2,8 @@
 
 #include "base/units.h"
 
+#include <algorithm>
+
 namespace gateway {
 
 std::optional<ClientError> authenticate(const base::Secret& master_key, const net::Headers& headers) {
@@ -23,6 +25,20 @@ std::optional<ClientError> authenticate(const base::Secret& master_key, const ne
         return refuse("The key in the " + std::string(name) + " header is not this gateway's key.");
     }
     return refuse("No key was sent: set `Authorization: Bearer KEY` to this gateway's master key.");
+}
+
+std::optional<ClientError> admit(const std::vector<base::IpRange>& allowed, const std::string& peer) {
+    const auto address = base::IpRange::parse(peer);
+    const auto contains = [&](const base::IpRange& range) { return range.contains(*address); };
+    if (address && std::ranges::any_of(allowed, contains)) return std::nullopt;
+    return ClientError{403, "This address is not among those that the gateway's allowed_ips let in.",
+                       "permission_error", "address_not_allowed", {}, {}};
+}
+
+std::optional<ClientError> authorize(const config::Settings& settings, const net::Exchange& exchange) {
+    if (settings.allowed_ips)
+        if (auto refused = admit(*settings.allowed_ips, exchange.peer())) return refused;
+    return authenticate(settings.master_key, exchange.head.headers);
 }
 
 }  // namespace gateway

@@ -1,8 +1,9 @@
 #pragma once
 
 #include "base/secret.h"
+#include "config/catalog.h"
 #include "gateway/errors.h"
-#include "net/http1.h"
+#include "net/http_server.h"
 
 #include <optional>
 
@@ -12,5 +13,11 @@ namespace gateway {
 /// api-key or x-api-key, whole and in constant time. nullopt: allowed. With no key
 /// configured everybody who reaches the (loopback) listener is allowed.
 std::optional<ClientError> authenticate(const base::Secret& master_key, const net::Headers& headers);
+
+/// 403 unless one of `allowed` contains `peer`.
+std::optional<ClientError> admit(const std::vector<base::IpRange>& allowed, const std::string& peer);
+
+/// Both: allowed_ips against the connection's own peer, then the master key.
+std::optional<ClientError> authorize(const config::Settings& settings, const net::Exchange& exchange);
 
 }  // namespace gateway

@@ -60,3 +60,19 @@ TEST(Authenticate, C4NamesNeitherTheKeyNorWhatWasOffered) {
         EXPECT_EQ(refused->message.find("5678"), std::string::npos);
     }
 }
+
+TEST(Admit, LetsTheNamedAddressesInAndNobodyElse) {
+    std::vector<base::IpRange> allowed;
+    EXPECT_TRUE(admit(allowed, "127.0.0.1")) << "an empty list names nobody";
+    allowed.push_back(base::IpRange::parse("10.0.0.0/8").value());
+    allowed.push_back(base::IpRange::parse("::1").value());
+    EXPECT_FALSE(admit(allowed, "10.9.8.7"));
+    EXPECT_FALSE(admit(allowed, "::ffff:10.9.8.7"));
+    EXPECT_FALSE(admit(allowed, "::1"));
+    for (const char* peer : {"127.0.0.1", "::2", "", "nonsense"}) {
+        const auto refused = admit(allowed, peer);
+        ASSERT_TRUE(refused) << peer;
+        EXPECT_EQ(refused->status, 403);
+        EXPECT_EQ(refused->code, "address_not_allowed");
+    }
+}

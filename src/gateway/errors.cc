@@ -58,55 +58,76 @@ bool waits_for_quota(const Step& step) {
     return (step.skip == Skip::none || step.skip == Skip::benched) && route::consequence(step.outcome).quota;
 }
 
-bool about_request(const Step& step) {
-    return step.skip == Skip::mode || step.skip == Skip::capability || step.skip == Skip::unsupported ||
+/// Skipped for what it is, not for what happened to it.
+bool cannot_serve(const Step& step) {
+    return step.skip == Skip::no_key || step.skip == Skip::mode || step.skip == Skip::capability || step.skip == Skip::unsupported ||
            step.skip == Skip::context;
+}
+
+/// What the steps of a failed request have in common.
+struct Tally {
+    explicit Tally(const route::Record& record) {
+        for (const Step& step : record.steps) {
+            trail += (trail.empty() ? "" : "; ") + describe(step);
+            if (step.skip == Skip::none) last_call = &step;
+            if (!cannot_serve(step)) relevant.push_back(&step);
+            full = full || step.skip == Skip::concurrency;
+            const route::Consequence& row = route::consequence(step.outcome);
+            const bool waits = step.back_in && (row.quota || row.worth_waiting);
+            if (waits && (!soonest || *step.back_in < *soonest)) soonest = step.back_in;
+        }
+    }
+
+    template <class Test>
+    bool all(const Test& test) const {
+        return std::all_of(relevant.begin(), relevant.end(), [&](const Step* step) { return test(*step); });
+    }
+
+    std::string trail;                       ///< every step in words
+    const Step* last_call = nullptr;
+    std::vector<const Step*> relevant;       ///< without those that could not have served at all
+    std::optional<base::Duration> soonest;   ///< first return worth waiting for
+    bool full = false;                       ///< somebody was at max_parallel_requests
+};
+
+/// Nobody was asked because nobody is fit to be.
+ClientError nobody_fits(const route::Record& record, const std::string& trail) {
+    const auto any = [&](Skip skip) {
+        return std::any_of(record.steps.begin(), record.steps.end(), [skip](const Step& s) { return s.skip == skip; });
+    };
+    if (any(Skip::no_key))
+        return {503, fmt::format("Nobody behind {} has its key. {}", record.asked, trail), "server_error", "no_key", {}, {}};
+    return {400, fmt::format("No model behind {} can serve this request. {}", record.asked, trail),
+            "invalid_request_error", any(Skip::context) ? "context_length_exceeded" : "unsupported_request", {}, {}};
 }
 
 }  // namespace
 
 ClientError chain_error(const route::Record& record, bool deadline_passed) {
-    const auto& steps = record.steps;
-    std::string trail;
-    std::optional<base::Duration> soonest;
-    for (const Step& step : steps) {
-        trail += (trail.empty() ? "" : "; ") + describe(step);
-        if (step.back_in && (!soonest || *step.back_in < *soonest)) soonest = step.back_in;
-    }
+    const Tally tally(record);
     if (deadline_passed)
-        return {504, "The time for this request is over. " + trail, "server_error", "deadline_exceeded", {}, {}};
+        return {504, "The time for this request is over. " + tally.trail, "server_error", "deadline_exceeded", {}, {}};
+    if (tally.last_call && !route::consequence(tally.last_call->outcome).move_on) return single(*tally.last_call);
+    if (tally.relevant.empty()) return nobody_fits(record, tally.trail);
+    if (record.steps.size() == 1 && tally.last_call) return single(*tally.last_call);
 
-    std::vector<const Step*> calls;
-    std::vector<const Step*> relevant;
-    for (const Step& step : steps) {
-        if (step.skip == Skip::none) calls.push_back(&step);
-        if (!about_request(step)) relevant.push_back(&step);
-    }
-    if (!calls.empty() && !route::consequence(calls.back()->outcome).move_on) return single(*calls.back());
-    if (relevant.empty()) {
-        const bool size = std::any_of(steps.begin(), steps.end(), [](const Step& s) { return s.skip == Skip::context; });
-        return {400, fmt::format("No model behind {} can serve this request. {}", record.asked, trail),
-                "invalid_request_error", size ? "context_length_exceeded" : "unsupported_request", {}, {}};
-    }
-    const auto all = [&](auto&& test) {
-        return std::all_of(relevant.begin(), relevant.end(), [&](const Step* s) { return test(*s); });
+    const std::string message = fmt::format("Nobody could serve {} now. {}{}", record.asked, tally.trail,
+                                            tally.soonest ? "; soonest return in " + base::human(*tally.soonest) : "");
+    const auto ended = [](Outcome outcome) {
+        return [outcome](const Step& s) { return s.skip == Skip::none && s.outcome == outcome; };
     };
-    if (relevant.size() == 1 && steps.size() == 1 && relevant[0]->skip == Skip::none) return single(*relevant[0]);
-    const std::string message = fmt::format("Nobody could serve {} now. {}{}", record.asked, trail,
-                                            soonest ? "; soonest return in " + base::human(*soonest) : "");
-    if (all(waits_for_quota)) return {429, message, "rate_limit_error", "rate_limit_exceeded", {}, soonest};
-    const auto fits_nobody = [](const Step& s) {
-        return s.skip == Skip::none && (s.outcome == Outcome::too_large || s.outcome == Outcome::context_overflow);
+    const auto fits_nobody = [&](const Step& s) {
+        return ended(Outcome::too_large)(s) || ended(Outcome::context_overflow)(s);
     };
-    if (all(fits_nobody)) {
-        const bool overflow = relevant.back()->outcome == Outcome::context_overflow;
+    if (tally.all(waits_for_quota)) return {429, message, "rate_limit_error", "rate_limit_exceeded", {}, tally.soonest};
+    if (tally.all(fits_nobody)) {
+        const bool overflow = tally.relevant.back()->outcome == Outcome::context_overflow;
         return {overflow ? 400 : 413, message, "invalid_request_error", "context_length_exceeded", {}, {}};
     }
-    if (all([](const Step& s) { return s.skip == Skip::none && s.outcome == Outcome::unsupported; }))
+    if (tally.all(ended(Outcome::unsupported)))
         return {400, message, "invalid_request_error", "unsupported_parameter", {}, {}};
-    if (all([](const Step& s) { return s.skip == Skip::none && s.outcome == Outcome::timeout; }))
-        return {504, message, "server_error", "upstream_timeout", {}, {}};
-    if (soonest) return {503, message, "server_error", "all_targets_failed", {}, soonest};
+    if (tally.all(ended(Outcome::timeout))) return {504, message, "server_error", "upstream_timeout", {}, {}};
+    if (tally.soonest || tally.full) return {503, message, "server_error", "all_targets_failed", {}, tally.soonest};
     return {502, message, "server_error", "all_targets_failed", {}, {}};
 }
 

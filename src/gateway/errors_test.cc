@@ -63,6 +63,15 @@ TEST(ChainError, CandidatesThatCouldNotServeDoNotHideTheQuota) {
     EXPECT_EQ(error.retry_after, 40s);
 }
 
+TEST(ChainError, TargetsWithoutTheirKeyDoNotHideTheQuota) {
+    ClientError error = after({skipped("a", Skip::no_key), called("b", Outcome::rate_limited, 429, 40s)});
+    EXPECT_EQ(error.status, 429);
+    EXPECT_EQ(error.retry_after, 40s);
+    error = after({skipped("a", Skip::no_key), skipped("b", Skip::no_key), skipped("c", Skip::mode)});
+    EXPECT_EQ(error.status, 503);
+    EXPECT_EQ(error.code, "no_key");
+}
+
 TEST(ChainError, AllTimeoutsAre504) {
     const ClientError error = after({called("a", Outcome::timeout, 0, 5s), called("b", Outcome::timeout, 0, 5s)});
     EXPECT_EQ(error.status, 504);

@@ -3,8 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 namespace gateway {
+
+bool LearnedRejects::may_go(std::string_view member) {
+    constexpr std::array<std::string_view, 14> kShapes{
+        "model",     "messages",      "prompt",          "stream",     "tools", "tool_choice", "functions",
+        "function_call", "response_format", "n", "max_tokens", "max_completion_tokens", "stop", "input"};
+    return !member.empty() && std::find(kShapes.begin(), kShapes.end(), member) == kShapes.end();
+}
 
 void LearnedRejects::learn(const std::string& target, const std::string& member) {
     const std::lock_guard lock(mutex_);
@@ -25,9 +33,14 @@ std::vector<std::string> LearnedRejects::of(const std::string& target) const {
 bool InFlight::take(const config::Target& target, std::optional<Slot>& slot) {
     if (!target.max_parallel_requests) return true;
     const std::lock_guard lock(mutex_);
-    std::atomic<int>& count = counts_[target.id];
-    if (count.load() >= *target.max_parallel_requests) return false;
-    count.fetch_add(1);
+    return take(counts_[target.id], *target.max_parallel_requests, slot);
+}
+
+bool InFlight::take(std::atomic<int>& count, int most, std::optional<Slot>& slot) {
+    int under_way = count.load();
+    do {
+        if (under_way >= most) return false;
+    } while (!count.compare_exchange_weak(under_way, under_way + 1));
     slot.emplace(&count);
     return true;
 }

@@ -24,6 +24,9 @@ class LearnedRejects {
 public:
     static constexpr std::size_t kMostTargets = 1024;
     static constexpr std::size_t kMostMembers = 16;
+    /// Whether a request without the member still asks for the same: sampling knobs and
+    /// hints may go, what shapes the answer may not.
+    static bool may_go(std::string_view member);
     void learn(const std::string& target, const std::string& member);
     std::vector<std::string> of(const std::string& target) const;
 
@@ -50,8 +53,10 @@ public:
     private:
         std::atomic<int>* count_ = nullptr;
     };
-    /// False if `most` are under way already.
+    /// False if as many are under way as the target allows.
     bool take(const config::Target& target, std::optional<Slot>& slot);
+    /// One of at most `most` places that `count` counts.
+    static bool take(std::atomic<int>& count, int most, std::optional<Slot>& slot);
 
 private:
     std::mutex mutex_;
@@ -67,6 +72,7 @@ struct Gateway {
     device::Supervisor* engines = nullptr;   ///< set before the first request
     std::atomic<std::uint64_t> requests{0};
     std::atomic<int> active{0};              ///< requests being answered
+    std::atomic<int> inference{0};           ///< places taken where max_parallel_requests is set
     std::atomic<bool> draining{false};
 };
 

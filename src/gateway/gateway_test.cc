@@ -46,6 +46,21 @@ TEST(InFlight, WithoutALimitNothingIsCounted) {
     EXPECT_FALSE(slot);
 }
 
+TEST(InFlight, PlacesOfTheWholeGatewayReturnToo) {
+    std::atomic<int> count{0};
+    for (int i = 0; i < 3; ++i) {
+        std::optional<InFlight::Slot> first;
+        std::optional<InFlight::Slot> second;
+        std::optional<InFlight::Slot> third;
+        EXPECT_TRUE(InFlight::take(count, 2, first));
+        EXPECT_TRUE(InFlight::take(count, 2, second));
+        EXPECT_FALSE(InFlight::take(count, 2, third));
+        EXPECT_FALSE(third);
+        EXPECT_EQ(count.load(), 2);
+    }
+    EXPECT_EQ(count.load(), 0);
+}
+
 TEST(LearnedRejects, RememberEachMemberOnce) {
     LearnedRejects rejects;
     EXPECT_TRUE(rejects.of("a").empty());

@@ -1,9 +1,11 @@
 #include "gateway/handle.h"
 
 #include "base/log.h"
+#include "base/units.h"
 #include "gateway/attempt.h"
 #include "gateway/auth.h"
 #include "route/consequences.h"
+#include "route/policy.h"
 
 #include <fmt/format.h>
 
@@ -17,14 +19,6 @@ using route::Skip;
 
 namespace {
 
-ClientError unreadable(const base::Error& error) {
-    switch (error.kind) {
-        case base::ErrorKind::too_large: return {413, error.detail, "invalid_request_error", "body_too_large", {}, {}};
-        case base::ErrorKind::timed_out: return {408, "The body came too slowly.", "invalid_request_error", "body_timeout", {}, {}};
-        default: return {400, error.detail, "invalid_request_error", "bad_request", {}, {}};
-    }
-}
-
 void note_skip(Session& session, const route::Candidate& candidate) {
     route::Step step;
     step.alias = candidate.target->alias;
@@ -37,23 +31,22 @@ void note_skip(Session& session, const route::Candidate& candidate) {
 }
 
 /// What a failed attempt means for the requests to come.
-void learn(Session& session, const config::Target& target, const Failure& failure, bool probing) {
+void learn(Session& session, const config::Target& target, const Failure& failure) {
     Gateway& shared = session.lane.shared;
-    if (failure.outcome == Outcome::client_gone) {
-        if (probing) shared.benches.release_probe(target);
-        return;
-    }
-    if (failure.outcome == Outcome::unsupported && session.request.find(failure.parameter))
+    if (failure.outcome == Outcome::client_gone) return;
+    if (failure.outcome == Outcome::unsupported && session.request.find(failure.parameter) &&
+        LearnedRejects::may_go(failure.parameter))
         shared.rejects.learn(target.id, failure.parameter);
     const config::Settings& settings = session.catalog->settings;
     if (!settings.cooldowns) return;
-    const auto cooldown = target.cooldown ? target.cooldown : settings.cooldown;
+    const route::BenchTerms terms{target.cooldown ? target.cooldown : settings.cooldown,
+                                  route::allowed_fails(settings, target, failure)};
     const base::Time now = base::Clock::now();
-    const auto bench = shared.benches.failed(target, failure, cooldown, now);
+    const auto bench = shared.benches.failed(target, failure, terms, now);
     if (!bench) return;
     session.step().back_in = std::chrono::ceil<base::Duration>(bench->until - now);
     const bool serious = failure.outcome == Outcome::unauthorized || failure.outcome == Outcome::gone;
-    if (bench->strikes == 1 || !serious)
+    if (bench->strikes <= terms.allowed_fails + 1 || !serious)
         base::log::write(serious ? base::log::Level::error : base::log::Level::info, "bench",
                          {{"what", bench->key},
                           {"cause", llm::name(bench->cause)},
@@ -90,6 +83,16 @@ net::Task<> end_broken_stream(Session& session, const Failure& failure) {
     co_await session.refuse(std::move(error));
 }
 
+/// The one attempt that looks whether a target is back; on every way out the next may look.
+struct Probe {
+    route::Benches& benches;
+    const config::Target& target;
+    bool under_way = false;
+    ~Probe() {
+        if (under_way) benches.release_probe(target);
+    }
+};
+
 struct Walked {
     bool answered = false;
     std::optional<std::size_t> last_asked;   ///< index of the last candidate that was called
@@ -102,10 +105,10 @@ net::Task<bool> try_candidate(Session& session, route::Decision& decision, std::
     route::Candidate& candidate = decision.candidates[i];
     const config::Target& target = *candidate.target;
     Gateway& shared = session.lane.shared;
-    bool probing = false;
+    Probe probe{shared.benches, target};
     std::optional<InFlight::Slot> slot;
-    if (decision.candidates.size() > 1) {
-        if (auto bench = shared.benches.admit(target, base::Clock::now(), probing)) {
+    if (!decision.alone) {
+        if (auto bench = shared.benches.admit(target, base::Clock::now(), probe.under_way)) {
             route::set_aside(candidate, *bench, base::Clock::now());
             note_skip(session, candidate);
             co_return false;
@@ -115,7 +118,6 @@ net::Task<bool> try_candidate(Session& session, route::Decision& decision, std::
         candidate.skip = Skip::concurrency;
         candidate.why = fmt::format("{} requests are under way", *target.max_parallel_requests);
         candidate.cause = Outcome::busy;
-        if (probing) shared.benches.release_probe(target);
         note_skip(session, candidate);
         co_return false;
     }
@@ -125,7 +127,7 @@ net::Task<bool> try_candidate(Session& session, route::Decision& decision, std::
         shared.benches.served(target, base::Clock::now());
         co_return true;
     }
-    learn(session, target, *failure, probing);
+    learn(session, target, *failure);
     if (failure->outcome == Outcome::client_gone) {
         session.exchange.mark_gone();
         co_return true;
@@ -156,15 +158,20 @@ net::Task<Walked> walk(Session& session, route::Decision& decision) {
     co_return walked;
 }
 
+/// Nobody waits longer than this for the return that a target stated.
+constexpr base::Duration kLongestPause{60'000};
+
 /// Configured same-target retries: only of the last one asked, only when nobody else
-/// is left and a moment may help.
+/// is left and a moment may help or the retry policy names the kind of failure.
 net::Task<bool> retry_last(Session& session, route::Decision& decision, Walked& walked) {
     if (!walked.last_asked || !walked.last_failure) co_return false;
     const std::size_t index = *walked.last_asked;
-    const int retries = decision.candidates[index].target->num_retries.value_or(session.catalog->settings.num_retries);
-    for (int i = 0; i < retries && route::consequence(walked.last_failure->outcome).worth_waiting; ++i) {
-        const base::Time at = base::Clock::now() + base::Duration(300) * (1 << std::min(i, 4));
-        if (at >= session.total_by) break;
+    const config::Target& target = *decision.candidates[index].target;
+    for (int i = 0; i < route::retries(session.catalog->settings, target, *walked.last_failure); ++i) {
+        const base::Duration pause = std::max(base::Duration(300) * (1 << std::min(i, 4)),
+                                              walked.last_failure->back_in.value_or(base::Duration(0)));
+        const base::Time at = base::Clock::now() + pause;
+        if (pause > kLongestPause || at >= session.total_by) break;
         net::Timer timer(session.lane.worker.loop.get_executor(), at);
         session.abort.attach(&timer);
         co_await timer.async_wait(net::kAwait);
@@ -172,8 +179,11 @@ net::Task<bool> retry_last(Session& session, route::Decision& decision, Walked& 
         if (session.abort.aborted()) co_return true;
         bool committed = false;
         auto failure = co_await attempt(session, decision.candidates[index], true, committed);
-        if (!failure) co_return true;
-        learn(session, *decision.candidates[index].target, *failure, false);
+        if (!failure) {
+            session.lane.shared.benches.served(target, base::Clock::now());
+            co_return true;
+        }
+        learn(session, target, *failure);
         if (committed) co_await end_broken_stream(session, *failure);
         if (committed || failure->outcome == Outcome::client_gone) co_return true;
         walked.last_failure = std::move(failure);
@@ -181,7 +191,20 @@ net::Task<bool> retry_last(Session& session, route::Decision& decision, Walked& 
     co_return false;
 }
 
+ClientError too_many(int most) {
+    return {429, fmt::format("{} requests are under way, which is all that this gateway allows at once.", most),
+            "rate_limit_error", "too_many_parallel_requests", {}, base::Duration(1'000)};
+}
+
 }  // namespace
+
+ClientError unreadable(const base::Error& error) {
+    switch (error.kind) {
+        case base::ErrorKind::too_large: return {413, error.detail, "invalid_request_error", "body_too_large", {}, {}};
+        case base::ErrorKind::timed_out: return {408, "The body came too slowly.", "invalid_request_error", "body_timeout", {}, {}};
+        default: return {400, error.detail, "invalid_request_error", "bad_request", {}, {}};
+    }
+}
 
 route::Ask ask_of(const llm::ChatRequest& request) {
     route::Ask ask;
@@ -198,14 +221,14 @@ ClientError unknown_model(const config::Catalog& catalog, const std::string& mod
     const std::string hint = catalog.aliases.empty()
                                  ? "No provider is enabled: set a flag to 1 in .env."
                                  : "GET /v1/models lists the names that are served.";
-    return {404, fmt::format("The model `{}` does not exist here. {}", model.substr(0, 200), hint),
+    return {404, fmt::format("The model `{}` does not exist here. {}", base::shown(model, 200), hint),
             "invalid_request_error", "model_not_found", "model", {}};
 }
 
 net::Task<> handle_chat(Lane& lane, net::Exchange& exchange, llm::Endpoint endpoint) {
     Session session(lane, exchange);
     const config::Settings& settings = session.catalog->settings;
-    if (auto refused = authenticate(settings.master_key, exchange.head.headers)) co_return co_await session.refuse(*refused);
+    if (auto refused = authorize(settings, exchange)) co_return co_await session.refuse(*refused);
 
     auto body = co_await exchange.read_body(settings.max_body_bytes);
     if (!body) co_return co_await session.refuse(unreadable(body.error()));
@@ -215,9 +238,13 @@ net::Task<> handle_chat(Lane& lane, net::Exchange& exchange, llm::Endpoint endpo
     session.record->asked = session.request.model;
     session.record->stream = session.request.stream;
     session.ask = ask_of(session.request);
+    std::optional<InFlight::Slot> slot;
+    if (settings.max_parallel_requests && !InFlight::take(lane.shared.inference, *settings.max_parallel_requests, slot))
+        co_return co_await session.refuse(too_many(*settings.max_parallel_requests));
 
     auto decision = route::decide(*session.catalog, lane.shared.benches, session.ask, base::Clock::now(), lane.counter);
-    if (!decision) co_return co_await session.refuse(unknown_model(*session.catalog, session.request.model));
+    if (!decision)
+        co_return co_await session.refuse(unknown_model(*session.catalog, route::served_alias(settings, session.ask)));
 
     exchange.watch_hangup([&session] {
         session.exchange.mark_gone();

@@ -11,6 +11,9 @@ net::Task<> handle_chat(Lane& lane, net::Exchange& exchange, llm::Endpoint endpo
 /// What a parsed request asks of a target.
 route::Ask ask_of(const llm::ChatRequest& request);
 
+/// A body that could not be read or parsed, as the client is told.
+ClientError unreadable(const base::Error& error);
+
 /// Error for an alias that nobody configured.
 ClientError unknown_model(const config::Catalog& catalog, const std::string& model);
 

@@ -29,7 +29,7 @@ Failure transport_failure(const base::Error& error) {
 }
 
 net::Task<std::optional<Failure>> relay(Session& session, net::UpstreamReply& reply, llm::StreamDecoder& decoder,
-                                        const std::string& alias, const Limits& limits, bool& committed) {
+                                        const config::Target& target, const Limits& limits, bool& committed) {
     std::string out;
     bool ended = false;
     while (!ended) {
@@ -58,7 +58,8 @@ net::Task<std::optional<Failure>> relay(Session& session, net::UpstreamReply& re
         }
         if (!committed) {
             committed = true;
-            session.record->served_by = alias;
+            session.record->served_by = target.alias;
+            session.lane.shared.benches.served(target, base::Clock::now());
             session.step().outcome = Outcome::served;
             if (!co_await session.begin_stream()) co_return client_left();
         }

@@ -15,7 +15,7 @@ struct Limits {
 /// Relays a stream chunk by chunk: read, decode, write, read the next. Nothing is
 /// sent before the first content. On success the client has the proper end.
 net::Task<std::optional<llm::Failure>> relay(Session& session, net::UpstreamReply& reply, llm::StreamDecoder& decoder,
-                                             const std::string& alias, const Limits& limits, bool& committed);
+                                             const config::Target& target, const Limits& limits, bool& committed);
 
 /// A transport error as an outcome of the attempt.
 llm::Failure transport_failure(const base::Error& error);

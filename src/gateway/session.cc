@@ -30,7 +30,7 @@ Session::~Session() {
                       {"attempts", record->attempts()},
                       {"prompt_tokens", record->usage.prompt},
                       {"completion_tokens", record->usage.completion},
-                      {"usage", record->usage.estimated ? "estimated" : "stated"},
+                      {"usage", record->usage.estimated ? "estimated" : record->usage.known ? "stated" : "none"},
                       {"trail", record->trail()}});
     lane.shared.records.add(std::move(record));
 }

@@ -118,39 +118,18 @@ private:
     std::uint64_t input_ = 0, written_ = 0, cached_ = 0, output_ = 0, thinking_ = 0;
 };
 
-class AnthropicStream : public TranslatedStream {
+class AnthropicStream : public TranslatedEvents {
 public:
-    using TranslatedStream::TranslatedStream;
-
-    MaybeFailure feed(string_view bytes, std::string& out) override {
-        reader_.feed(bytes);
-        SseReader::Event event;
-        while (!done() && reader_.next(event))
-            if (MaybeFailure failure = take(event.data, out)) return failure;
-        if (reader_.overflow()) return malformed("an event of the stream is too large");
-        return std::nullopt;
-    }
+    using TranslatedEvents::TranslatedEvents;
 
 private:
-    MaybeFailure drain(std::string& out) override {
-        SseReader::Event event;
-        while (!done() && reader_.last(event))
-            if (MaybeFailure failure = take(event.data, out)) return failure;
-        return std::nullopt;
-    }
-
-    MaybeFailure take(string_view data, std::string& out);
+    MaybeFailure take(string_view data, std::string& out) override;
     MaybeFailure delta(string_view delta, std::string& out);
 
-    SseReader reader_;
     Tokens tokens_;
 };
 
 MaybeFailure AnthropicStream::take(string_view data, std::string& out) {
-    if (data.empty() || data == "[DONE]") return std::nullopt;
-    json::Cursor whole(data);
-    if (data.front() != '{' || !whole.skip() || !whole.complete())
-        return malformed("an event of the stream is not one JSON object");
     string_view type = json::member(data, "type");
     if (type == "\"error\"") return classify_embedded(upstream_.provider, data, now_);
     if (type == "\"message_start\"") {

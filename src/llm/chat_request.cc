@@ -17,6 +17,8 @@ using json::Cursor;
 /// What an image counts for in prompt_bytes, whatever its encoding weighs:
 /// about a thousand tokens.
 constexpr std::uint64_t kImageBytes = 4096;
+/// No alias is as long; the name is kept in records and logs.
+constexpr std::size_t kMaxModelName = 256;
 
 std::string_view type_name(std::string_view value) {
     switch (value.empty() ? '\0' : value.front()) {
@@ -171,6 +173,9 @@ base::Result<void> read_model(ChatRequest& request) {
     if (!model) return refuse(fmt::format("`model` must be a string, not {}", type_name(value)));
     if (model->empty())
         return refuse("`model` is empty; name one of the aliases of GET /v1/models");
+    if (model->size() > kMaxModelName)
+        return refuse(fmt::format("`model` is longer than {} bytes; name one of the aliases of GET /v1/models",
+                                  kMaxModelName));
     request.model = std::move(*model);
     return {};
 }

@@ -19,25 +19,6 @@ using MaybeFailure = std::optional<Failure>;
 
 constexpr std::size_t kMostStops = 5;
 
-string_view role_of(Turn::Role role) {
-    switch (role) {
-        case Turn::Role::system: return "system";
-        case Turn::Role::assistant: return "assistant";
-        default: return "user";
-    }
-}
-
-std::string messages_json(const std::vector<Turn>& turns) {
-    std::string out = "[";
-    for (const Turn& turn : turns) {
-        if (turn.text.empty() && turn.role != Turn::Role::user) continue;
-        if (out.size() > 1) out += ',';
-        out += fmt::format(R"({{"role":"{}","content":{}}})", role_of(turn.role),
-                           json::quote(turn.text));
-    }
-    return out + ']';
-}
-
 /// Out of range is a 400 there, and so are both penalties together.
 void add_sampling(Parameters& parameters, ObjectWriter& body) {
     if (auto value = parameters.number("temperature"))
@@ -98,38 +79,17 @@ Failure failed_end(const Upstream& upstream, string_view reason, string_view err
     return failure;
 }
 
-class CohereStream : public TranslatedStream {
+class CohereStream : public TranslatedEvents {
 public:
-    using TranslatedStream::TranslatedStream;
-
-    MaybeFailure feed(string_view bytes, std::string& out) override {
-        reader_.feed(bytes);
-        SseReader::Event event;
-        while (!done() && reader_.next(event))
-            if (MaybeFailure failure = take(event.data, out)) return failure;
-        if (reader_.overflow()) return malformed("an event of the stream is too large");
-        return std::nullopt;
-    }
+    using TranslatedEvents::TranslatedEvents;
 
 private:
-    MaybeFailure drain(std::string& out) override {
-        SseReader::Event event;
-        while (!done() && reader_.last(event))
-            if (MaybeFailure failure = take(event.data, out)) return failure;
-        return std::nullopt;
-    }
-
-    MaybeFailure take(string_view data, std::string& out);
+    MaybeFailure take(string_view data, std::string& out) override;
     MaybeFailure message_end(string_view delta, std::string& out);
 
-    SseReader reader_;
 };
 
 MaybeFailure CohereStream::take(string_view data, std::string& out) {
-    if (data.empty() || data == "[DONE]") return std::nullopt;
-    json::Cursor whole(data);
-    if (data.front() != '{' || !whole.skip() || !whole.complete())
-        return malformed("an event of the stream is not one JSON object");
     string_view type = json::member(data, "type");
     string_view delta = json::member(data, "delta");
     if (type == "\"message-start\"") {
@@ -165,7 +125,7 @@ base::Result<Call> CohereDialect::call(const ChatRequest& request, const Upstrea
     Parameters parameters(request, upstream);
     ObjectWriter body;
     body.set("model", json::quote(upstream.model));
-    body.set("messages", messages_json(*turns));
+    body.set("messages", messages_json(*turns, EmptyTurns::leave_out));
     body.set("stream", request.stream ? "true" : "false");
     if (std::optional<std::uint64_t> bound = parameters.max_tokens())
         body.set("max_tokens", std::to_string(*bound));

@@ -35,6 +35,8 @@ struct Upstream {
     std::span<const Extra> overrides{};  ///< sent always (LiteLLM extra_body)
     std::span<const std::string>
         drop{};  ///< members removed always (additional_drop_params, learned)
+    std::span<const std::string>
+        allow{};  ///< members that no rule about a provider removes (allowed_openai_params)
 };
 
 /// One upstream call, without host and key.

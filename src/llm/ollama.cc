@@ -23,24 +23,6 @@ constexpr std::size_t kLongestLine = 4u << 20;
 constexpr auto kTopLevel = std::to_array<string_view>(
     {"keep_alive", "think", "format", "truncate", "shift", "options", "template"});
 
-string_view role_of(Turn::Role role) {
-    switch (role) {
-        case Turn::Role::system: return "system";
-        case Turn::Role::assistant: return "assistant";
-        default: return "user";
-    }
-}
-
-std::string messages_json(const std::vector<Turn>& turns) {
-    std::string out = "[";
-    for (const Turn& turn : turns) {
-        if (out.size() > 1) out += ',';
-        out += fmt::format(R"({{"role":"{}","content":{}}})", role_of(turn.role),
-                           json::quote(turn.text));
-    }
-    return out + ']';
-}
-
 void add_options(Parameters& parameters, ObjectWriter& options) {
     for (string_view key : {"temperature", "top_p", "top_k", "min_p", "seed", "presence_penalty",
                             "frequency_penalty", "repeat_penalty"})
@@ -154,7 +136,7 @@ base::Result<Call> OllamaDialect::call(const ChatRequest& request, const Upstrea
     Parameters parameters(request, upstream);
     ObjectWriter body, options;
     body.set("model", json::quote(upstream.model));
-    body.set("messages", messages_json(*turns));
+    body.set("messages", messages_json(*turns, EmptyTurns::keep));
     body.set("stream", request.stream ? "true" : "false");
     if (string_view wanted = think(parameters, upstream); !wanted.empty())
         body.set("think", std::string(wanted));

@@ -52,6 +52,7 @@ private:
     string_view renamed(string_view key) const;
     bool client_set(string_view key) const;
     bool dropped(string_view key) const;
+    bool allowed(string_view key) const;
     bool asks_usage() const;
 
     const ChatRequest& request_;
@@ -65,7 +66,7 @@ private:
 
 base::Result<void> CallBuilder::check() const {
     const Member* n = request_.find("n");
-    if (!rules_.one_choice || !n) return {};
+    if (!rules_.one_choice || !n || allowed("n")) return {};
     string_view value = request_.text(n->value);
     if (value == "null" || json::count(value) == 1u) return {};
     return base::fail(base::ErrorKind::unsupported,
@@ -100,6 +101,10 @@ bool CallBuilder::dropped(string_view key) const {
     return std::ranges::find(upstream_.drop, key) != upstream_.drop.end();
 }
 
+bool CallBuilder::allowed(string_view key) const {
+    return std::ranges::find(upstream_.allow, key) != upstream_.allow.end();
+}
+
 bool CallBuilder::asks_usage() const {
     return request_.stream && !request_.include_usage && rules_.ask_usage != AskUsage::never &&
            !dropped("stream_options");
@@ -124,8 +129,9 @@ void CallBuilder::member(const Member& member) {
     string_view name = renamed(member.key);
     bool known = rules_.allow.empty() || contains(rules_.allow, name);
     bool taken = name != member.key && request_.find(name);
-    if (!known || taken || contains(rules_.drop, member.key)) return remove(member.key, whole);
-    if (name == member.key) return object_.keep(whole);
+    bool removed = !known || taken || contains(rules_.drop, member.key);
+    if (removed && !allowed(member.key)) return remove(member.key, whole);
+    if (name == member.key || taken) return object_.keep(whole);
     auto key_size = static_cast<std::size_t>(whole.find(':'));
     string_view quoted_key = base::trim(whole.substr(0, key_size));
     object_.rename(whole, quoted_key, name);
@@ -134,7 +140,7 @@ void CallBuilder::member(const Member& member) {
 
 /// Members whose value decides or changes. True: looked after.
 bool CallBuilder::special(const Member& member, string_view whole, string_view value) {
-    bool mistral = upstream_.provider == base::Provider::mistral;
+    bool mistral = upstream_.provider == base::Provider::mistral && !allowed(member.key);
     auto tools_empty = [this] {
         const Member* tools = request_.find("tools");
         return !tools || json::blank(request_.text(tools->value));

@@ -184,6 +184,34 @@ TEST(OpenAiCall, ConfigurationAddsAndDrops) {
                   R"(,"max_completion_tokens":3,"seed":7,"options":{"a":1},"temperature":0.1})");
 }
 
+TEST(OpenAiCall, WhatConfigurationAllowsNoRuleRemoves) {
+    std::vector<std::string> allow{"logprobs", "n", "max_tokens", "tool_choice", "reasoning_effort"};
+    Upstream groq = to(Provider::groq);
+    groq.allow = allow;
+    Sent sent = send(groq, R"({"model":"x","logprobs":true,"store":true,"n":2,)" + kMessages + "}");
+    EXPECT_EQ(sent.body, R"({"model":"up/m","logprobs":true,"n":2,)" + kMessages + "}");
+    EXPECT_EQ(sent.changes, std::vector<std::string>{"removed store"});
+    Upstream cerebras = to(Provider::cerebras);
+    cerebras.allow = allow;
+    EXPECT_EQ(send(cerebras,
+                   R"({"model":"x",)" + kMessages + R"(,"max_tokens":1,"max_completion_tokens":2})")
+                  .body,
+              R"({"model":"up/m",)" + kMessages + R"(,"max_tokens":1,"max_completion_tokens":2})");
+    EXPECT_EQ(send(cerebras, R"({"model":"x","max_tokens":1,)" + kMessages + "}").body,
+              R"({"model":"up/m","max_completion_tokens":1,)" + kMessages + "}")
+        << "a rule may still rename it";
+    Upstream mistral = to(Provider::mistral);
+    mistral.allow = allow;
+    const std::string body =
+        R"({"model":"up/m","tool_choice":"auto","reasoning_effort":"low",)" + kMessages + "}";
+    EXPECT_EQ(send(mistral, body).body, body);
+    std::vector<std::string> drop{"logprobs"};
+    groq.drop = drop;
+    EXPECT_EQ(send(groq, R"({"model":"x","logprobs":true,)" + kMessages + "}").body,
+              R"({"model":"up/m",)" + kMessages + "}")
+        << "what configuration or the provider itself ruled out stays out";
+}
+
 TEST(OpenAiCall, CompletionsAreNativeOrCarriedAsAChat) {
     std::string body = R"({"model":"x","prompt":"once","max_tokens":5})";
     Sent native = send(to(Provider::openai_compatible), body, Endpoint::completion);

@@ -23,4 +23,10 @@ std::string_view name(Outcome outcome) {
     return "unknown";
 }
 
+std::optional<Outcome> outcome_named(std::string_view text) {
+    for (int i = 0; i <= static_cast<int>(Outcome::client_gone); ++i)
+        if (name(static_cast<Outcome>(i)) == text) return static_cast<Outcome>(i);
+    return std::nullopt;
+}
+
 }  // namespace llm

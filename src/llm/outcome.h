@@ -29,6 +29,7 @@ enum class Outcome {
 };
 
 std::string_view name(Outcome outcome);
+std::optional<Outcome> outcome_named(std::string_view name);
 
 /// What a failure says something about, hence what is benched.
 enum class Scope { request, target, account, pool };

@@ -21,6 +21,11 @@ struct Turn {
 base::Result<std::vector<Turn>> read_text_chat(const ChatRequest& request,
                                                std::string_view protocol);
 
+enum class EmptyTurns { keep, leave_out };
+/// The turns as `[{"role","content"}]`. Without the empty ones a user's turn stays all
+/// the same: Cohere refuses empty assistant and system texts.
+std::string messages_json(const std::vector<Turn>& turns, EmptyTurns empty);
+
 /// Members of the body to build, in order.
 class ObjectWriter {
 public:

@@ -3,6 +3,7 @@
 #include "llm/json.h"
 #include "llm/payload.h"
 #include "llm/usage_json.h"
+#include "llm/verdict.h"
 
 #include <fmt/format.h>
 
@@ -51,6 +52,30 @@ std::optional<Failure> TranslatedStream::finish(std::string& out) {
     if (!has_stopped())
         return malformed(chunks_ ? "the stream ended without a finish reason" : "an empty stream");
     return close(out);
+}
+
+std::optional<Failure> TranslatedEvents::feed(std::string_view bytes, std::string& out) {
+    reader_.feed(bytes);
+    SseReader::Event event;
+    while (!done() && reader_.next(event))
+        if (auto failure = take_checked(event.data, out)) return failure;
+    if (reader_.overflow()) return malformed("an event of the stream is too large");
+    return std::nullopt;
+}
+
+std::optional<Failure> TranslatedEvents::drain(std::string& out) {
+    SseReader::Event event;
+    while (!done() && reader_.last(event))
+        if (auto failure = take_checked(event.data, out)) return failure;
+    return std::nullopt;
+}
+
+std::optional<Failure> TranslatedEvents::take_checked(std::string_view data, std::string& out) {
+    if (data.empty() || data == "[DONE]") return std::nullopt;
+    json::Cursor whole(data);
+    if (data.front() != '{' || !whole.skip() || !whole.complete())
+        return malformed("an event of the stream is not one JSON object");
+    return take(data, out);
 }
 
 std::expected<Answer, Failure> finish_answer(const ChatRequest& request, const Upstream& upstream,

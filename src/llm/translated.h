@@ -2,6 +2,7 @@
 
 #include "llm/chunks.h"
 #include "llm/dialect.h"
+#include "llm/sse.h"
 
 #include <optional>
 #include <string>
@@ -39,6 +40,21 @@ private:
     std::optional<ChunkWriter> chunks_;
     std::string finish_reason_;
     std::uint64_t content_bytes_ = 0;
+};
+
+/// A translated stream of server-sent events, each one JSON object.
+class TranslatedEvents : public TranslatedStream {
+public:
+    using TranslatedStream::TranslatedStream;
+    std::optional<Failure> feed(std::string_view bytes, std::string& out) override;
+
+private:
+    std::optional<Failure> drain(std::string& out) override;
+    std::optional<Failure> take_checked(std::string_view data, std::string& out);
+    /// `data` is a whole JSON object.
+    virtual std::optional<Failure> take(std::string_view data, std::string& out) = 0;
+
+    SseReader reader_;
 };
 
 /// The same for a whole answer: usage is estimated where none is known, an answer

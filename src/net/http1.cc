@@ -73,7 +73,8 @@ struct HeadParser {
     bool same_lengths = true;
     std::size_t encodings = 0;
     std::string_view encoding;
-    std::string_view connection;
+    bool says_close = false;
+    bool says_keep_alive = false;
     std::size_t hosts = 0;
 
     /// Takes one line; false if it does not end in CRLF or holds a stray CR.
@@ -109,7 +110,9 @@ struct HeadParser {
                 if (base::iequals(header.name, "host")) ++hosts;
                 break;
             case 10:
-                if (base::iequals(header.name, "connection")) connection = header.value;
+                if (!base::iequals(header.name, "connection")) break;
+                says_close = says_close || list_has(header.value, "close");
+                says_keep_alive = says_keep_alive || list_has(header.value, "keep-alive");
                 break;
             case 14:
                 if (!base::iequals(header.name, "content-length")) break;
@@ -169,8 +172,9 @@ std::optional<Refusal> parse_request_line(std::string_view text, RequestHead& he
             return Refusal{400, "a character in the request target that must be encoded"};
     std::string_view path = head.target;
     if (path.starts_with("http://") || path.starts_with("https://")) {
-        const std::size_t slash = path.find('/', path.find("//") + 2);
-        path = slash == std::string_view::npos ? std::string_view("/") : path.substr(slash);
+        const std::size_t end = path.find_first_of("/?#", path.find("//") + 2);
+        const bool has_path = end != std::string_view::npos && path[end] == '/';
+        path = has_path ? path.substr(end) : std::string_view("/");
     } else if (!path.starts_with('/') && path != "*") {
         return Refusal{400, "the request target is not a path"};
     }
@@ -209,7 +213,7 @@ std::optional<Refusal> parse(std::string bytes, RequestHead& head) {
     if (auto refusal = parser.headers(head.headers)) return refusal;
     if (!parser.rest.empty()) return Refusal{400, "bytes after the head"};
     if (auto refusal = frame(parser, head)) return refusal;
-    head.keep_alive = head.http10 ? list_has(parser.connection, "keep-alive") : !list_has(parser.connection, "close");
+    head.keep_alive = !parser.says_close && (!head.http10 || parser.says_keep_alive);
     if (const std::string_view expect = head.headers.get("expect"); !expect.empty()) {
         if (!base::iequals(expect, "100-continue")) return Refusal{417, "an expectation other than 100-continue"};
         head.expect_continue = true;
@@ -221,7 +225,10 @@ base::Result<void> parse(std::string bytes, ResponseHead& head, bool bodiless) {
     head.bytes = std::move(bytes);
     HeadParser parser(head.bytes);
     std::string_view line;
-    if (!parser.line(line) || line.size() < 12 || !line.starts_with("HTTP/1.") || line[8] != ' ')
+    const bool shaped = parser.line(line) && line.size() >= 12 && line.starts_with("HTTP/1.") &&
+                        (line[7] == '0' || line[7] == '1') && line[8] == ' ' &&
+                        (line.size() == 12 || line[12] == ' ');
+    if (!shaped)
         return fail(ErrorKind::protocol, "the upstream's status line is not HTTP/1.1");
     const auto status = parse_length(line.substr(9, 3));
     if (!status || *status < 100 || *status > 599)
@@ -230,13 +237,13 @@ base::Result<void> parse(std::string bytes, ResponseHead& head, bool bodiless) {
     const bool http10 = line[7] == '0';
     if (const auto refusal = parser.headers(head.headers))
         return fail(ErrorKind::protocol, "upstream: " + std::string(refusal->reason));
-    head.keep_alive = http10 ? list_has(parser.connection, "keep-alive") : !list_has(parser.connection, "close");
+    head.keep_alive = !parser.says_close && (!http10 || parser.says_keep_alive);
     if (bodiless || head.status < 200 || head.status == 204 || head.status == 304) {
         head.framing = Framing::none;
         return {};
     }
     if (parser.encodings) {
-        if (!base::iequals(parser.encoding, "chunked"))
+        if (parser.encodings > 1 || !base::iequals(parser.encoding, "chunked"))
             return fail(ErrorKind::protocol, "the upstream uses a transfer coding other than chunked");
         head.framing = Framing::chunked;
         if (parser.lengths) head.keep_alive = false;

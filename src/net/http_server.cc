@@ -12,12 +12,16 @@ using base::Result;
 
 namespace {
 constexpr std::size_t kReadSize = 8u << 10;
-constexpr base::Duration kLinger{1'000};
-constexpr std::size_t kMaxLingerReads = 64;
+constexpr base::Duration kLinger{2'000};
+constexpr std::size_t kMaxLingerReads = 32'768;
+/// A body's announced length is believed only as far as bytes have come.
+constexpr std::size_t kFirstBody = 256u << 10;
+/// One read of a large body: other connections have their turn after it.
+constexpr std::size_t kMaxRead = 256u << 10;
 
 /// Like resize, without writing zeros where the socket will write.
 void grow(std::string& buffer, std::size_t size) {
-    buffer.resize_and_overwrite(size, [](char*, std::size_t n) { return n; });
+    buffer.resize_and_overwrite(size, [size](char*, std::size_t) { return size; });
 }
 
 /// Lets the peer read our last answer although it is still sending: closing with
@@ -49,7 +53,7 @@ Task<Result<std::string>> Exchange::read_body(std::size_t limit) {
     keep_alive_ = false;  // until the whole body is here
     if (head.framing == Framing::length && head.content_length > limit)
         co_return fail(ErrorKind::too_large, fmt::format("the body is larger than {} bytes", limit));
-    if (head.expect_continue && buffer_.empty() && !co_await send({"HTTP/1.1 100 Continue\r\n\r\n", {}, {}}))
+    if (head.expect_continue && !head.http10 && buffer_.empty() && !co_await send({"HTTP/1.1 100 Continue\r\n\r\n", {}, {}}))
         co_return fail(ErrorKind::reset, "the client left");
     const base::Time deadline = base::Clock::now() + settings_.body_time;
     auto body = head.framing == Framing::length ? co_await read_sized(limit, deadline)
@@ -61,14 +65,14 @@ Task<Result<std::string>> Exchange::read_body(std::size_t limit) {
 Task<Result<std::string>> Exchange::read_sized(std::size_t, base::Time deadline) {
     const auto length = static_cast<std::size_t>(head.content_length);
     std::string body;
-    body.reserve(length + 64);  // the JSON parser reads a little past the end
     const std::size_t had = std::min(length, buffer_.size());
     body.assign(buffer_, 0, had);
     buffer_.erase(0, had);
-    grow(body, length);
+    grow(body, std::min(length, kFirstBody));
     for (std::size_t at = had; at < length;) {
+        if (at == body.size()) grow(body, std::min(length, 2 * at));
         const base::Time stall = base::Clock::now() + settings_.body_stall;
-        auto got = co_await stream_.read_some(asio::buffer(body.data() + at, length - at), std::min(deadline, stall));
+        auto got = co_await stream_.read_some(asio::buffer(body.data() + at, std::min(body.size() - at, kMaxRead)), std::min(deadline, stall));
         if (!got) co_return std::unexpected(got.error());
         at += *got;
     }
@@ -91,6 +95,12 @@ Task<Result<std::string>> Exchange::read_chunked(std::size_t limit, base::Time d
     }
 }
 
+std::string Exchange::peer() const {
+    error_code error;
+    const Tcp::endpoint end = stream_.socket().remote_endpoint(error);
+    return error ? std::string() : end.address().to_string();
+}
+
 Task<bool> Exchange::send(std::array<std::string_view, 3> pieces) {
     if (gone_) co_return false;
     auto written = co_await stream_.write(pieces, base::Clock::now() + settings_.write_stall);
@@ -105,7 +115,7 @@ std::string Exchange::status_and_headers(int status, std::span<const Header> hea
     fmt::format_to(std::back_inserter(out), "HTTP/1.1 {} {}\r\n", status, reason_phrase(status));
     if (!content_type.empty()) append_header(out, "Content-Type", content_type);
     for (const Header& header : headers) append_header(out, header.name, header.value);
-    if (!keep_alive_ || !head.keep_alive)
+    if (!keep_alive_ || !head.keep_alive || draining_)
         out += "Connection: close\r\n";
     else if (head.http10)
         out += "Connection: keep-alive\r\n";
@@ -212,7 +222,13 @@ Task<bool> HttpServer::read_head(Stream& stream, std::string& buffer, Exchange& 
     base::Time deadline = base::Clock::now() + (first ? settings_.head_time : settings_.keep_alive_time);
     if (!buffer.empty()) deadline = base::Clock::now() + settings_.head_time;
     std::size_t searched = 0;
+    bool blank_line_allowed = true;
     for (;;) {
+        if (blank_line_allowed && buffer.starts_with("\r\n")) {  // RFC 9112, 2.2
+            buffer.erase(0, 2);
+            searched = 0;
+            blank_line_allowed = false;
+        }
         if (const std::size_t length = head_length(buffer, searched); length > 0) {
             exchange.started = base::Clock::now();
             const auto refusal = length > kMaxHead ? Refusal{431, "the head is too long"}
@@ -261,13 +277,12 @@ Task<> HttpServer::serve(std::shared_ptr<Stream> stream) {
         if (!ready) co_return;
     }
     std::string buffer;
-    for (bool first = true; !draining_ || !buffer.empty() || first; first = false) {
-        Exchange exchange(*stream, settings_, buffer);
+    for (bool first = true;; first = false) {
+        Exchange exchange(*stream, settings_, buffer, draining_);
         if (!co_await read_head(*stream, buffer, exchange, first)) {
             if (exchange.answered()) co_await close_gently(*stream);
             break;
         }
-        if (draining_) exchange.close_after();
         std::string failure;
         try {
             co_await handler_(exchange);
@@ -287,7 +302,7 @@ Task<> HttpServer::serve(std::shared_ptr<Stream> stream) {
             co_await close_gently(*stream);
             break;
         }
-        if (!exchange.head.keep_alive) break;
+        if (!exchange.head.keep_alive || draining_) break;
     }
 }
 

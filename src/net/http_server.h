@@ -30,8 +30,8 @@ struct ServerSettings {
 /// worker's thread. Every write reports whether the client is still there.
 class Exchange {
 public:
-    Exchange(Stream& stream, const ServerSettings& settings, std::string& buffer)
-        : stream_(stream), settings_(settings), buffer_(buffer) {}
+    Exchange(Stream& stream, const ServerSettings& settings, std::string& buffer, const bool& draining)
+        : stream_(stream), settings_(settings), buffer_(buffer), draining_(draining) {}
     Exchange(const Exchange&) = delete;
     Exchange& operator=(const Exchange&) = delete;
 
@@ -55,6 +55,8 @@ public:
     void watch_hangup(std::function<void()> ring) { stream_.watch_hangup(std::move(ring)); }
     void unwatch_hangup() { stream_.unwatch_hangup(); }
 
+    /// The address at the other end of the connection; empty once that is gone.
+    std::string peer() const;
     bool answered() const { return answered_; }
     bool streaming() const { return streaming_; }
     bool gone() const { return gone_; }
@@ -74,6 +76,7 @@ private:
     Stream& stream_;
     const ServerSettings& settings_;
     std::string& buffer_;        ///< bytes read past the head; the next request's stay in it
+    const bool& draining_;       ///< the server's: answers then say `Connection: close`
     bool keep_alive_ = true;
     bool body_read_ = false;
     bool answered_ = false;

@@ -25,6 +25,19 @@ std::string base64(std::string_view in) {
     return out;
 }
 
+/// A password in a URL writes `@` and `:` as %40 and %3A.
+std::string percent_decoded(std::string_view text) {
+    std::string out;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        unsigned byte = 0;
+        const bool coded = text[i] == '%' && i + 2 < text.size() &&
+                           std::from_chars(text.data() + i + 1, text.data() + i + 3, byte, 16).ptr == text.data() + i + 3;
+        out += coded ? static_cast<char>(byte) : text[i];
+        if (coded) i += 2;
+    }
+    return out;
+}
+
 /// `http://user:password@host:port/`, `host:port`.
 Result<Endpoint> read_proxy(std::string_view name, std::string_view text, std::string& authorization) {
     const auto bad = [&] {
@@ -34,7 +47,7 @@ Result<Endpoint> read_proxy(std::string_view name, std::string_view text, std::s
     if (text.find("://") != std::string_view::npos) return bad();
     text = text.substr(0, text.find('/'));
     if (const std::size_t at = text.rfind('@'); at != std::string_view::npos) {
-        authorization = "Basic " + base64(text.substr(0, at));
+        authorization = "Basic " + base64(percent_decoded(text.substr(0, at)));
         text.remove_prefix(at + 1);
     }
     Endpoint endpoint{false, {}, 8080};

@@ -3,6 +3,7 @@
 #include <boost/asio/ssl/host_name_verification.hpp>
 #include <boost/asio/write.hpp>
 
+#include <poll.h>
 #include <sys/socket.h>
 
 namespace net {
@@ -12,7 +13,9 @@ using base::ErrorKind;
 using base::Result;
 
 namespace {
-constexpr base::Duration kWatchAfter{100};
+constexpr base::Duration kLookEvery{200};
+/// A cancel that falls between two steps of one operation is lost: it is repeated.
+constexpr base::Duration kCancelAgain{20};
 }
 
 Stream::Stream(Socket socket, Deadlines& deadlines)
@@ -22,11 +25,9 @@ Stream::Stream(Socket socket, Deadlines& deadlines)
                  late_ = true;
                  error_code ignored;
                  socket_.cancel(ignored);
+                 alarm_.set(base::Clock::now() + kCancelAgain);
              }),
-      watch_alarm_(deadlines, [this] { begin_watch(); }),
-      self_(std::make_shared<Stream*>(this)) {}
-
-Stream::~Stream() { *self_ = nullptr; }
+      watch_alarm_(deadlines, [this] { look_for_hangup(); }) {}
 
 std::optional<Error> Stream::begin(base::Time deadline) {
     if (aborted_) return Error{ErrorKind::gone, "the client left"};
@@ -104,29 +105,26 @@ void Stream::abort() {
     aborted_ = true;
     error_code ignored;
     socket_.cancel(ignored);
+    socket_.shutdown(Socket::shutdown_both, ignored);  // for the next step of an operation
+    if (ring_) std::exchange(ring_, nullptr)();
 }
 
 bool Stream::peer_closed() {
-    char byte = 0;
-    const ssize_t got = ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    return got == 0 || (got < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+    pollfd look{socket_.native_handle(), POLLRDHUP, 0};
+    return ::poll(&look, 1, 0) > 0 && (look.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
 }
 
 void Stream::watch_hangup(std::function<void()> ring) {
     ring_ = std::move(ring);
-    if (!watching_) watch_alarm_.set(base::Clock::now() + kWatchAfter);
+    watch_alarm_.set(base::Clock::now() + kLookEvery);
 }
 
-void Stream::begin_watch() {
-    if (!ring_ || watching_) return;
-    watching_ = true;
-    socket_.async_wait(Socket::wait_read, [self = self_](const error_code& error) {
-        Stream* stream = *self;
-        if (!stream) return;
-        stream->watching_ = false;
-        if (error == asio::error::operation_aborted || !stream->ring_ || !stream->peer_closed()) return;
-        std::exchange(stream->ring_, nullptr)();
-    });
+void Stream::look_for_hangup() {
+    if (!ring_) return;
+    if (peer_closed())
+        std::exchange(ring_, nullptr)();
+    else
+        watch_alarm_.set(base::Clock::now() + kLookEvery);
 }
 
 bool Stream::quiet() {

@@ -8,7 +8,7 @@
 #include <boost/asio/ssl/stream.hpp>
 
 #include <array>
-#include <memory>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -24,7 +24,6 @@ public:
     Stream(Socket socket, Deadlines& deadlines);
     Stream(const Stream&) = delete;
     Stream& operator=(const Stream&) = delete;
-    ~Stream();
 
     /// Becomes TLS. As a client: sends `host` as SNI and verifies the certificate
     /// for it by what the context trusts. Fails with tls.
@@ -38,14 +37,14 @@ public:
     /// All of the pieces, in one system call where the kernel takes them.
     Task<base::Result<void>> write(std::array<std::string_view, 3> pieces, base::Time deadline);
 
-    /// Ends whatever waits and all that comes: the other side's loss of interest.
+    /// Ends whatever waits and all that comes, a hang-up watch too.
     void abort();
     bool eof() const { return eof_; }
     bool tls() const { return ssl_.has_value(); }
 
-    /// Calls `ring` once when the peer closes or resets while nobody reads. Bytes that
-    /// arrive instead (a pipelined request) end the watch. It begins a moment later, so
-    /// that an exchange that is over at once pays nothing for it.
+    /// Calls `ring` once when the peer closes or resets while nobody reads, also behind
+    /// bytes not yet read (a pipelined request), or when abort() is called. Looks every
+    /// 200 ms: an exchange that is over sooner pays nothing for it.
     void watch_hangup(std::function<void()> ring);
     void unwatch_hangup() { ring_ = nullptr; }
 
@@ -57,7 +56,7 @@ public:
 
 private:
     bool peer_closed();
-    void begin_watch();
+    void look_for_hangup();
     base::Error explain(const error_code& error);
     /// Starts an operation; an error if it may not start.
     std::optional<base::Error> begin(base::Time deadline);
@@ -69,9 +68,7 @@ private:
     bool late_ = false;
     bool aborted_ = false;
     bool eof_ = false;
-    bool watching_ = false;
     std::function<void()> ring_;
-    std::shared_ptr<Stream*> self_;  ///< null inside once destroyed: for the pending watch
 };
 
 }  // namespace net

@@ -39,6 +39,7 @@ UpstreamClient::UpstreamClient(Executor executor, Deadlines& deadlines, const Up
               left = left || !connections.empty();
           }
           std::erase_if(idle_, [](const auto& entry) { return entry.second.empty(); });
+          sweeping_ = left;
           if (left) sweep_.set(base::Clock::now() + settings_.idle_time / 2);
       }) {}
 
@@ -77,7 +78,7 @@ void UpstreamClient::give_back(const std::string& key, std::unique_ptr<Stream> s
     auto& connections = idle_[key];
     if (connections.size() >= settings_.idle_per_endpoint) connections.pop_front();
     connections.push_back({std::move(stream), base::Clock::now()});
-    sweep_.set(base::Clock::now() + settings_.idle_time);
+    if (!std::exchange(sweeping_, true)) sweep_.set(base::Clock::now() + settings_.idle_time);
 }
 
 std::string UpstreamClient::take_buffer() {
@@ -187,7 +188,7 @@ Task<Result<std::vector<Tcp::endpoint>>> UpstreamClient::resolve(const Endpoint&
 Task<Result<Socket>> UpstreamClient::dial(const Endpoint& endpoint, base::Time deadline, AbortHandle& abort) {
     auto endpoints = co_await resolve(endpoint, deadline, abort);
     if (!endpoints) co_return std::unexpected(endpoints.error());
-    base::Error last{ErrorKind::connect, "no address"};
+    base::Error last{ErrorKind::timed_out, "connecting took too long"};
     for (std::size_t i = 0; i < endpoints->size(); ++i) {
         const base::Time now = base::Clock::now();
         if (now >= deadline) break;
@@ -339,13 +340,13 @@ Task<Result<std::string_view>> UpstreamReply::next(base::Time deadline) {
     co_return std::string_view();
 }
 
-Task<Result<std::string>> UpstreamReply::rest(std::size_t limit, base::Time deadline) {
+Task<Result<std::string>> UpstreamReply::rest(std::size_t limit, base::Time deadline, base::Duration gap) {
     std::string body;
     if (head_.framing == Framing::length && head_.content_length > limit)
         co_return fail(ErrorKind::too_large, "the upstream's answer is too large");
     if (head_.framing == Framing::length) body.reserve(head_.content_length + 64);
     for (;;) {
-        auto bytes = co_await next(deadline);
+        auto bytes = co_await next(std::min(deadline, base::Clock::now() + gap));
         if (!bytes) co_return std::unexpected(bytes.error());
         if (bytes->empty()) co_return std::move(body);
         if (body.size() + bytes->size() > limit)

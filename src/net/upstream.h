@@ -103,8 +103,10 @@ public:
     /// The next bytes of the body, valid until the next call; empty at its end.
     /// `reset` if the peer closed before the end that it announced.
     Task<base::Result<std::string_view>> next(base::Time deadline);
-    /// The rest of the body, at most `limit` bytes (else too_large).
-    Task<base::Result<std::string>> rest(std::size_t limit, base::Time deadline);
+    /// The rest of the body, at most `limit` bytes (else too_large), with at most `gap`
+    /// between two reads.
+    Task<base::Result<std::string>> rest(std::size_t limit, base::Time deadline,
+                                         base::Duration gap = std::chrono::hours(24));
     bool reused() const { return reused_; }
     bool ended() const { return ended_; }
     /// The request that sent it is over: its AbortHandle is not touched any more.
@@ -165,6 +167,7 @@ private:
     std::map<std::string, std::deque<PooledConnection>> idle_;
     std::map<std::string, SSL_SESSION*> sessions_;
     std::vector<std::string> spare_buffers_;
+    bool sweeping_ = false;
     Deadlines::Alarm sweep_;
 };
 

@@ -16,6 +16,8 @@ using llm::Scope;
 constexpr base::Duration kProbeTime{10'000};
 /// A guess about our own hardware: it is back sooner than any cloud.
 constexpr base::Duration kLocalMost{5'000};
+/// A shorter bench is over before a restart is.
+constexpr base::Duration kWorthKeeping{60'000};
 /// An ended bench is kept this long for its strikes.
 constexpr base::Duration kMemory{120'000};
 
@@ -52,6 +54,12 @@ base::Duration guess(const config::Target& target, const llm::Failure& failure, 
     return std::min(doubled, most);
 }
 
+/// It said how long, or how much is used up: no count of failures outweighs that.
+bool provider_spoke(const llm::Failure& failure) {
+    return (failure.back_in && *failure.back_in > base::Duration(0)) || failure.window != llm::Window::none ||
+           failure.outcome == Outcome::exhausted;
+}
+
 }  // namespace
 
 std::string_view name(Source source) {
@@ -64,14 +72,15 @@ std::string_view name(Source source) {
 }
 
 std::optional<Bench> Benches::failed(const config::Target& target, const llm::Failure& failure,
-                                     std::optional<base::Duration> cooldown, base::Time now) {
+                                     const BenchTerms& terms, base::Time now) {
     if (failure.scope == Scope::request || consequence(failure.outcome).bench == base::Duration(0))
         return std::nullopt;
     Entry entry;
     entry.bench.key = key_of(target, failure);
     const std::lock_guard lock(mutex_);
     const auto known = entries_.find(entry.bench.key);
-    const int strikes = known == entries_.end() ? 0 : known->second.bench.strikes;
+    const bool recent = known != entries_.end() && known->second.bench.until + kMemory > now;
+    const int strikes = recent ? known->second.bench.strikes : 0;
     entry.bench.cause = failure.outcome;
     entry.bench.window = failure.window;
     entry.bench.detail = failure.detail;
@@ -81,14 +90,15 @@ std::optional<Bench> Benches::failed(const config::Target& target, const llm::Fa
     if (failure.back_in && *failure.back_in > base::Duration(0)) {
         length = *failure.back_in;
         entry.bench.source = Source::stated;
-    } else if (!cooldown) {
-        length = guess(target, failure, strikes);
+    } else if (!terms.cooldown) {
+        length = guess(target, failure, std::max(0, strikes - terms.allowed_fails));
     }
-    if (cooldown && *cooldown > length) {
-        length = *cooldown;
+    if (terms.cooldown && *terms.cooldown > length) {
+        length = *terms.cooldown;
         entry.bench.source = Source::configured;
     }
     if (length == base::Duration(0)) return std::nullopt;
+    if (entry.bench.strikes <= terms.allowed_fails && !provider_spoke(failure)) return hold_back(std::move(entry), now);
     entry.bench.until = now + length;
     if (known != entries_.end() && known->second.bench.until >= entry.bench.until) {
         known->second.bench.strikes = entry.bench.strikes;
@@ -98,6 +108,19 @@ std::optional<Bench> Benches::failed(const config::Target& target, const llm::Fa
     Bench result = entry.bench;
     store(std::move(entry), now);
     return result;
+}
+
+/// Counts a failure that is allowed; a bench in force stays as it is.
+std::optional<Bench> Benches::hold_back(Entry entry, base::Time now) {
+    const auto known = entries_.find(entry.bench.key);
+    if (known != entries_.end() && known->second.bench.until > now) {
+        known->second.bench.strikes = entry.bench.strikes;
+        return known->second.bench;
+    }
+    entry.bench.until = now;
+    entry.began = false;
+    store(std::move(entry), now);
+    return std::nullopt;
 }
 
 void Benches::store(Entry entry, base::Time now) {
@@ -138,19 +161,20 @@ std::optional<Bench> Benches::admit(const config::Target& target, base::Time now
     if (!any_.load(std::memory_order_relaxed)) return std::nullopt;
     if (auto bench = find(target, now)) return bench;
     const std::lock_guard lock(mutex_);
+    std::vector<Entry*> to_probe;
     for (const std::string& key : keys_of(target)) {
         const auto found = entries_.find(key);
-        if (found == entries_.end() || found->second.bench.source == Source::stated) continue;
-        Entry& entry = found->second;
-        if (entry.probe_until > now) {
-            Bench bench = entry.bench;
-            bench.until = entry.probe_until;
+        if (found == entries_.end() || !found->second.began || found->second.bench.source == Source::stated) continue;
+        if (found->second.probe_until > now) {
+            Bench bench = found->second.bench;
+            bench.until = found->second.probe_until;
             bench.detail = "one attempt is probing whether it is back";
             return bench;
         }
-        entry.probe_until = now + kProbeTime;
-        probing = true;
+        to_probe.push_back(&found->second);
     }
+    for (Entry* entry : to_probe) entry->probe_until = now + kProbeTime;
+    probing = !to_probe.empty();
     return std::nullopt;
 }
 
@@ -166,6 +190,22 @@ std::vector<Bench> Benches::list(base::Time now) const {
     for (const auto& [key, entry] : entries_)
         if (entry.bench.until > now) result.push_back(entry.bench);
     return result;
+}
+
+std::vector<Bench> Benches::lasting(base::Time now) const {
+    std::vector<Bench> result = list(now);
+    std::erase_if(result, [now](const Bench& bench) {
+        const bool about_us = bench.cause == Outcome::exhausted || bench.cause == Outcome::unauthorized ||
+                              bench.cause == Outcome::gone;
+        return bench.until - now < kWorthKeeping || !(about_us || bench.source == Source::stated);
+    });
+    return result;
+}
+
+void Benches::restore(const std::vector<Bench>& benches, base::Time now) {
+    const std::lock_guard lock(mutex_);
+    for (const Bench& bench : benches)
+        if (bench.until > now) store({bench, {}}, now);
 }
 
 bool Benches::clear(const config::Target& target) {

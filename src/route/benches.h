@@ -29,6 +29,12 @@ struct Bench {
     int strikes = 0;     ///< failures in a row
 };
 
+/// What configuration says about a bench.
+struct BenchTerms {
+    std::optional<base::Duration> cooldown{};  ///< takes a guess's place; 0: no guess benches
+    int allowed_fails = 0;                     ///< so many in a row come before a guess benches
+};
+
 /// Which target is set aside until when and why. Shared by all workers; a request
 /// that meets no bench takes no lock. At most kMost entries: beyond it the ones
 /// that end first go.
@@ -38,9 +44,11 @@ public:
 
     /// Takes note of a failed attempt: benches what `failure` is about, until the
     /// largest of what was stated, what is configured and what stands already. Does
-    /// nothing for outcomes that bench nothing. Returns the bench in force.
-    std::optional<Bench> failed(const config::Target& target, const llm::Failure& failure,
-                                std::optional<base::Duration> cooldown, base::Time now);
+    /// nothing for outcomes that bench nothing. Failures that `terms` allow are only counted,
+    /// unless the upstream stated a return, named a window or has nothing left. Returns the
+    /// bench in force.
+    std::optional<Bench> failed(const config::Target& target, const llm::Failure& failure, const BenchTerms& terms,
+                                base::Time now);
 
     /// The target served: guesses that have run out are forgotten.
     void served(const config::Target& target, base::Time now);
@@ -56,6 +64,11 @@ public:
     void release_probe(const config::Target& target);
 
     std::vector<Bench> list(base::Time now) const;
+    /// Those that must outlive a restart: stated by the provider, or about quota, key or
+    /// model, and still longer than a minute.
+    std::vector<Bench> lasting(base::Time now) const;
+    /// Puts back what an earlier run saved.
+    void restore(const std::vector<Bench>& benches, base::Time now);
     /// Clears what concerns the target; false if nothing did.
     bool clear(const config::Target& target);
     void clear_all();
@@ -64,7 +77,9 @@ private:
     struct Entry {
         Bench bench;
         base::Time probe_until{};
+        bool began = true;  ///< false: failures are counted, nobody is set aside
     };
+    std::optional<Bench> hold_back(Entry entry, base::Time now);
     void store(Entry entry, base::Time now);
 
     mutable std::mutex mutex_;

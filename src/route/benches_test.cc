@@ -40,6 +40,12 @@ Failure stated(Outcome outcome, base::Duration back_in, Scope scope = Scope::tar
     return failure;
 }
 
+BenchTerms cooldown(base::Duration length) {
+    BenchTerms terms;
+    terms.cooldown = length;
+    return terms;
+}
+
 std::optional<base::Duration> left(const Benches& benches, const config::Target& target, base::Time now) {
     const auto bench = benches.find(target, now);
     if (!bench) return std::nullopt;
@@ -70,10 +76,10 @@ TEST(Benches, G4StatedReturnIsKeptToTheMillisecond) {
 
 TEST(Benches, G4TheLargestOfStatedAndConfiguredWins) {
     Benches benches;
-    const auto configured = benches.failed(target("a"), stated(Outcome::rate_limited, 5s), 60s, kNow);
+    const auto configured = benches.failed(target("a"), stated(Outcome::rate_limited, 5s), cooldown(60s), kNow);
     EXPECT_EQ(configured->source, Source::configured);
     EXPECT_EQ(configured->until, kNow + 60s);
-    const auto said = benches.failed(target("b"), stated(Outcome::rate_limited, 90s), 60s, kNow);
+    const auto said = benches.failed(target("b"), stated(Outcome::rate_limited, 90s), cooldown(60s), kNow);
     EXPECT_EQ(said->source, Source::stated);
     EXPECT_EQ(said->until, kNow + 90s);
 }
@@ -153,19 +159,67 @@ TEST(Benches, AGuessAboutALocalTargetEndsWithinFiveSeconds) {
 
 TEST(Benches, ConfiguredCooldownTakesTheGuessesPlace) {
     Benches benches;
-    const auto bench = benches.failed(target("a"), about(Outcome::rate_limited), 7s, kNow);
+    const auto bench = benches.failed(target("a"), about(Outcome::rate_limited), cooldown(7s), kNow);
     EXPECT_EQ(bench->source, Source::configured);
     EXPECT_EQ(bench->until, kNow + 7s);
-    EXPECT_EQ(benches.failed(target("a"), about(Outcome::rate_limited), 7s, kNow + 8s)->until, kNow + 15s)
+    EXPECT_EQ(benches.failed(target("a"), about(Outcome::rate_limited), cooldown(7s), kNow + 8s)->until, kNow + 15s)
         << "it does not double";
 }
 
 TEST(Benches, CooldownZeroBenchesOnlyForWhatWasStated) {
     Benches benches;
-    EXPECT_FALSE(benches.failed(target("a"), about(Outcome::rate_limited), 0s, kNow));
+    EXPECT_FALSE(benches.failed(target("a"), about(Outcome::rate_limited), cooldown(0s), kNow));
     EXPECT_FALSE(benches.find(target("a"), kNow));
-    EXPECT_TRUE(benches.failed(target("a"), stated(Outcome::rate_limited, 3s), 0s, kNow));
+    EXPECT_TRUE(benches.failed(target("a"), stated(Outcome::rate_limited, 3s), cooldown(0s), kNow));
     EXPECT_EQ(left(benches, target("a"), kNow), 3s);
+}
+
+TEST(Benches, AllowedFailuresAreCountedAndBenchNobody) {
+    Benches benches;
+    BenchTerms terms;
+    terms.allowed_fails = 2;
+    bool probing = false;
+    for (int i = 0; i < 2; ++i) {
+        EXPECT_FALSE(benches.failed(target("a"), about(Outcome::transient), terms, kNow + base::Duration(i)));
+        EXPECT_FALSE(benches.find(target("a"), kNow + base::Duration(i)));
+        EXPECT_FALSE(benches.admit(target("a"), kNow + 1s, probing)) << "what was not set aside is not probed";
+        EXPECT_FALSE(probing);
+    }
+    const auto bench = benches.failed(target("a"), about(Outcome::transient), terms, kNow + 2s);
+    ASSERT_TRUE(bench);
+    EXPECT_EQ(bench->until, kNow + 2s + consequence(Outcome::transient).bench) << "the first guess is not doubled";
+}
+
+TEST(Benches, AllowedFailuresStartAnewAfterAServedOne) {
+    Benches benches;
+    BenchTerms terms;
+    terms.allowed_fails = 1;
+    for (int i = 0; i < 5; ++i) {
+        EXPECT_FALSE(benches.failed(target("a"), about(Outcome::transient), terms, kNow + base::Duration(i)));
+        benches.served(target("a"), kNow + base::Duration(i));
+    }
+}
+
+TEST(Benches, AllowedFailuresDoNotOutweighWhatTheProviderSaid) {
+    BenchTerms terms;
+    terms.allowed_fails = 10;
+    Benches benches;
+    EXPECT_TRUE(benches.failed(target("a"), stated(Outcome::rate_limited, 30s), terms, kNow));
+    EXPECT_TRUE(benches.failed(target("b"), about(Outcome::exhausted), terms, kNow));
+    Failure minute = about(Outcome::rate_limited);
+    minute.window = Window::minute;
+    EXPECT_TRUE(benches.failed(target("c"), minute, terms, kNow));
+}
+
+TEST(Benches, AnAllowedFailureLeavesABenchInForceAsItIs) {
+    Benches benches;
+    BenchTerms terms;
+    terms.allowed_fails = 10;
+    benches.failed(target("a"), stated(Outcome::rate_limited, 1h), terms, kNow);
+    const auto bench = benches.failed(target("a"), about(Outcome::transient), terms, kNow + 1s);
+    ASSERT_TRUE(bench);
+    EXPECT_EQ(bench->until, kNow + 1h);
+    EXPECT_EQ(left(benches, target("a"), kNow), 1h);
 }
 
 TEST(Benches, ReturnInZeroSecondsIsNotStated) {
@@ -178,11 +232,11 @@ TEST(Benches, ReturnInZeroSecondsIsNotStated) {
 
 TEST(Benches, FailuresOfTheRequestBenchNobody) {
     Benches benches;
-    EXPECT_FALSE(benches.failed(target("a"), stated(Outcome::rate_limited, 60s, Scope::request), 60s, kNow));
+    EXPECT_FALSE(benches.failed(target("a"), stated(Outcome::rate_limited, 60s, Scope::request), cooldown(60s), kNow));
     for (const Outcome outcome : {Outcome::too_large, Outcome::context_overflow, Outcome::content_filtered,
                                   Outcome::bad_request, Outcome::unsupported, Outcome::malformed,
                                   Outcome::client_gone, Outcome::served})
-        EXPECT_FALSE(benches.failed(target("a"), about(outcome), 60s, kNow)) << llm::name(outcome);
+        EXPECT_FALSE(benches.failed(target("a"), about(outcome), cooldown(60s), kNow)) << llm::name(outcome);
     EXPECT_TRUE(benches.list(kNow).empty());
 }
 
@@ -220,7 +274,7 @@ TEST(Benches, APoolSetsAsideItsMembersOfThatAccount) {
     EXPECT_FALSE(benches.find(elsewhere, kNow));
 
     config::Target by_limit = target("c", "cohere:KEY");
-    by_limit.limits.push_back({.metric = "requests", .pool = "cohere-trial"});
+    by_limit.limits.emplace_back().pool = "cohere-trial";
     Failure trial = stated(Outcome::exhausted, 3h, Scope::pool);
     trial.pool = "cohere-trial";
     benches.failed(by_limit, trial, {}, kNow);
@@ -332,6 +386,26 @@ TEST(Benches, ListShowsWhatIsInForce) {
     ASSERT_EQ(later.size(), 1u);
     EXPECT_EQ(later[0].key, "target:b");
     EXPECT_EQ(later[0].detail, "Daily limit reached");
+}
+
+TEST(Benches, G6WhatLastsIsPutBackAfterARestart) {
+    Benches before;
+    before.failed(target("day", "one:KEY"), stated(Outcome::exhausted, 7h), {}, kNow);
+    before.failed(target("minute", "two:KEY"), stated(Outcome::rate_limited, 20s), {}, kNow);
+    before.failed(target("key", "three:KEY"), about(Outcome::unauthorized, Scope::account), {}, kNow);
+    for (int i = 0; i < 8; ++i) before.failed(target("flaky", "four:KEY"), about(Outcome::transient), {}, kNow);
+    const auto saved = before.lasting(kNow);
+    EXPECT_EQ(saved.size(), 2u);
+
+    Benches after;
+    const base::Time later = kNow + 1min;
+    after.restore(saved, later);
+    EXPECT_EQ(left(after, target("day", "one:KEY"), later), 7h - 1min);
+    EXPECT_TRUE(after.find(target("other", "three:KEY"), later));
+    EXPECT_FALSE(after.find(target("minute", "two:KEY"), later));
+    EXPECT_FALSE(after.find(target("flaky", "four:KEY"), later));
+    after.restore(saved, kNow + 8h);
+    EXPECT_EQ(after.list(kNow + 8h).size(), 0u);
 }
 
 TEST(Benches, NeverMoreThanTheMost) {

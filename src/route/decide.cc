@@ -61,7 +61,7 @@ void judge(Candidate& candidate, const Benches& benches, const Ask& ask, base::T
         candidate.why = target.left_out;
     } else if (!serves(target.mode, ask.mode)) {
         candidate.skip = Skip::mode;
-        candidate.why = fmt::format("it is a {} model", config::name(target.mode));
+        candidate.why = fmt::format("its mode is {}", config::name(target.mode));
     } else if (const std::string_view need = lacking(target.capabilities, ask); !need.empty()) {
         candidate.skip = Skip::capability;
         candidate.why = fmt::format("the request needs {}", need);
@@ -97,6 +97,11 @@ void add_chain(const config::Catalog& catalog, const std::vector<std::string>& c
 
 }  // namespace
 
+const std::string& served_alias(const config::Settings& settings, const Ask& ask) {
+    const bool text = ask.mode == config::Mode::chat || ask.mode == config::Mode::completion;
+    return text && !settings.completion_model.empty() ? settings.completion_model : ask.model;
+}
+
 std::string_view name(Skip skip) {
     switch (skip) {
         case Skip::none: return "go";
@@ -124,7 +129,7 @@ base::Result<Decision> decide(const config::Catalog& catalog, const Benches& ben
                               std::uint64_t seed) {
     Decision decision;
     std::string captured;
-    decision.alias = catalog.find(ask.model, &captured);
+    decision.alias = catalog.find(served_alias(catalog.settings, ask), &captured);
     if (!decision.alias && catalog.settings.default_fallbacks.empty())
         return base::fail(base::ErrorKind::not_found, "no alias of that name");
     if (decision.alias) {
@@ -134,10 +139,14 @@ base::Result<Decision> decide(const config::Catalog& catalog, const Benches& ben
         add_chain(catalog, catalog.settings.default_fallbacks, seed, decision.candidates);
     }
     for (Candidate& candidate : decision.candidates) judge(candidate, benches, ask, now);
-    if (decision.candidates.size() == 1 && decision.candidates[0].skip == Skip::benched) {
-        decision.candidates[0].skip = Skip::none;
-        decision.candidates[0].back_in.reset();
-        decision.candidates[0].why = "asked although it is set aside: there is nobody else";
+    const auto able = [](const Candidate& c) { return c.skip == Skip::none || c.skip == Skip::benched; };
+    decision.alone = std::count_if(decision.candidates.begin(), decision.candidates.end(), able) == 1;
+    if (!decision.alone) return decision;
+    Candidate& only = *std::find_if(decision.candidates.begin(), decision.candidates.end(), able);
+    if (only.skip == Skip::benched) {
+        only.skip = Skip::none;
+        only.back_in.reset();
+        only.why = "asked although it is set aside: nobody else can serve this request";
     }
     return decision;
 }

@@ -21,6 +21,9 @@ struct Ask {
     std::uint64_t prompt_bytes = 0;  ///< 0: unknown
 };
 
+/// The alias that serves `ask`: the one it names, unless completion_model names it for all.
+const std::string& served_alias(const config::Settings& settings, const Ask& ask);
+
 /// Why a candidate is not asked.
 enum class Skip {
     none,
@@ -51,12 +54,13 @@ void set_aside(Candidate& candidate, const Bench& bench, base::Time now);
 struct Decision {
     const config::Alias* alias = nullptr;
     std::vector<Candidate> candidates;     ///< in the order of asking
+    bool alone = false;                    ///< one of them can serve it at all: it is asked even when benched
 };
 
 /// Everybody who may serve `ask`, in order: the alias's own targets (by `order`, then
 /// by weight with `seed`), then its chain's, each target once. Pure: live traffic,
 /// preview and rehearsal use the same call. Benched targets carry Skip::benched,
-/// except the only one: it is asked anyway. Error not_found: no such alias.
+/// except where nobody else could serve the request at all: that one is asked anyway. Error not_found: no such alias.
 base::Result<Decision> decide(const config::Catalog& catalog, const Benches& benches, const Ask& ask, base::Time now,
                               std::uint64_t seed);
 

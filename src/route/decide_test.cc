@@ -91,6 +91,18 @@ TEST(Decide, UnknownAliasIsNotFound) {
     EXPECT_EQ(decision.error().kind, base::ErrorKind::not_found);
 }
 
+TEST(Decide, ACompletionModelServesWhateverIsAsked) {
+    Book book;
+    book.alias("a");
+    book.alias("forced", {"m"}, {"a"});
+    book.catalog.settings.completion_model = "forced";
+    EXPECT_EQ(shown(book.of("a")), "forced a");
+    EXPECT_EQ(shown(*book.decide({.model = "nobody", .mode = config::Mode::completion})), "forced a");
+    EXPECT_EQ(served_alias(book.catalog.settings, {.model = "a", .mode = config::Mode::embedding}), "a");
+    book.catalog.settings.completion_model = "missing";
+    EXPECT_FALSE(book.decide({.model = "a"}));
+}
+
 TEST(Decide, DefaultFallbacksServeAnUnknownAlias) {
     Book book;
     book.alias("a");
@@ -243,7 +255,7 @@ TEST(Decide, BenchedTargetsSayForWhatAndUntilWhen) {
     EXPECT_EQ(shown(decision), "a-benched b");
     EXPECT_EQ(decision.candidates[0].cause, Outcome::rate_limited);
     EXPECT_EQ(decision.candidates[0].back_in, 90s);
-    EXPECT_EQ(decision.candidates[0].why, "rate_limited (stated), back in 1 m 30 s");
+    EXPECT_EQ(decision.candidates[0].why, "rate_limited (stated), back in 90 s");
 }
 
 TEST(Decide, G5TheOnlyCandidateIsAskedThoughBenched) {
@@ -299,11 +311,11 @@ TEST(ContentRefusal, IsTheAnswerUnlessFallbacksAreConfigured) {
     Book book;
     book.alias("a", {"m"}, {"b"});
     book.alias("b");
+    book.alias("c");
     Decision decision = book.of("a");
     EXPECT_FALSE(after_content_refusal(book.catalog, book.benches, {.model = "a"}, kNow, decision, 0));
     EXPECT_EQ(shown(decision), "a b");
 
-    book.alias("c");
     book.catalog.settings.content_policy_fallbacks["a"] = {"c"};
     EXPECT_TRUE(after_content_refusal(book.catalog, book.benches, {.model = "a"}, kNow, decision, 0));
     EXPECT_EQ(shown(decision), "a b-capability c");

@@ -88,7 +88,10 @@ TEST(Record, AsJson) {
 
     record.served_by.clear();
     record.error = "nobody";
-    record.usage = {.prompt = 10, .completion = 5, .cached = 3, .known = true};
+    record.usage.prompt = 10;
+    record.usage.completion = 5;
+    record.usage.cached = 3;
+    record.usage.known = true;
     out = to_json(record);
     EXPECT_TRUE(out.at("served_by").is_null());
     EXPECT_EQ(out.at("error"), Value("nobody"));
@@ -121,7 +124,10 @@ TEST(Record, APreviewSaysWhoWouldBeAsked) {
 }
 
 TEST(Record, BenchesAsJson) {
-    Bench bench{.key = "account:groq:GROQ_API_KEY", .cause = Outcome::exhausted, .source = Source::stated};
+    Bench bench;
+    bench.key = "account:groq:GROQ_API_KEY";
+    bench.cause = Outcome::exhausted;
+    bench.source = Source::stated;
     const base::Now now{base::Time(100h), base::WallTime(0s)};
     bench.until = now.steady + 90s;
     bench.strikes = 2;

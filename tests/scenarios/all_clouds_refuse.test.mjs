@@ -5,6 +5,7 @@ import path from 'node:path';
 import { describe, test } from 'node:test';
 import { anthropic, cerebras, cohere, Fake, generic, groq, huggingface, mistral, ollama, openai, openrouter } from '../providers/index.mjs';
 import { Gateway, ROOT } from '../lib/gateway.mjs';
+import { counts, world } from '../lib/world.mjs';
 
 const credits = huggingface.errors.credits;
 /** flag → its provider, the 429 (or what it sends instead), the name of its key. */
@@ -76,5 +77,17 @@ describe('all clouds refuse', () => {
       assert.ok([200, 429].includes(answer.status), `${alias}: ${answer.status} ${answer.text.slice(0, 300)}`);
       if (answer.status === 200) assert.match(answer.servedBy, /^local-/);
     }
+  });
+
+  test('G11 a keyless member among spent ones does not hide that all is quota', async (t) => {
+    const w = await world(t, { a: openai, b: openai, c: openai }, { params: { b: { api_key: 'os.environ/NOT_SET_ANYWHERE' } } });
+    for (const fake of [w.a, w.c]) fake.always({ ...openai.errors.rpm, headers: { 'retry-after': '7' } });
+    for (const moment of ['when they refuse', 'when they are benched']) {
+      const answer = await w.gateway.chat('a');
+      assert.equal(answer.status, 429, `${moment}: ${answer.text}`);
+      const seconds = Number(answer.headers['retry-after']);
+      assert.ok(seconds >= 1 && seconds <= 20, `${moment}: retry-after ${answer.headers['retry-after']}`);
+    }
+    assert.deepEqual(counts(w), { a: 1, b: 0, c: 1 });
   });
 });

@@ -1,5 +1,6 @@
 // X1 and X3, and the master key.
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { describe, test } from 'node:test';
@@ -7,6 +8,7 @@ import { Fake, openai } from '../providers/index.mjs';
 import { entry, world } from '../lib/world.mjs';
 import { Gateway, run, scratch, writeConfig } from '../lib/gateway.mjs';
 import { raw } from '../lib/raw.mjs';
+import { until } from '../lib/until.mjs';
 
 const KEY = 'sk-the-master-key';
 const ask = (w, headers) => w.gateway.chat('a', {}, { headers });
@@ -93,4 +95,20 @@ describe('keys', { concurrency: 4 }, () => {
     assert.equal(answer.trail[0].skipped, 'no_key', answer.trailText);
     assert.equal(fake.calls.length, 0);
   });
+
+  for (const [how, poke] of [['SIGHUP', (gateway) => gateway.signal('SIGHUP')], ['a changed file', () => {}]]) {
+    test(`X1 a reload by ${how} that drops the key while all addresses are served is refused`, async (t) => {
+      const fake = await Fake.start(openai);
+      t.after(() => fake.close());
+      const gateway = await Gateway.start(t, { config: { model_list: [entry('a', fake)] }, envFile: `FREEWAY_MASTER_KEY=${KEY}\n`, listen: '0.0.0.0:0' });
+      const before = gateway.log.length;
+      fs.writeFileSync(gateway.envFile, '');
+      poke(gateway);
+      await until(() => /refused.*master key/.test(gateway.log.slice(before)), 5000, 'the log says why');
+      assertRefused(await gateway.chat('a'), 'without a key');
+      assertRefused(await gateway.get('/v1/models'), 'the list without a key');
+      assert.equal((await gateway.chat('a', {}, { headers: { authorization: `Bearer ${KEY}` } })).status, 200, 'the old key still opens');
+      assert.equal(fake.calls.length, 1);
+    });
+  }
 });

@@ -143,4 +143,52 @@ describe('benches', { concurrency: 8 }, () => {
     assert.equal((await w.gateway.chat('a')).servedBy, 'b');
     for (const bench of await w.gateway.benches('a')) assert.ok(secondsLeft(bench) <= 60, JSON.stringify(bench));
   });
+
+  /** `a` was benched on a guess for a second, and that second is over. */
+  async function outOfBench(t) {
+    const w = await world(t, { a: openai, b: openai }, { router: { cooldown_time: 1 } });
+    w.a.next(openai.errors.internal);
+    assert.equal((await w.gateway.chat('a')).servedBy, 'b');
+    assert.equal((await w.gateway.benches('a')).length, 1);
+    await until(async () => (await w.gateway.benches('a')).length === 0, 3000, 'the bench has run out');
+    return w;
+  }
+
+  test('a probe that ends in a bad request leaves the target free for the next one', async (t) => {
+    const w = await outOfBench(t);
+    w.a.next(openai.errors.bad_request);
+    assert.equal((await w.gateway.chat('a')).status, 400);
+    const next = await w.gateway.chat('a');
+    assert.equal(next.servedBy, 'a', next.trailText);
+  });
+
+  test('a probe that streams leaves the target free as soon as it has begun', async (t) => {
+    const w = await outOfBench(t);
+    w.a.next({ reply: Array.from({ length: 40 }, (_, at) => `w${at}`).join(' '), between: 100 });
+    let heard;
+    let ended = false;
+    const hearing = new Promise((resolve) => { heard = resolve; });
+    const streaming = w.gateway.stream('a', {}, { onChunk: (text) => text.includes('w1') && heard() }).then((answer) => { ended = true; return answer; });
+    await hearing;
+    const next = await w.gateway.chat('a');
+    assert.equal(ended, false, 'the stream is still running');
+    assert.equal(next.servedBy, 'a', next.trailText);
+    assert.deepEqual((await streaming).errors, []);
+  });
+
+  const TOOLS = { tools: [{ type: 'function', function: { name: 'f', parameters: {} } }] };
+  const UNFIT = {
+    'has no key': [{ params: { b: { api_key: 'os.environ/NOT_SET_ANYWHERE' } } }, {}],
+    'lacks the capability': [{ info: { b: { supports_function_calling: false } } }, TOOLS],
+  };
+  for (const [why, [options, more]] of Object.entries(UNFIT)) {
+    test(`G5 a benched primary is tried when its only fallback ${why}`, async (t) => {
+      const w = await world(t, { a: openai, b: openai }, options);
+      w.a.next(limited({ 'retry-after': '30' }));
+      assert.equal((await w.gateway.chat('a', more)).status, 429);
+      const answer = await w.gateway.chat('a', more);
+      assert.deepEqual([answer.status, answer.servedBy], [200, 'a'], answer.text);
+      assert.deepEqual(counts(w), { a: 2, b: 0 });
+    });
+  }
 });

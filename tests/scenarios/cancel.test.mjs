@@ -1,8 +1,13 @@
 // T1: a client that hangs up ends the upstream call, and nobody is blamed.
 import assert from 'node:assert/strict';
+import net from 'node:net';
+import tls from 'node:tls';
 import { describe, test } from 'node:test';
 import { anthropic, ollama, openai } from '../providers/index.mjs';
 import { world } from '../lib/world.mjs';
+import { scratch } from '../lib/gateway.mjs';
+import { chatBytes } from '../lib/raw.mjs';
+import { authority } from '../lib/tls.mjs';
 
 const WORDS = Array.from({ length: 500 }, (_, at) => `w${at}`).join(' ');
 
@@ -87,4 +92,42 @@ describe('T1', { concurrency: 6 }, () => {
     w.a.always({});
     assert.equal((await w.gateway.chat('a')).status, 200);
   });
+
+  const HANG_UPS = { 'closes': (socket) => socket.end(), 'is gone': (socket) => socket.destroy() };
+  for (const [how, leave] of Object.entries(HANG_UPS)) {
+    for (const stream of [false, true]) {
+      test(`T1 a TLS client that ${how} during a ${stream ? 'streamed' : 'plain'} request closes the upstream within 1 s`, async (t) => {
+        const { certFile, keyFile } = authority(scratch()).issue(['IP:127.0.0.1']);
+        const w = await world(t, { a: openai, b: openai }, { args: ['--tls-cert', certFile, '--tls-key', keyFile] });
+        w.a.always({ silence: true });
+        const socket = tls.connect({ port: w.gateway.port, host: '127.0.0.1', rejectUnauthorized: false });
+        socket.on('error', () => {});
+        t.after(() => socket.destroy());
+        socket.write(chatBytes('a', { body: { model: 'a', stream, messages: [{ role: 'user', content: 'hi' }] } }));
+        await w.a.called(1);
+        const at = performance.now();
+        leave(socket);
+        await w.a.last.hungUp(1500);
+        assert.ok(w.a.last.closedEarlyAt - at < 1000, `upstream closed after ${w.a.last.closedEarlyAt - at} ms`);
+        assert.equal(w.b.calls.length, 0, 'a hang-up starts no fallback');
+      });
+    }
+  }
+
+  const BEHIND = { 'a stray CRLF': '\r\n', 'a pipelined request': 'GET /health/liveness HTTP/1.1\r\nHost: x\r\n\r\n', 'half a pipelined request': 'GET /health' };
+  for (const [what, bytes] of Object.entries(BEHIND)) {
+    test(`T1 a hang-up behind ${what} closes the upstream within 1 s`, async (t) => {
+      const w = await world(t, { a: openai, b: openai });
+      w.a.always({ silence: true });
+      const socket = net.connect(w.gateway.port, '127.0.0.1');
+      socket.on('error', () => {});
+      t.after(() => socket.destroy());
+      socket.write(chatBytes('a'));
+      await w.a.called(1);
+      await new Promise((resolve) => { socket.write(bytes, resolve); });
+      const at = performance.now();
+      socket.end();
+      await assertClosed(w, at);
+    });
+  }
 });

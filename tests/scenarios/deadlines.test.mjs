@@ -102,4 +102,13 @@ describe('T2', { concurrency: 8 }, () => {
     const answer = await w.gateway.chat('a');
     assert.equal(answer.servedBy, 'b', answer.text);
   });
+
+  test('T2 between chunks: a plain answer that stalls after its head makes way for the next target', async (t) => {
+    const w = await world(t, { a: openai, b: openai }, { params: { a: { stream_timeout: 0.6 } } });
+    w.a.always({ raw: 'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n{"id":', hold: true });
+    const answer = await w.gateway.chat('a');
+    assert.equal(answer.servedBy, 'b', answer.text);
+    assert.deepEqual(answer.trail[0].outcome, 'timeout', answer.trailText);
+    around(answer.ms, 600, 400, 'gap limit');
+  });
 });

@@ -8,6 +8,22 @@ import { until } from '../lib/until.mjs';
 
 const WORDS = Array.from({ length: 30 }, (_, at) => `w${at}`).join(' ');
 
+/** A gateway with that many requests waiting on a silent upstream; `pending`: all of them settled. */
+async function waiting(t, { plain = 0, streamed = 0 }, args = []) {
+  const w = await world(t, { a: openai }, { args });
+  w.a.always({ silence: true });
+  const requests = [...Array.from({ length: plain }, () => w.gateway.chat('a')), ...Array.from({ length: streamed }, () => w.gateway.stream('a'))];
+  const pending = Promise.allSettled(requests);
+  await w.a.called(plain + streamed);
+  return { gateway: w.gateway, pending };
+}
+
+/** Within 3 s, with exit code 0 and not by a signal. */
+async function endsWell(gateway) {
+  await gateway.gone(3000);
+  assert.deepEqual([gateway.child.exitCode, gateway.child.signalCode], [0, null], gateway.log.slice(-2000));
+}
+
 describe('drain', { concurrency: 4 }, () => {
   test('a running stream and a running plain request are finished', async (t) => {
     const w = await world(t, { a: openai, b: openai });
@@ -46,16 +62,31 @@ describe('drain', { concurrency: 4 }, () => {
     assert.ok(performance.now() - started < 2000, `${performance.now() - started} ms`);
   });
 
-  test('a second SIGTERM ends it at once', async (t) => {
-    const w = await world(t, { a: openai });
-    w.a.next({ silence: true });
-    const pending = w.gateway.chat('a');
-    pending.catch(() => {});
-    await w.a.called(1);
-    w.gateway.signal('SIGTERM');
-    await new Promise((resolve) => { setTimeout(resolve, 200); });
-    assert.equal(w.gateway.ended, false, 'it waits for the running request');
-    w.gateway.signal('SIGTERM');
-    await w.gateway.gone(3000);
+  test('a first SIGTERM waits for the running request', async (t) => {
+    const { gateway } = await waiting(t, { plain: 1 });
+    gateway.signal('SIGTERM');
+    await until(() => gateway.get('/health/liveness').then(() => false, () => true), 2000, 'new connections are refused');
+    assert.equal(gateway.ended, false);
+    gateway.signal('SIGTERM');
+    await endsWell(gateway);
   });
+
+  for (const load of [{ plain: 1 }, { streamed: 1 }, { plain: 3, streamed: 2 }, { plain: 10, streamed: 10 }]) {
+    const what = Object.entries(load).map(([kind, count]) => `${count} ${kind}`).join(' and ');
+    test(`a second SIGTERM ends it with 0 at once while ${what} wait`, async (t) => {
+      const { gateway, pending } = await waiting(t, load);
+      gateway.signal('SIGTERM');
+      await until(() => gateway.get('/health/liveness').then(() => false, () => true), 2000, 'new connections are refused');
+      gateway.signal('SIGTERM');
+      await endsWell(gateway);
+      await pending;
+    });
+
+    test(`the end of --drain 1 ends it with 0 while ${what} wait`, async (t) => {
+      const { gateway, pending } = await waiting(t, load, ['--drain', '1']);
+      gateway.signal('SIGTERM');
+      await endsWell(gateway);
+      await pending;
+    });
+  }
 });

@@ -70,6 +70,19 @@ describe('embedded model', { skip }, () => {
     assert.equal(fakes[0].calls.length, 1, 'the benched one was not asked again');
   });
 
+  test('/v1/completions is answered too, plain and streamed', async (t) => {
+    const { gateway, alias } = await embedded(t);
+    const body = { model: alias, prompt: 'Once upon a time', max_tokens: 12 };
+    const plain = await gateway.send('/v1/completions', { body });
+    assert.equal(plain.status, 200, `${plain.text}\n${gateway.log.slice(-3000)}`);
+    assert.deepEqual([plain.servedBy, plain.json.object, plain.json.model], [alias, 'text_completion', alias]);
+    assert.ok(plain.json.choices[0].text.length > 0);
+    assert.ok(plain.json.usage.completion_tokens > 0);
+    const streamed = await gateway.send('/v1/completions', { body: { ...body, stream: true } });
+    assert.ok(streamed.content.length > 0, streamed.text);
+    assert.deepEqual([streamed.models, streamed.errors, streamed.endsWithDone], [[alias], [], true]);
+  });
+
   test('the engine ends with SIGTERM of the gateway', async (t) => {
     const { gateway, alias } = await embedded(t);
     assert.equal((await gateway.chat(alias, { max_tokens: 4 })).status, 200);

@@ -141,4 +141,20 @@ describe('X7', { concurrency: 6 }, () => {
     assert.match(answer.text, /^HTTP\/1\.1 100 /);
     assert.match(answer.text, /HTTP\/1\.1 200 /);
   });
+
+  test('X7 a client that pours out 60 MB gets its 413', async () => {
+    const answer = await w.gateway.send('/v1/chat/completions', { body: 'x'.repeat(60 << 20) });
+    assert.equal(answer.status, 413, answer.text);
+    assert.match(answer.error.message, /MB|bytes|large/i);
+    assert.equal(w.a.calls.length, 0);
+  });
+
+  test('one CRLF before a request line is ignored', async () => {
+    const get = 'GET /v1/models HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
+    const leading = await raw(w.gateway.port, `\r\n${get}`);
+    assert.equal(leading.status, 200, leading.text);
+    const unknown = bodyFor('nobody');
+    const behind = await raw(w.gateway.port, `${head(`Content-Length: ${unknown.length}`)}${unknown}\r\n${get}`);
+    assert.deepEqual(behind.text.match(/HTTP\/1\.1 \d+/g), ['HTTP/1.1 404', 'HTTP/1.1 200'], behind.text);
+  });
 });

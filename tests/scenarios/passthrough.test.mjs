@@ -1,7 +1,7 @@
 // Same protocol: bytes pass through; what a provider is known to refuse is removed or renamed.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { cerebras, generic, groq, huggingface, mistral, openai, openrouter } from '../providers/index.mjs';
+import { cerebras, generic, groq, huggingface, mistral, openai, openrouter, problem } from '../providers/index.mjs';
 import { world } from '../lib/world.mjs';
 
 const hi = [{ role: 'user', content: 'hi' }];
@@ -158,6 +158,39 @@ describe('requests', { concurrency: 4 }, () => {
     const { body } = await seen(t, openai, { seed: 1, user: 'u' }, { params: { a: { additional_drop_params: ['seed'] } } });
     assert.ok(!('seed' in body));
     assert.equal(body.user, 'u');
+  });
+
+  const unknown = (param) => problem(400, { message: `Unknown parameter: '${param}'.`, type: 'invalid_request_error', param, code: 'unknown_parameter' });
+  const FULL = {
+    seed: 7, stream: true, response_format: { type: 'json_object' },
+    tools: [{ type: 'function', function: { name: 'f', parameters: { type: 'object', properties: {} } } }],
+  };
+
+  for (const param of ['messages', 'tools', 'model', 'stream', 'response_format']) {
+    test(`an upstream that calls '${param}' unknown still gets it with every later request`, async (t) => {
+      const w = await world(t, { a: openai, b: openai });
+      w.a.next(unknown(param));
+      await w.gateway.chat('a', FULL);
+      await w.gateway.clearBenches();
+      for (let round = 1; round <= 2; round += 1) {
+        assert.equal((await w.gateway.chat('a', FULL)).servedBy, 'a');
+        assert.deepEqual(w.a.last.body[param], w.a.calls[0].body[param]);
+        assert.deepEqual(Object.keys(w.a.last.body), Object.keys(w.a.calls[0].body));
+      }
+    });
+  }
+
+  test("an upstream that calls 'seed' unknown gets no seed from the next request on, all else it does", async (t) => {
+    const w = await world(t, { a: openai, b: openai });
+    w.a.next(unknown('seed'));
+    assert.equal((await w.gateway.chat('a', FULL)).servedBy, 'b');
+    const { seed, ...rest } = w.a.calls[0].body;
+    assert.equal(seed, 7);
+    for (let round = 1; round <= 2; round += 1) {
+      assert.equal((await w.gateway.chat('a', FULL)).servedBy, 'a');
+      assert.deepEqual(w.a.last.body, rest);
+    }
+    assert.equal(w.b.last.body.seed, 7, 'the other target goes on getting it');
   });
 });
 

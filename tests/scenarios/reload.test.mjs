@@ -88,4 +88,37 @@ describe('C2', { concurrency: 4 }, () => {
     assert.ok(statuses.length > 20);
     assert.deepEqual([...new Set(statuses)], [200]);
   });
+
+  for (const [how, poke] of [['SIGHUP', (w) => w.gateway.signal('SIGHUP')], ['a changed file', () => {}]]) {
+    test(`C2 ${how}: a file cut to nothing is refused, the old catalog stays`, async (t) => {
+      const w = await world(t, { a: openai });
+      const before = w.gateway.log.length;
+      save(w, '');
+      poke(w);
+      await until(() => /refused/.test(w.gateway.log.slice(before)), 5000, 'the log says so');
+      assert.deepEqual(await names(w), ['a']);
+      assert.equal((await w.gateway.chat('a')).status, 200);
+      save(w, withAlias(w, 'mended'));
+      poke(w);
+      await until(async () => (await names(w)).includes('mended'), 5000, 'the mended file is read');
+    });
+  }
+
+  test('C2 a file written in two halves 300 ms apart is never served half', async (t) => {
+    const w = await world(t, { a: openai });
+    for (let round = 0; round < 10; round += 1) {
+      const before = (await names(w)).join();
+      const fresh = [`first${round}`, `second${round}`];
+      const text = toYaml({ model_list: fresh.map((alias) => entry(alias, w.a)) }).trimStart();
+      const half = text.slice(0, text.indexOf('- model_name', text.indexOf(fresh[0])));
+      await new Promise((resolve) => { setTimeout(resolve, round * 25); });
+      fs.writeFileSync(w.gateway.configFile, half);
+      setTimeout(() => fs.appendFileSync(w.gateway.configFile, text.slice(half.length)), 300);
+      await until(async () => {
+        const now = (await names(w)).join();
+        assert.ok([before, fresh.join()].includes(now), `round ${round}: ${now} is served`);
+        return now === fresh.join();
+      }, 5000, 'the whole file is read');
+    }
+  });
 });

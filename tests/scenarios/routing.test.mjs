@@ -58,6 +58,15 @@ describe('X2', { concurrency: 4 }, () => {
     if (answer.status === 200) assert.equal(w.a.last.path, '/v1/chat/completions');
   });
 
+  test('X2 a path inside the query or the fragment of an absolute-form target is none', async () => {
+    for (const target of ['http://evil?/v1/models', 'http://evil?x=/v1/models', 'http://evil#/v1/models', 'https://evil?/v1/models', 'http://evil?/health/liveness']) {
+      const answer = await ask(get(target, `Authorization: Bearer ${KEY}`));
+      assert.ok([400, 404].includes(answer.status), `${target}: ${answer.text.slice(0, 200)}`);
+    }
+    const sane = await ask(get('http://evil/v1/models?/health/liveness', `Authorization: Bearer ${KEY}`));
+    assert.equal(sane.status, 200, sane.text);
+  });
+
   test('a query string does not disturb the route', async () => {
     const answer = await w.gateway.send('/v1/chat/completions?beta=true', { body: { model: 'a', messages: [{ role: 'user', content: 'hi' }] }, headers: { authorization: `Bearer ${KEY}` } });
     assert.equal(answer.status, 200, answer.text);

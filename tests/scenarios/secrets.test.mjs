@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, test } from 'node:test';
-import { anthropic, cerebras, groq, openai, problem } from '../providers/index.mjs';
+import { anthropic, cerebras, groq, openai, problem, sse } from '../providers/index.mjs';
 import { entry, keyFor, world } from '../lib/world.mjs';
 import { run } from '../lib/gateway.mjs';
 
@@ -69,4 +69,45 @@ describe('C4', () => {
     }
     assert.ok(entry('a', w.a).litellm_params.api_key, 'the file does hold one');
   });
+
+  for (const key of ['plainkey77', 'AbC.dEf/GhI+123=', 'quo"ted\\key']) {
+    test(`C4 an upstream that repeats the key ${key} and a configured header is not passed on`, async (t) => {
+      const header = 'hdr-secret-4711';
+      const mine = { api_key: key, extra_headers: { 'X-Custom-Auth': header } };
+      const w = await world(t, { a: openai, b: openai }, { params: { a: mine, b: mine } });
+      const said = `refused: Bearer ${key}, ${key} and ${header}`;
+      const error = { message: said, type: key, param: header, code: key, metadata: { raw: said } };
+      const failures = {
+        400: problem(400, error), 401: problem(401, error), 404: problem(404, error), 429: problem(429, error), 500: problem(500, error),
+        'a text': { status: 503, text: said }, 'a 200 with an error': { json: { error } }, 'another shape': { status: 422, json: { detail: said } },
+        'an error frame before content': { insertAt: 0, insert: sse({ error }) }, 'an error frame after content': { insertAt: 2, insert: sse({ error }) },
+      };
+      const secrets = [key, header, ...[key, header].map((secret) => JSON.stringify(secret).slice(1, -1))];
+      for (const [what, failure] of Object.entries(failures)) {
+        for (const stream of [false, true]) {
+          await w.gateway.clearBenches();
+          for (const fake of Object.values(w.fakes)) fake.always(failure);
+          const answer = await w.gateway.chat('a', { stream });
+          assertClean(answer.text + JSON.stringify(answer.headers), secrets, `${what}: the answer`);
+          assertClean((await w.gateway.get(`/v1/requests/${answer.requestId}/explain`)).text, secrets, `${what}: its record`);
+          assertClean((await w.gateway.get('/v1/benches')).text, secrets, `${what}: the benches`);
+        }
+      }
+      await w.gateway.stop();
+      assertClean(w.gateway.log, secrets, 'the log');
+    });
+  }
+
+  const TORN = 'abc-key\r\nX-Evil: 1';
+  for (const [where, api_key, env] of [['the file', TORN, {}], ['a variable', 'os.environ/TORN_KEY', { TORN_KEY: TORN }]]) {
+    test(`a key with a line break from ${where} is said and never torn into a header`, async (t) => {
+      const w = await world(t, { a: openai, b: openai }, { params: { a: { api_key } }, env });
+      const checked = await run(['check', '--config', w.gateway.configFile, '--env', w.gateway.envFile], { cwd: w.gateway.folder, env });
+      assert.match(checked.stdout + checked.stderr, /config\.yaml:\d+: (error|warning): .*(key|TORN_KEY)/);
+      assertClean(checked.stdout + checked.stderr, ['abc-key'], 'check');
+      const answer = await w.gateway.chat('a');
+      assert.equal(answer.servedBy, 'b', answer.text);
+      for (const call of [...w.a.calls, ...w.b.calls]) assert.equal(call.headers['x-evil'], undefined);
+    });
+  }
 });

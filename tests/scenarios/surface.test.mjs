@@ -6,6 +6,7 @@ import { generic, groq, openai } from '../providers/index.mjs';
 import { counts, world } from '../lib/world.mjs';
 import { run, scratch, writeConfig } from '../lib/gateway.mjs';
 import { writeFiles, fragment } from '../lib/folder.mjs';
+import { chatBytes, raw } from '../lib/raw.mjs';
 
 const hi = [{ role: 'user', content: 'hi' }];
 
@@ -58,6 +59,33 @@ describe('HTTP', { concurrency: 4 }, () => {
     }
     assert.equal(w.a.calls.length, 0);
     assert.equal((await w.gateway.chat('a')).status, 200);
+  });
+
+  test('a model name over 256 bytes is a 400, one of 256 is looked up', async (t) => {
+    const w = await world(t, { a: openai });
+    for (const [name, statuses] of [['x'.repeat(256), [400, 404]], ['x'.repeat(257), [400]], ['é'.repeat(129), [400]], ['x'.repeat(3 << 20), [400]]]) {
+      for (const target of ['/v1/chat/completions', '/v1/completions', '/v1/explain']) {
+        const answer = await w.gateway.send(target, { body: { model: name, messages: hi, prompt: 'hi' } });
+        assert.ok(statuses.includes(answer.status), `${target} ${name.length}: ${answer.status}`);
+        assert.ok(answer.text.length < 2000, `${answer.text.length} bytes of error`);
+        assert.equal(/256/.test(answer.error.message), name.length !== 256, answer.error.message.slice(0, 300));
+      }
+    }
+  });
+
+  test('an error about a name in any bytes is valid UTF-8 JSON', async (t) => {
+    const w = await world(t, { a: openai });
+    const names = [['é', 125], ['€', 83], ['😀', 62]].flatMap(([sign, count]) => ['', 'x', 'xx', 'xxx'].map((lead) => lead + sign.repeat(count)));
+    const get = (target) => `GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`;
+    const requests = ['/v1/models/%ff', '/v1/models/%ff%fe', '/v1/models/%c3', '/v1/%ff', '/v1/requests/%ff/explain', ...names.map((name) => `/v1/models/${encodeURIComponent(name)}`)].map(get);
+    requests.push(...names.map((model) => chatBytes(model, { headers: ['Connection: close'] })));
+    for (const request of requests) {
+      const answer = await raw(w.gateway.port, (socket) => socket.write(request));
+      const body = Buffer.from(answer.text.slice(answer.text.indexOf('\r\n\r\n') + 4), 'latin1');
+      const text = new TextDecoder('utf-8', { fatal: true }).decode(body);
+      assert.ok([400, 404].includes(answer.status), text);
+      assert.ok(JSON.parse(text).error.message.length > 5, text);
+    }
   });
 
   test('an unknown route is a JSON 404, a wrong method a 405 or 404', async (t) => {
@@ -136,6 +164,17 @@ describe('HTTP', { concurrency: 4 }, () => {
     const answer = await w.gateway.clearBenches('nobody');
     assert.equal(answer.status, 404);
     assert.match(answer.error.message, /nobody/);
+  });
+
+  test('a body of any length arrives whole', async (t) => {
+    const w = await world(t, { a: openai });
+    const frame = JSON.stringify({ model: 'a', messages: [{ role: 'user', content: '' }] }).length;
+    for (const size of [1, 255, 256, 257, 511, 512, 513, 3000, 5000].map((kib) => (kib << 10) + 1)) {
+      const content = `${'x'.repeat(size - frame - 1)}y`;
+      const answer = await w.gateway.chat('a', { messages: [{ role: 'user', content }] });
+      assert.equal(answer.status, 200, `${size} bytes: ${answer.text.slice(0, 300)}`);
+      assert.ok(w.a.last.body.messages[0].content === content, `${size} bytes`);
+    }
   });
 
   test('a large prompt and a large answer pass whole', async (t) => {

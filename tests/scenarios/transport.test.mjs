@@ -143,13 +143,13 @@ describe('TLS', { concurrency: 4 }, () => {
 describe('proxies', { concurrency: 4 }, () => {
   const HOST = 'provider.invalid';
 
-  async function behindProxy(t, { tls, env }) {
+  async function behindProxy(t, { tls, env = () => ({}), envFile = () => '' }) {
     const fake = await Fake.start(openai, { tls });
     const proxy = await forwardProxy(fake.port);
     t.after(() => Promise.all([fake.close(), proxy.close()]));
     const api_base = `${tls ? 'https' : 'http'}://${HOST}:${fake.port}/v1`;
     const config = { model_list: [entry('a', fake, { params: { api_base } }), entry('local', fake)] };
-    const gateway = await Gateway.start(t, { config, env: env(proxy.url) });
+    const gateway = await Gateway.start(t, { config, env: env(proxy.url), envFile: envFile(proxy.url) });
     return { fake, proxy, gateway };
   }
 
@@ -177,6 +177,18 @@ describe('proxies', { concurrency: 4 }, () => {
     const bad = await behindProxy(t, { tls: ca.issue(['DNS:other.example']), env: (url) => ({ HTTPS_PROXY: url, SSL_CERT_FILE: ca.caFile }) });
     assert.ok((await bad.gateway.chat('a')).status >= 500);
     assert.equal(bad.fake.calls.length, 0);
+  });
+
+  test('HTTP_PROXY, NO_PROXY and SSL_CERT_FILE act from .env alone', async (t) => {
+    const ca = authority(scratch());
+    const tls = ca.issue([`DNS:${HOST}`]);
+    const plain = await behindProxy(t, { envFile: (url) => `HTTP_PROXY=${url}\nNO_PROXY=127.0.0.1\n` });
+    assert.equal((await plain.gateway.chat('a')).status, 200);
+    assert.equal((await plain.gateway.chat('local')).status, 200);
+    assert.equal(plain.proxy.requests.length, 1);
+    const secure = await behindProxy(t, { tls, envFile: (url) => `HTTPS_PROXY=${url}\nSSL_CERT_FILE=${ca.caFile}\n` });
+    assert.equal((await secure.gateway.chat('a')).status, 200);
+    assert.equal(secure.proxy.tunnels.length, 1);
   });
 
   test('NO_PROXY is honoured', async (t) => {
