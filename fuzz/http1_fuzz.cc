@@ -26,9 +26,11 @@ std::size_t count(const Headers& headers, std::string_view name) {
     std::size_t found = 0;
     for (const Header& header : headers.all()) {
         FUZZ_CHECK(valid_header_value(header.value));
-        FUZZ_CHECK(!header.name.empty() && header.name.find_first_of(" \t\r\n:") == header.name.npos);
+        FUZZ_CHECK(!header.name.empty() &&
+                   header.name.find_first_of(" \t\r\n:") == header.name.npos);
         found += header.name.size() == name.size() &&
-                 std::equal(name.begin(), name.end(), header.name.begin(), [](char a, char b) { return a == (b | 0x20); });
+                 std::equal(name.begin(), name.end(), header.name.begin(),
+                            [](char a, char b) { return a == (b | 0x20); });
     }
     return found;
 }

@@ -16,7 +16,8 @@ base::Result<route::Ask> read_ask(std::string body) {
     const json::value value = json::parse(body, error);
     const json::object* object = error ? nullptr : value.if_object();
     const json::value* model = object ? object->if_contains("model") : nullptr;
-    if (!model || !model->is_string() || object->contains("messages")) return std::unexpected(request.error());
+    if (!model || !model->is_string() || object->contains("messages"))
+        return std::unexpected(request.error());
     route::Ask ask;
     ask.model = std::string(model->as_string());
     return ask;
@@ -27,7 +28,8 @@ base::Result<route::Ask> read_ask(std::string body) {
 net::Task<> list_benches(gateway::Lane& lane, net::Exchange& exchange, std::string) {
     const base::Now now = base::Now::read();
     json::array list;
-    for (const route::Bench& bench : lane.shared.benches.list(now.steady)) list.push_back(route::to_json(bench, now));
+    for (const route::Bench& bench : lane.shared.benches.list(now.steady))
+        list.push_back(route::to_json(bench, now));
     json::object body;
     body["object"] = "list";
     body["data"] = std::move(list);
@@ -46,7 +48,8 @@ net::Task<> clear_bench(gateway::Lane& lane, net::Exchange& exchange, std::strin
     const config::Alias* alias = catalog->find(rest);
     if (!alias) co_return co_await reply(exchange, gateway::unknown_model(*catalog, rest));
     bool cleared = false;
-    for (const std::size_t index : alias->targets) cleared = lane.shared.benches.clear(catalog->targets[index]) || cleared;
+    for (const std::size_t index : alias->targets)
+        cleared = lane.shared.benches.clear(catalog->targets[index]) || cleared;
     json::object body;
     body["cleared"] = cleared ? json::value(alias->name) : json::value(nullptr);
     co_await reply(exchange, 200, std::move(body));
@@ -58,18 +61,24 @@ net::Task<> preview(gateway::Lane& lane, net::Exchange& exchange, std::string) {
     if (!body) co_return co_await reply(exchange, gateway::unreadable(body.error()));
     auto ask = read_ask(std::move(*body));
     if (!ask) co_return co_await reply(exchange, gateway::unreadable(ask.error()));
-    auto decision = route::decide(*catalog, lane.shared.benches, *ask, base::Clock::now(), lane.counter);
+    auto decision =
+        route::decide(*catalog, lane.shared.benches, *ask, base::Clock::now(), lane.counter);
     if (!decision)
-        co_return co_await reply(exchange,
-                                 gateway::unknown_model(*catalog, route::served_alias(catalog->settings, *ask)));
+        co_return co_await reply(
+            exchange,
+            gateway::unknown_model(*catalog, route::served_alias(catalog->settings, *ask)));
     co_await reply(exchange, 200, route::to_json(*decision, *ask));
 }
 
 net::Task<> explain_request(gateway::Lane& lane, net::Exchange& exchange, std::string rest) {
     const auto record = lane.shared.records.find(rest);
     if (!record)
-        co_return co_await reply(exchange, {404, "No record of this request: the last 1000 are kept.",
-                                            "invalid_request_error", "not_found", {}, {}});
+        co_return co_await reply(exchange, {404,
+                                            "No record of this request: the last 1000 are kept.",
+                                            "invalid_request_error",
+                                            "not_found",
+                                            {},
+                                            {}});
     co_await reply(exchange, 200, route::to_json(*record));
 }
 

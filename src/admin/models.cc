@@ -49,9 +49,9 @@ json::object describe(const config::Catalog& catalog, const config::Alias& alias
 }
 
 bool listed(const config::Catalog& catalog, const config::Alias& alias) {
-    return !alias.hidden && std::any_of(alias.targets.begin(), alias.targets.end(), [&](std::size_t index) {
-        return catalog.targets[index].left_out.empty();
-    });
+    return !alias.hidden &&
+           std::any_of(alias.targets.begin(), alias.targets.end(),
+                       [&](std::size_t index) { return catalog.targets[index].left_out.empty(); });
 }
 
 }  // namespace

@@ -28,10 +28,10 @@ Task<> completion(Lane& lane, Exchange& exchange, std::string) {
 
 struct Route {
     std::string_view method;
-    std::string_view before;   ///< the path up to its variable part
-    std::string_view after;    ///< and after it
+    std::string_view before;  ///< the path up to its variable part
+    std::string_view after;   ///< and after it
     bool variable;
-    Access access;             ///< the inference handlers check the key themselves
+    Access access;  ///< the inference handlers check the key themselves
     Handler handler;
 };
 
@@ -65,7 +65,8 @@ std::optional<std::string> percent_decode(std::string_view text) {
             out += text[i];
             continue;
         }
-        if (i + 2 >= text.size() || hex(text[i + 1]) < 0 || hex(text[i + 2]) < 0) return std::nullopt;
+        if (i + 2 >= text.size() || hex(text[i + 1]) < 0 || hex(text[i + 2]) < 0)
+            return std::nullopt;
         const char c = static_cast<char>(hex(text[i + 1]) * 16 + hex(text[i + 2]));
         if (static_cast<unsigned char>(c) < 0x20) return std::nullopt;
         out += c;
@@ -76,16 +77,19 @@ std::optional<std::string> percent_decode(std::string_view text) {
 
 /// The variable part of `path` where the route fits it.
 std::optional<std::string> match(const Route& route, std::string_view path) {
-    if (!route.variable) return path == route.before ? std::optional<std::string>("") : std::nullopt;
+    if (!route.variable)
+        return path == route.before ? std::optional<std::string>("") : std::nullopt;
     if (!path.starts_with(route.before) || !path.ends_with(route.after)) return std::nullopt;
     if (path.size() <= route.before.size() + route.after.size()) return std::nullopt;
-    return percent_decode(path.substr(route.before.size(), path.size() - route.before.size() - route.after.size()));
+    return percent_decode(
+        path.substr(route.before.size(), path.size() - route.before.size() - route.after.size()));
 }
 
 Task<> refuse(Exchange& exchange, gateway::ClientError error, std::string_view allow = {}) {
     const net::Header header{"Allow", allow};
     const std::string body = gateway::error_body(error, nullptr);
-    co_await exchange.respond(error.status, std::span(&header, allow.empty() ? 0 : 1), "application/json", body);
+    co_await exchange.respond(error.status, std::span(&header, allow.empty() ? 0 : 1),
+                              "application/json", body);
 }
 
 }  // namespace
@@ -110,10 +114,16 @@ Task<> answer(Lane& lane, Exchange& exchange) {
     const std::string shown = base::shown(exchange.head.path, 200);
     if (!allow.empty())
         co_return co_await refuse(exchange,
-                                  {405, shown + " is answered to " + std::string(allow) + " only.",
-                                   "invalid_request_error", "method_not_allowed", {}, {}},
+                                  {405,
+                                   shown + " is answered to " + std::string(allow) + " only.",
+                                   "invalid_request_error",
+                                   "method_not_allowed",
+                                   {},
+                                   {}},
                                   allow);
-    co_await refuse(exchange, {404, "There is nothing at " + shown + ".", "invalid_request_error", "not_found", {}, {}});
+    co_await refuse(
+        exchange,
+        {404, "There is nothing at " + shown + ".", "invalid_request_error", "not_found", {}, {}});
 }
 
 }  // namespace admin

@@ -36,8 +36,11 @@ route::Bench read(const json::object& in, base::Now now) {
     route::Bench bench;
     bench.key = std::string(in.at("key").as_string());
     bench.cause = llm::outcome_named(in.at("cause").as_string()).value_or(llm::Outcome::exhausted);
-    bench.source = in.at("source").as_string() == "stated" ? route::Source::stated : route::Source::guessed;
-    bench.until = now.steady + std::chrono::milliseconds(in.at("until_ms").to_number<std::int64_t>() - epoch_ms(now.wall));
+    bench.source =
+        in.at("source").as_string() == "stated" ? route::Source::stated : route::Source::guessed;
+    bench.until =
+        now.steady +
+        std::chrono::milliseconds(in.at("until_ms").to_number<std::int64_t>() - epoch_ms(now.wall));
     bench.detail = std::string(in.at("detail").as_string());
     bench.strikes = in.at("failures").to_number<int>();
     return bench;
@@ -53,7 +56,8 @@ void BenchFile::restore(route::Benches& benches, base::Now now) {
     saved_ = text.str();
     std::vector<route::Bench> list;
     try {
-        for (const json::value& value : json::parse(saved_).as_array()) list.push_back(read(value.as_object(), now));
+        for (const json::value& value : json::parse(saved_).as_array())
+            list.push_back(read(value.as_object(), now));
     } catch (const std::exception& error) {
         base::log::write(Level::warning, "saved benches can't be read and are forgotten",
                          {{"file", path_}, {"reason", error.what()}});
@@ -74,7 +78,8 @@ void BenchFile::save(const route::Benches& benches, base::Now now) {
     file << text;
     file.close();
     if (file) std::filesystem::rename(temporary, path_, error);
-    if (!file || error) base::log::write(Level::warning, "benches can't be saved", {{"file", path_}});
+    if (!file || error)
+        base::log::write(Level::warning, "benches can't be saved", {{"file", path_}});
     saved_ = std::move(text);
 }
 

@@ -17,11 +17,13 @@ struct Question {
     std::string body;
 };
 
-net::Task<> exchange(net::UpstreamClient& client, Question question, base::Result<ClientReply>& result) {
+net::Task<> exchange(net::UpstreamClient& client, Question question,
+                     base::Result<ClientReply>& result) {
     net::AbortHandle abort;
     const base::Time by = base::Clock::now() + kPatience;
-    auto reply = co_await client.send({question.origin, question.method, question.path, question.headers, question.body},
-                                      by, by, abort);
+    auto reply = co_await client.send(
+        {question.origin, question.method, question.path, question.headers, question.body}, by, by,
+        abort);
     if (!reply) {
         result = std::unexpected(reply.error());
         co_return;
@@ -35,14 +37,17 @@ net::Task<> exchange(net::UpstreamClient& client, Question question, base::Resul
 
 }  // namespace
 
-base::Result<ClientReply> ask_gateway(const std::string& url, std::string_view method, std::string_view path,
-                                      std::string_view key, std::string_view body) {
+base::Result<ClientReply> ask_gateway(const std::string& url, std::string_view method,
+                                      std::string_view path, std::string_view key,
+                                      std::string_view body) {
     auto parsed = device::parse_url(url);
     if (!parsed) return base::fail(base::ErrorKind::bad_input, "--url: " + parsed.error().detail);
     auto tls = net::client_tls();
     if (!tls) return std::unexpected(tls.error());
-    Question question{net::Origin(parsed->endpoint), std::string(method), std::string(path), "Content-Type: application/json\r\n", std::string(body)};
-    if (!key.empty()) net::append_header(question.headers, "Authorization", "Bearer " + std::string(key));
+    Question question{net::Origin(parsed->endpoint), std::string(method), std::string(path),
+                      "Content-Type: application/json\r\n", std::string(body)};
+    if (!key.empty())
+        net::append_header(question.headers, "Authorization", "Bearer " + std::string(key));
     const net::UpstreamSettings settings;
     net::Worker worker;
     net::UpstreamClient client(worker.loop.get_executor(), worker.deadlines, settings, **tls);

@@ -13,7 +13,8 @@ struct ClientReply {
 };
 
 /// One request to a running gateway at `url` (http://HOST:PORT), within two seconds.
-base::Result<ClientReply> ask_gateway(const std::string& url, std::string_view method, std::string_view path,
-                                      std::string_view key, std::string_view body);
+base::Result<ClientReply> ask_gateway(const std::string& url, std::string_view method,
+                                      std::string_view path, std::string_view key,
+                                      std::string_view body);
 
 }  // namespace app

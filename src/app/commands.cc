@@ -6,8 +6,8 @@
 #include "gateway/handle.h"
 #include "route/record.h"
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
+#include <boost/json.hpp>
 
 #include <algorithm>
 #include <filesystem>
@@ -21,7 +21,8 @@ namespace json = boost::json;
 namespace {
 
 void print(const std::vector<config::Diagnostic>& diagnostics) {
-    for (const config::Diagnostic& diagnostic : diagnostics) fmt::print(stderr, "{}\n", diagnostic.str());
+    for (const config::Diagnostic& diagnostic : diagnostics)
+        fmt::print(stderr, "{}\n", diagnostic.str());
 }
 
 int problem(const std::string& text) {
@@ -43,7 +44,8 @@ std::string joined(const std::vector<std::string>& words) {
 }
 
 /// alias → "back in 41 m (rate_limited)", from a running gateway; nullopt: none answers.
-std::optional<std::map<std::string, std::string>> live_states(const std::string& url, std::string_view key) {
+std::optional<std::map<std::string, std::string>> live_states(const std::string& url,
+                                                              std::string_view key) {
     auto reply = ask_gateway(url, "GET", "/health", key, {});
     if (!reply || reply->status != 200) return std::nullopt;
     boost::system::error_code error;
@@ -68,7 +70,9 @@ int check(const CommonOptions& options) {
     std::vector<config::Diagnostic> found = environment.problems;
     const config::Loaded loaded = config::load(options.config, environment, config::Scope::all);
     found.insert(found.end(), loaded.diagnostics.begin(), loaded.diagnostics.end());
-    const auto errors = std::count_if(found.begin(), found.end(), [](const auto& d) { return d.severity == config::Severity::error; });
+    const auto errors = std::count_if(found.begin(), found.end(), [](const auto& d) {
+        return d.severity == config::Severity::error;
+    });
     if (options.json) {
         json::array list;
         for (const config::Diagnostic& d : found) {
@@ -82,7 +86,8 @@ int check(const CommonOptions& options) {
         fmt::print("{}\n", json::serialize(list));
     } else {
         for (const config::Diagnostic& d : found) fmt::print("{}\n", d.str());
-        fmt::print(stderr, "{} errors, {} warnings\n", errors, found.size() - static_cast<std::size_t>(errors));
+        fmt::print(stderr, "{} errors, {} warnings\n", errors,
+                   found.size() - static_cast<std::size_t>(errors));
     }
     return errors > 0 || !loaded.catalog ? 1 : 0;
 }
@@ -110,7 +115,8 @@ int models(const CommonOptions& options, const std::string& url) {
     const config::Snapshot catalog = load(options, environment);
     if (!catalog) return 1;
     const auto states = live_states(url, catalog->settings.master_key.reveal());
-    std::vector<std::vector<std::string>> rows{{"ALIAS", "PROVIDER", "TIER", "MODE", "STATE", "CHAIN"}};
+    std::vector<std::vector<std::string>> rows{
+        {"ALIAS", "PROVIDER", "TIER", "MODE", "STATE", "CHAIN"}};
     json::array list;
     for (const config::Alias& alias : catalog->aliases) {
         if (alias.targets.empty()) continue;
@@ -118,7 +124,8 @@ int models(const CommonOptions& options, const std::string& url) {
         std::string state = states ? "ready" : "unknown";
         if (states && states->contains(alias.name)) state = states->at(alias.name);
         if (!target.left_out.empty()) state = target.left_out;
-        rows.push_back({alias.name, std::string(base::name(target.provider)), std::string(config::name(target.tier)),
+        rows.push_back({alias.name, std::string(base::name(target.provider)),
+                        std::string(config::name(target.tier)),
                         std::string(config::name(alias.mode)), state, joined(alias.chain)});
         json::object row;
         row["alias"] = alias.name;
@@ -153,14 +160,18 @@ void print_explanation(const json::object& record) {
         const json::object& row = value.as_object();
         std::string verdict = text_of(row, "outcome");
         if (verdict.empty()) verdict = text_of(row, "verdict");
-        if (const std::string reason = text_of(row, "reason"); !reason.empty()) verdict += ":" + reason;
+        if (const std::string reason = text_of(row, "reason"); !reason.empty())
+            verdict += ":" + reason;
         std::string why = text_of(row, "detail") + text_of(row, "why");
-        if (const std::string changes = text_of(row, "changes"); !changes.empty()) why += " " + changes;
-        rows.push_back({std::to_string(++number), text_of(row, "alias"), verdict, text_of(row, "status"), text_of(row, "ms"), why});
+        if (const std::string changes = text_of(row, "changes"); !changes.empty())
+            why += " " + changes;
+        rows.push_back({std::to_string(++number), text_of(row, "alias"), verdict,
+                        text_of(row, "status"), text_of(row, "ms"), why});
     }
     if (record.contains("id"))
-        fmt::print("request {} for {}: served by {}, status {}, {} ms, {} upstream calls\n\n", text_of(record, "id"),
-                   text_of(record, "model"), text_of(record, "served_by").empty() ? "nobody" : text_of(record, "served_by"),
+        fmt::print("request {} for {}: served by {}, status {}, {} ms, {} upstream calls\n\n",
+                   text_of(record, "id"), text_of(record, "model"),
+                   text_of(record, "served_by").empty() ? "nobody" : text_of(record, "served_by"),
                    text_of(record, "status"), text_of(record, "ms"), text_of(record, "attempts"));
     else
         fmt::print("a request for {} would be sent to {}\n\n", text_of(record, "model"),
@@ -171,7 +182,8 @@ void print_explanation(const json::object& record) {
 int show_explanation(const CommonOptions& options, const std::string& text) {
     boost::system::error_code error;
     const json::value value = json::parse(text, error);
-    if (error || !value.is_object() || !value.get_object().contains("candidates")) return problem("the gateway's answer can't be read");
+    if (error || !value.is_object() || !value.get_object().contains("candidates"))
+        return problem("the gateway's answer can't be read");
     if (options.json)
         fmt::print("{}\n", text);
     else
@@ -184,11 +196,13 @@ int show_explanation(const CommonOptions& options, const std::string& text) {
 int explain(const CommonOptions& options, const std::string& what, const std::string& url) {
     config::Environment environment;
     const config::Snapshot catalog = load(options, environment);
-    const std::string key(catalog ? catalog->settings.master_key.reveal() : environment.get("FREEWAY_MASTER_KEY"));
+    const std::string key(catalog ? catalog->settings.master_key.reveal()
+                                  : environment.get("FREEWAY_MASTER_KEY"));
     if (what.starts_with("req_")) {
         auto reply = ask_gateway(url, "GET", "/v1/requests/" + what + "/explain", key, {});
         if (!reply) return problem("no gateway answers at " + url + ": " + reply.error().detail);
-        if (reply->status != 200) return problem(fmt::format("{} answered {}: {}", url, reply->status, reply->body));
+        if (reply->status != 200)
+            return problem(fmt::format("{} answered {}: {}", url, reply->status, reply->body));
         return show_explanation(options, reply->body);
     }
     json::object question;
@@ -201,7 +215,9 @@ int explain(const CommonOptions& options, const std::string& what, const std::st
     ask.model = what;
     auto decision = route::decide(*catalog, route::Benches(), ask, base::Clock::now(), 0);
     if (!decision) return problem(gateway::unknown_model(*catalog, what).message);
-    fmt::print(stderr, "no gateway answers at {}: this is the configuration's order, without live state\n", url);
+    fmt::print(stderr,
+               "no gateway answers at {}: this is the configuration's order, without live state\n",
+               url);
     return show_explanation(options, json::serialize(route::to_json(*decision, ask)));
 }
 

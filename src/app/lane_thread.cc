@@ -2,9 +2,9 @@
 
 #include "admin/router.h"
 
+#include <fmt/format.h>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
-#include <fmt/format.h>
 
 #include <random>
 
@@ -23,11 +23,17 @@ std::string random_prefix() {
 LaneThread::LaneThread(gateway::Gateway& shared, std::size_t number, config::Snapshot catalog,
                        const net::UpstreamSettings& upstream, const net::ServerSettings& settings,
                        net::asio::ssl::context& client_tls, net::asio::ssl::context* listener_tls)
-    : lane_{shared, worker_,
-            net::UpstreamClient(worker_.loop.get_executor(), worker_.deadlines, upstream, client_tls),
-            std::make_shared<gateway::Ways>(std::move(catalog)), random_prefix(), 0},
-      server_(worker_, settings, [this](net::Exchange& exchange) { return admin::answer(lane_, exchange); },
-              listener_tls) {
+    : lane_{shared,
+            worker_,
+            net::UpstreamClient(worker_.loop.get_executor(), worker_.deadlines, upstream,
+                                client_tls),
+            std::make_shared<gateway::Ways>(std::move(catalog)),
+            random_prefix(),
+            0},
+      server_(
+          worker_, settings,
+          [this](net::Exchange& exchange) { return admin::answer(lane_, exchange); },
+          listener_tls) {
     worker_.number = number;
 }
 
@@ -61,7 +67,8 @@ net::Task<> end(net::Worker& worker, base::Time drain_by) {
 
 void LaneThread::finish(base::Time drain_by) {
     net::asio::post(worker_.loop, [this, drain_by] {
-        net::asio::co_spawn(worker_.loop.get_executor(), end(worker_, drain_by), [](const std::exception_ptr&) {});
+        net::asio::co_spawn(worker_.loop.get_executor(), end(worker_, drain_by),
+                            [](const std::exception_ptr&) {});
     });
 }
 

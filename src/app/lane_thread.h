@@ -12,12 +12,14 @@ namespace app {
 class LaneThread {
 public:
     LaneThread(gateway::Gateway& shared, std::size_t number, config::Snapshot catalog,
-               const net::UpstreamSettings& upstream, const net::ServerSettings& settings, net::asio::ssl::context& client_tls,
-               net::asio::ssl::context* listener_tls);
+               const net::UpstreamSettings& upstream, const net::ServerSettings& settings,
+               net::asio::ssl::context& client_tls, net::asio::ssl::context* listener_tls);
     ~LaneThread();
 
     /// Before start(): binds. Returns the port.
-    base::Result<std::uint16_t> listen(const std::string& host, std::uint16_t port) { return server_.listen(host, port); }
+    base::Result<std::uint16_t> listen(const std::string& host, std::uint16_t port) {
+        return server_.listen(host, port);
+    }
     void start();
 
     /// From any thread.

@@ -14,7 +14,9 @@
 namespace app {
 namespace {
 
-bool is_url(const std::string& text) { return text.starts_with("http://") || text.starts_with("https://"); }
+bool is_url(const std::string& text) {
+    return text.starts_with("http://") || text.starts_with("https://");
+}
 
 std::string file_name(const std::string& url) {
     const std::string path = url.substr(0, url.find_first_of("?#"));
@@ -24,7 +26,8 @@ std::string file_name(const std::string& url) {
 /// One line that is redrawn on a terminal, a line every ten percent elsewhere.
 class ProgressBar {
 public:
-    explicit ProgressBar(std::string name) : name_(std::move(name)), terminal_(isatty(STDERR_FILENO) == 1) {}
+    explicit ProgressBar(std::string name)
+        : name_(std::move(name)), terminal_(isatty(STDERR_FILENO) == 1) {}
 
     void show(device::FetchProgress progress) {
         const int percent = progress.total && *progress.total > 0
@@ -32,19 +35,23 @@ public:
                                 : -1;
         const auto now = std::chrono::steady_clock::now();
         const bool whole = progress.total && progress.done == *progress.total;
-        if (terminal_ ? !whole && now - drawn_ < std::chrono::milliseconds(100) : percent / 10 == step_) return;
+        if (terminal_ ? !whole && now - drawn_ < std::chrono::milliseconds(100)
+                      : percent / 10 == step_)
+            return;
         drawn_ = now;
         step_ = percent / 10;
         const double done = static_cast<double>(progress.done) / 1e6;
         if (percent < 0) {
-            fmt::print(stderr, "{}{}: {:.1f} MB{}", terminal_ ? "\r" : "", name_, done, terminal_ ? "" : "\n");
+            fmt::print(stderr, "{}{}: {:.1f} MB{}", terminal_ ? "\r" : "", name_, done,
+                       terminal_ ? "" : "\n");
             return;
         }
         constexpr int kWidth = 30;
         const int filled = percent * kWidth / 100;
-        fmt::print(stderr, "{}{} [{}{}] {:3}% of {:.1f} MB{}", terminal_ ? "\r" : "", name_, std::string(static_cast<std::size_t>(filled), '#'),
-                   std::string(static_cast<std::size_t>(kWidth - filled), '.'), percent, static_cast<double>(*progress.total) / 1e6,
-                   terminal_ ? "" : "\n");
+        fmt::print(stderr, "{}{} [{}{}] {:3}% of {:.1f} MB{}", terminal_ ? "\r" : "", name_,
+                   std::string(static_cast<std::size_t>(filled), '#'),
+                   std::string(static_cast<std::size_t>(kWidth - filled), '.'), percent,
+                   static_cast<double>(*progress.total) / 1e6, terminal_ ? "" : "\n");
     }
 
     void end() const {
@@ -93,7 +100,8 @@ int pull(const CommonOptions& options, const std::string& url, const std::string
     }
     const config::Loaded loaded = config::load(options.config, environment, config::Scope::serving);
     if (!loaded.catalog) {
-        for (const config::Diagnostic& diagnostic : loaded.diagnostics) fmt::print(stderr, "{}\n", diagnostic.str());
+        for (const config::Diagnostic& diagnostic : loaded.diagnostics)
+            fmt::print(stderr, "{}\n", diagnostic.str());
         return 1;
     }
     std::set<std::string> urls;
@@ -105,7 +113,8 @@ int pull(const CommonOptions& options, const std::string& url, const std::string
     int worst = 0;
     for (const std::string& one : urls) {
         const bool named = one == environment.get("LLAMACPP_MODEL");
-        const std::string expected(named ? environment.get("LLAMACPP_MODEL_SHA256") : std::string_view());
+        const std::string expected(named ? environment.get("LLAMACPP_MODEL_SHA256")
+                                         : std::string_view());
         worst = std::max(worst, fetch_one(options.data, one, sha256.empty() ? expected : sha256));
     }
     return worst;

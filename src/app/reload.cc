@@ -14,6 +14,9 @@ using base::log::Level;
 
 namespace {
 
+/// Looks at unchanged files before a change is believed to be complete.
+constexpr int kSettled = 2;
+
 void print(const std::vector<config::Diagnostic>& diagnostics) {
     for (const config::Diagnostic& diagnostic : diagnostics) {
         const std::string line = diagnostic.str() + '\n';
@@ -49,21 +52,24 @@ config::Snapshot Reloader::again(bool loopback_only) {
     bool worse = !loaded.catalog;
     for (const std::string& text : errors) worse = worse || !errors_.contains(text);
     if (!worse && !loopback_only && loaded.catalog->settings.master_key.empty()) {
-        base::log::write(Level::error, "the changed configuration is refused: without a master key only this "
-                                       "machine may be served",
+        base::log::write(Level::error,
+                         "the changed configuration is refused: without a master key only this "
+                         "machine may be served",
                          {{"config", config_}});
         return nullptr;
     }
     const bool emptied = !worse && loaded.catalog->aliases.empty() && served_any_ &&
                          !std::filesystem::is_directory(config_);
     if (emptied) {
-        base::log::write(Level::error, "the changed configuration is refused: it holds no model any more",
+        base::log::write(Level::error,
+                         "the changed configuration is refused: it holds no model any more",
                          {{"config", config_}});
         return nullptr;
     }
     if (worse) {
         print(loaded.diagnostics);
-        base::log::write(Level::error, "the changed configuration is refused; the one before goes on serving",
+        base::log::write(Level::error,
+                         "the changed configuration is refused; the one before goes on serving",
                          {{"config", config_}});
         return nullptr;
     }
@@ -72,7 +78,8 @@ config::Snapshot Reloader::again(bool loopback_only) {
     const bool moved = fingerprint() != before;
     watch(loaded.catalog.get());
     if (moved) seen_.clear();  // edited while it was read: look again
-    base::log::write(Level::info, "configuration reloaded", {{"aliases", loaded.catalog->aliases.size()}});
+    base::log::write(Level::info, "configuration reloaded",
+                     {{"aliases", loaded.catalog->aliases.size()}});
     return loaded.catalog;
 }
 
@@ -91,22 +98,22 @@ void Reloader::watch(const config::Catalog* catalog) {
 std::string Reloader::fingerprint() const {
     std::string out;
     for (const std::string& file : files_) {
-        struct stat info {};
+        struct stat info{};
         if (::stat(file.c_str(), &info) != 0) {
             out += "-;";
             continue;
         }
-        fmt::format_to(std::back_inserter(out), "{}.{}.{}.{};", info.st_ino, info.st_size, info.st_mtim.tv_sec,
-                       info.st_mtim.tv_nsec);
+        fmt::format_to(std::back_inserter(out), "{}.{}.{}.{};", info.st_ino, info.st_size,
+                       info.st_mtim.tv_sec, info.st_mtim.tv_nsec);
     }
     return out;
 }
 
 bool Reloader::changed() {
     std::string now = fingerprint();
-    const bool settled = now == last_look_;
+    equal_looks_ = now == last_look_ ? equal_looks_ + 1 : 0;
     last_look_ = std::move(now);
-    return settled && last_look_ != seen_;
+    return equal_looks_ >= kSettled && last_look_ != seen_;
 }
 
 }  // namespace app

@@ -12,7 +12,8 @@ namespace app {
 /// main thread only.
 class Reloader {
 public:
-    Reloader(std::string config, std::string env) : config_(std::move(config)), env_(std::move(env)) {}
+    Reloader(std::string config, std::string env)
+        : config_(std::move(config)), env_(std::move(env)) {}
 
     /// First load, at start. Prints every diagnostic; null if nothing can be served.
     config::Snapshot start();
@@ -22,8 +23,8 @@ public:
     /// master key where more than this machine is listened to.
     config::Snapshot again(bool loopback_only);
 
-    /// True once after a watched file was changed, added or removed and then stayed the
-    /// same for one look: nobody is in the middle of writing it.
+    /// True after a watched file was changed, added or removed and then stayed the same
+    /// for two looks: nobody is in the middle of writing it.
     bool changed();
 
     const config::Environment& environment() const { return environment_; }
@@ -35,10 +36,11 @@ private:
     std::string config_;
     std::string env_;
     config::Environment environment_;
-    std::set<std::string> errors_;      ///< texts of the serving configuration's errors
+    std::set<std::string> errors_;  ///< texts of the serving configuration's errors
     std::vector<std::string> files_;
-    std::string seen_;       ///< the files as they were loaded
+    std::string seen_;  ///< the files as they were loaded
     std::string last_look_;
+    int equal_looks_ = 0;
     bool served_any_ = false;
 };
 

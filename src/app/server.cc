@@ -6,9 +6,9 @@
 #include "app/reload.h"
 #include "base/log.h"
 
-#include <boost/asio/signal_set.hpp>
 #include <fmt/format.h>
 #include <sched.h>
+#include <boost/asio/signal_set.hpp>
 
 #include <charconv>
 #include <cstdio>
@@ -24,7 +24,7 @@ namespace {
 
 using base::log::Level;
 
-constexpr base::Duration kWatchEvery{250};
+constexpr base::Duration kWatchEvery{200};
 
 int usable_cores() {
     cpu_set_t set;
@@ -60,8 +60,8 @@ std::vector<device::EngineSpec> engines_of(const config::Catalog& catalog) {
     std::vector<device::EngineSpec> specs;
     for (const config::Target& target : catalog.targets)
         if (target.engine)
-            specs.push_back({target.id, target.engine->command, target.engine->ready, target.engine->ttl,
-                             target.engine->start_timeout});
+            specs.push_back({target.id, target.engine->command, target.engine->ready,
+                             target.engine->ttl, target.engine->start_timeout});
     return specs;
 }
 
@@ -71,11 +71,13 @@ void problem(const std::string& text) { fmt::print(stderr, "freeway: {}\n", text
 /// which they depend on each other.
 class Server {
 public:
-    explicit Server(const ServeOptions& options) : options_(options), reloader_(options.config, options.env) {}
+    explicit Server(const ServeOptions& options)
+        : options_(options), reloader_(options.config, options.env) {}
 
     int run() {
         config::Snapshot catalog = reloader_.start();
-        if (!catalog) return problem(options_.config + " can't be served; the lines above say why"), 1;
+        if (!catalog)
+            return problem(options_.config + " can't be served; the lines above say why"), 1;
         export_to_process(reloader_.environment());
         const auto address = read_listen(options_.listen);
         if (!address) return problem("--listen " + options_.listen + " is not HOST:PORT"), 2;
@@ -96,8 +98,10 @@ public:
 private:
     bool prepare(const config::Catalog& catalog) {
         if (catalog.settings.master_key.empty() && !is_loopback(address_.host)) {
-            problem("no FREEWAY_MASTER_KEY is set, so only this machine is served: listening on 127.0.0.1 instead of " +
-                    address_.host);
+            problem(
+                "no FREEWAY_MASTER_KEY is set, so only this machine is served: listening on "
+                "127.0.0.1 instead of " +
+                address_.host);
             address_.host = "127.0.0.1";
         }
         auto proxy = net::ProxySettings::from_environment();
@@ -127,15 +131,17 @@ private:
     void create_engines() {
         const auto folder = std::filesystem::absolute(options_.config);
         engines_ = std::make_unique<device::Supervisor>(
-            options_.data, std::vector<std::string>{".", folder.string(), folder.parent_path().string()});
+            options_.data,
+            std::vector<std::string>{".", folder.string(), folder.parent_path().string()});
         gateway_.engines = engines_.get();
     }
 
     bool open_lanes(const config::Snapshot& catalog) {
         const int count = options_.workers > 0 ? options_.workers : usable_cores();
         for (int i = 0; i < count; ++i) {
-            lanes_.push_back(std::make_unique<LaneThread>(gateway_, static_cast<std::size_t>(i), catalog, upstream_,
-                                                          server_settings_, *client_tls_, listener_tls_.get()));
+            lanes_.push_back(std::make_unique<LaneThread>(gateway_, static_cast<std::size_t>(i),
+                                                          catalog, upstream_, server_settings_,
+                                                          *client_tls_, listener_tls_.get()));
             auto port = lanes_.back()->listen(address_.host, address_.port);
             if (!port) return problem(port.error().detail), false;
             address_.port = *port;
@@ -146,13 +152,17 @@ private:
 
     void announce(const config::Catalog& catalog) {
         if (catalog.aliases.empty())
-            problem("no provider is enabled, so there is nothing to serve yet: set a flag to 1 in " + options_.env);
+            problem(
+                "no provider is enabled, so there is nothing to serve yet: set a flag to 1 in " +
+                options_.env);
         const bool v6 = address_.host.find(':') != std::string::npos;
-        fmt::print("listening on {}://{}{}{}:{}\n", listener_tls_ ? "https" : "http", v6 ? "[" : "", address_.host,
-                   v6 ? "]" : "", address_.port);
+        fmt::print("listening on {}://{}{}{}:{}\n", listener_tls_ ? "https" : "http", v6 ? "[" : "",
+                   address_.host, v6 ? "]" : "", address_.port);
         std::fflush(stdout);
         base::log::write(Level::info, "serving",
-                         {{"aliases", catalog.aliases.size()}, {"workers", lanes_.size()}, {"config", options_.config}});
+                         {{"aliases", catalog.aliases.size()},
+                          {"workers", lanes_.size()},
+                          {"config", options_.config}});
     }
 
     void reload() {
@@ -164,9 +174,10 @@ private:
 
     /// Calls `act` for each signal until it returns false.
     void on_signal(std::function<bool(int)> act) {
-        signals_.async_wait([this, act = std::move(act)](const net::error_code& error, int number) mutable {
-            if (!error && act(number)) on_signal(std::move(act));
-        });
+        signals_.async_wait(
+            [this, act = std::move(act)](const net::error_code& error, int number) mutable {
+                if (!error && act(number)) on_signal(std::move(act));
+            });
     }
 
     void watch_files() {
@@ -199,7 +210,8 @@ private:
         gateway_.draining = true;
         base::log::write(Level::info, "draining", {{"active", gateway_.active.load()}});
         for (auto& lane : lanes_) lane->stop_accepting();
-        for (auto& lane : lanes_) lane->finish(base::Clock::now() + std::chrono::seconds(options_.drain_seconds));
+        for (auto& lane : lanes_)
+            lane->finish(base::Clock::now() + std::chrono::seconds(options_.drain_seconds));
         on_signal([this](int number) {
             if (number != SIGHUP)
                 for (auto& lane : lanes_) lane->finish(base::Clock::now());
@@ -216,7 +228,8 @@ private:
         base::log::write(Level::info, "ended", {{"requests", gateway_.requests.load()}});
         for (auto& lane : lanes_) {
             if (lane->left() == 0) continue;
-            base::log::write(Level::error, "tasks did not end when cancelled", {{"tasks", lane->left()}});
+            base::log::write(Level::error, "tasks did not end when cancelled",
+                             {{"tasks", lane->left()}});
             base::log::stop();
             std::_Exit(0);  // their frames refer to what would be destroyed before them
         }

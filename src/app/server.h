@@ -14,7 +14,7 @@ struct ServeOptions {
     std::string tls_certificate;
     std::string tls_key;
     int drain_seconds = 30;
-    int workers = 0;       ///< 0: one per core that we may use
+    int workers = 0;  ///< 0: one per core that we may use
     bool verbose = false;
 };
 

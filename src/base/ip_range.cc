@@ -23,13 +23,15 @@ std::optional<IpRange> IpRange::parse(const std::string& text) {
         first = kMappedBits;
         range.bytes_ = {};
         range.bytes_[10] = range.bytes_[11] = 0xff;
-        if (inet_pton(AF_INET, address.c_str(), range.bytes_.data() + kMappedBits / 8) != 1) return std::nullopt;
+        if (inet_pton(AF_INET, address.c_str(), range.bytes_.data() + kMappedBits / 8) != 1)
+            return std::nullopt;
     }
     if (slash == std::string::npos) return range;
     const char* end = text.data() + text.size();
     int bits = 0;
     const auto read = std::from_chars(text.data() + slash + 1, end, bits);
-    if (read.ec != std::errc() || read.ptr != end || bits < 0 || bits > kAllBits - first) return std::nullopt;
+    if (read.ec != std::errc() || read.ptr != end || bits < 0 || bits > kAllBits - first)
+        return std::nullopt;
     range.bits_ = first + bits;
     return range;
 }
@@ -37,7 +39,9 @@ std::optional<IpRange> IpRange::parse(const std::string& text) {
 bool IpRange::contains(const IpRange& address) const {
     if (address.bits_ < bits_) return false;
     const auto whole = static_cast<std::size_t>(bits_ / 8);
-    if (!std::equal(bytes_.begin(), bytes_.begin() + static_cast<std::ptrdiff_t>(whole), address.bytes_.begin())) return false;
+    if (!std::equal(bytes_.begin(), bytes_.begin() + static_cast<std::ptrdiff_t>(whole),
+                    address.bytes_.begin()))
+        return false;
     const int rest = bits_ % 8;
     return rest == 0 || (bytes_[whole] ^ address.bytes_[whole]) >> (8 - rest) == 0;
 }

@@ -17,16 +17,19 @@ struct Unit {
     double milliseconds;
 };
 /// Longest match first, so that `6ms` is never six minutes.
-constexpr std::array kUnits{Unit{"ns", 1e-6}, Unit{"us", 1e-3}, Unit{"\u00b5s", 1e-3}, Unit{"\u03bcs", 1e-3},
-                            Unit{"ms", 1},    Unit{"s", 1e3},   Unit{"m", 6e4},        Unit{"h", 3.6e6},
-                            Unit{"d", 8.64e7}};
+constexpr std::array kUnits{Unit{"ns", 1e-6},      Unit{"us", 1e-3}, Unit{"\u00b5s", 1e-3},
+                            Unit{"\u03bcs", 1e-3}, Unit{"ms", 1},    Unit{"s", 1e3},
+                            Unit{"m", 6e4},        Unit{"h", 3.6e6}, Unit{"d", 8.64e7}};
 
 /// Reads digits with an optional fraction; no sign, no exponent.
 std::optional<double> take_number(std::string_view& text) {
     std::size_t length = 0;
-    while (length < text.size() && ((text[length] >= '0' && text[length] <= '9') || text[length] == '.')) ++length;
+    while (length < text.size() &&
+           ((text[length] >= '0' && text[length] <= '9') || text[length] == '.'))
+        ++length;
     double value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + length, value, std::chars_format::fixed);
+    const auto [end, error] =
+        std::from_chars(text.data(), text.data() + length, value, std::chars_format::fixed);
     if (error != std::errc() || end != text.data() + length || length == 0) return std::nullopt;
     text.remove_prefix(length);
     return value;
@@ -66,8 +69,8 @@ std::optional<WallTime> parse_rfc3339(std::string_view text) {
     int year = 0;
     unsigned month = 0, day = 0;
     Clock24 clock;
-    if (!take_digits(text, 4, year) || !take(text, '-') || !take_digits(text, 2, month) || !take(text, '-') ||
-        !take_digits(text, 2, day))
+    if (!take_digits(text, 4, year) || !take(text, '-') || !take_digits(text, 2, month) ||
+        !take(text, '-') || !take_digits(text, 2, day))
         return std::nullopt;
     if (!take(text, 'T') && !take(text, 't') && !take(text, ' ')) return std::nullopt;
     if (!take_clock(text, clock)) return std::nullopt;
@@ -80,7 +83,8 @@ std::optional<WallTime> parse_rfc3339(std::string_view text) {
     if (!east && (text.empty() || text[0] != '-')) return std::nullopt;
     text.remove_prefix(1);
     int hours = 0, minutes = 0;
-    if (!take_digits(text, 2, hours) || !take(text, ':') || !take_digits(text, 2, minutes) || !text.empty())
+    if (!take_digits(text, 2, hours) || !take(text, ':') || !take_digits(text, 2, minutes) ||
+        !text.empty())
         return std::nullopt;
     const auto offset = std::chrono::hours(hours) + std::chrono::minutes(minutes);
     return east ? *time - offset : *time + offset;
@@ -122,7 +126,8 @@ std::optional<Duration> parse_duration(std::string_view text) {
     for (auto number = first; number; number = take_number(text)) {
         const Unit* unit = nullptr;
         for (const Unit& candidate : kUnits)
-            if (text.starts_with(candidate.name) && (!unit || candidate.name.size() > unit->name.size()))
+            if (text.starts_with(candidate.name) &&
+                (!unit || candidate.name.size() > unit->name.size()))
                 unit = &candidate;
         if (!unit) return std::nullopt;
         total += *number * unit->milliseconds;
@@ -156,10 +161,12 @@ std::string rfc3339(WallTime time) {
                        clock.hours().count(), clock.minutes().count(), clock.seconds().count());
 }
 
-std::optional<WallTime> utc(int year, unsigned month, unsigned day, int hour, int minute, int second) {
+std::optional<WallTime> utc(int year, unsigned month, unsigned day, int hour, int minute,
+                            int second) {
     const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(month),
                                            std::chrono::day(day)};
-    if (!date.ok() || year < 1970 || year > 2200 || hour > 23 || minute > 59 || second > 60) return std::nullopt;
+    if (!date.ok() || year < 1970 || year > 2200 || hour > 23 || minute > 59 || second > 60)
+        return std::nullopt;
     return std::chrono::sys_days(date) + std::chrono::hours(hour) + std::chrono::minutes(minute) +
            std::chrono::seconds(second);
 }
@@ -171,7 +178,8 @@ std::string human(Duration duration) {
     if (s < 120) return fmt::format("{} s", s);
     const auto m = (s + 59) / 60;
     if (m < 120) return fmt::format("{} m", m);
-    if (m < 48 * 60) return m % 60 == 0 ? fmt::format("{} h", m / 60) : fmt::format("{} h {} m", m / 60, m % 60);
+    if (m < 48 * 60)
+        return m % 60 == 0 ? fmt::format("{} h", m / 60) : fmt::format("{} h {} m", m / 60, m % 60);
     return fmt::format("{} d {} h", m / 1440, m % 1440 / 60);
 }
 
@@ -205,8 +213,11 @@ namespace {
 /// Length of the UTF-8 character at the start of `text`, 0 if there is none.
 std::size_t character(std::string_view text) {
     const auto lead = static_cast<unsigned char>(text[0]);
-    const std::size_t length = lead < 0x80 ? 1 : lead >= 0xC2 && lead < 0xE0 ? 2 : lead >= 0xE0 && lead < 0xF0 ? 3
-                               : lead >= 0xF0 && lead < 0xF5                 ? 4 : 0;
+    const std::size_t length = lead < 0x80                   ? 1
+                               : lead >= 0xC2 && lead < 0xE0 ? 2
+                               : lead >= 0xE0 && lead < 0xF0 ? 3
+                               : lead >= 0xF0 && lead < 0xF5 ? 4
+                                                             : 0;
     if (length > text.size()) return 0;
     for (std::size_t i = 1; i < length; ++i)
         if ((static_cast<unsigned char>(text[i]) & 0xC0) != 0x80) return 0;

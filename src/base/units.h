@@ -23,7 +23,8 @@ std::string rfc3339(WallTime time);
 
 /// Days since 1970-01-01 etc. in UTC -> instant; nullopt for an impossible date
 /// or a year outside 1970 to 2200.
-std::optional<WallTime> utc(int year, unsigned month, unsigned day, int hour, int minute, int second);
+std::optional<WallTime> utc(int year, unsigned month, unsigned day, int hour, int minute,
+                            int second);
 
 /// `41 m`, `2 h 5 m`, `350 ms`: for people.
 std::string human(Duration duration);

@@ -48,8 +48,8 @@ struct Limit {
     std::string metric;  ///< requests, tokens, input_tokens, …, usd, concurrency
     std::string window;  ///< minute, hour, day, month, 5h, 7d, 30s
     double limit = 0;
-    std::string reset;   ///< token_bucket, rolling, fixed, calendar_month, first_use, lifetime
-    std::string scope;   ///< target, model, account, pool, provider
+    std::string reset;  ///< token_bucket, rolling, fixed, calendar_month, first_use, lifetime
+    std::string scope;  ///< target, model, account, pool, provider
     std::string pool;
     std::string time_zone = "UTC";
     bool advisory = false;
@@ -68,51 +68,52 @@ struct BaseUrl {
 struct Engine {
     std::vector<std::string> command;
     std::string ready = "/health";
-    base::Duration ttl{600'000};            ///< idle time before it is stopped; 0: never
+    base::Duration ttl{600'000};  ///< idle time before it is stopped; 0: never
     base::Duration start_timeout{120'000};
 };
 
 /// One upstream model under one account behind one base URL (LiteLLM: deployment).
 struct Target {
-    std::string id;       ///< unique: the alias, or alias#2, alias#3 … within a group
+    std::string id;  ///< unique: the alias, or alias#2, alias#3 … within a group
     std::string alias;
     base::Provider provider = base::Provider::openai_compatible;
-    std::string model;    ///< upstream id, without the provider prefix
+    std::string model;  ///< upstream id, without the provider prefix
     BaseUrl base;
     base::Secret key;
-    std::string key_name; ///< the variable it came from, for messages; empty for none
-    std::string account;  ///< one key at one provider: "groq:GROQ_API_KEY", or "ollama:host:port"
+    std::string key_name;  ///< the variable it came from, for messages; empty for none
+    std::string account;   ///< one key at one provider: "groq:GROQ_API_KEY", or "ollama:host:port"
     Tier tier = Tier::free;
     bool tier_stated = false;  ///< the configuration says it: rules over money apply
     Mode mode = Mode::chat;
     Capabilities capabilities;
     std::optional<std::uint64_t> max_input_tokens;
     std::optional<std::uint64_t> max_output_tokens;
-    double input_cost_per_token = 0;   ///< USD
+    double input_cost_per_token = 0;  ///< USD
     double output_cost_per_token = 0;
-    std::vector<Limit> limits;         ///< its own and the fragment's
-    std::string device;                ///< cpu, cuda or empty
+    std::vector<Limit> limits;  ///< its own and the fragment's
+    std::string device;         ///< cpu, cuda or empty
     double memory_gb = 0;
     std::string embedding_space;
     std::string note;
-    std::string left_out;              ///< why it can't be asked ("X is not set"); empty: it can
-    std::string origin;                ///< "config/providers/groq.yaml:12"
+    std::string left_out;  ///< why it can't be asked ("X is not set"); empty: it can
+    std::string origin;    ///< "config/providers/groq.yaml:12"
 
     // litellm_params that act
     std::optional<base::Duration> timeout;         ///< bounds an attempt
     std::optional<base::Duration> stream_timeout;  ///< bounds first content and each gap
     std::optional<base::Duration> cooldown;        ///< 0: never benched on a guess
     std::optional<int> num_retries;
-    std::optional<int> allowed_fails;              ///< failures in a row before a guess benches it
+    std::optional<int> allowed_fails;  ///< failures in a row before a guess benches it
     std::optional<FailureCounts> allowed_fails_policy;
     int weight = 1;
     int order = 0;
     std::optional<int> max_parallel_requests;
-    std::vector<std::pair<std::string, std::string>> defaults;   ///< member -> JSON text; the client wins
+    std::vector<std::pair<std::string, std::string>>
+        defaults;  ///< member -> JSON text; the client wins
     std::vector<std::pair<std::string, std::string>> overrides;  ///< extra_body
     std::vector<std::pair<std::string, std::string>> headers;    ///< extra_headers
-    std::vector<std::string> drop;                                ///< additional_drop_params
-    std::vector<std::string> allow;                               ///< allowed_openai_params
+    std::vector<std::string> drop;                               ///< additional_drop_params
+    std::vector<std::string> allow;                              ///< allowed_openai_params
     std::optional<Engine> engine;
 };
 
@@ -120,13 +121,14 @@ struct Target {
 struct Alias {
     std::string name;
     Mode mode = Mode::chat;
-    std::vector<std::size_t> targets;    ///< indices into Catalog::targets; several = a load-balanced group
-    std::vector<std::string> chain;      ///< ordered fallbacks, enabled ones only
-    bool hidden = false;                 ///< model_group_alias with hidden: true
-    bool wildcard = false;               ///< `openai/*`: the star's match replaces the star of the model
-    std::string chain_file;              ///< where the chain stands, for messages; empty: it has none
+    std::vector<std::size_t>
+        targets;  ///< indices into Catalog::targets; several = a load-balanced group
+    std::vector<std::string> chain;  ///< ordered fallbacks, enabled ones only
+    bool hidden = false;             ///< model_group_alias with hidden: true
+    bool wildcard = false;   ///< `openai/*`: the star's match replaces the star of the model
+    std::string chain_file;  ///< where the chain stands, for messages; empty: it has none
     int chain_line = 0;
-    std::vector<int> member_lines;       ///< one for each member of `chain`; empty: as chain_line
+    std::vector<int> member_lines;  ///< one for each member of `chain`; empty: as chain_line
 };
 
 /// Settings that are not about one target. Defaults here and nowhere else.
@@ -136,18 +138,19 @@ struct Settings {
     base::Duration first_content{30'000};
     base::Duration between_chunks{30'000};
     base::Duration total{600'000};
-    std::optional<base::Duration> attempt;       ///< litellm_settings.request_timeout / router stream_timeout etc.
-    std::optional<base::Duration> cooldown;      ///< router_settings.cooldown_time
-    bool cooldowns = true;                       ///< disable_cooldowns
-    int num_retries = 0;                         ///< same-target retries of the last candidate
-    FailureCounts retry_policy;                  ///< the same by kind of failure
-    GroupCounts model_group_retry_policy;        ///< takes retry_policy's place for an alias
-    int allowed_fails = 0;                       ///< failures in a row before a guess benches
+    std::optional<base::Duration>
+        attempt;  ///< litellm_settings.request_timeout / router stream_timeout etc.
+    std::optional<base::Duration> cooldown;  ///< router_settings.cooldown_time
+    bool cooldowns = true;                   ///< disable_cooldowns
+    int num_retries = 0;                     ///< same-target retries of the last candidate
+    FailureCounts retry_policy;              ///< the same by kind of failure
+    GroupCounts model_group_retry_policy;    ///< takes retry_policy's place for an alias
+    int allowed_fails = 0;                   ///< failures in a row before a guess benches
     FailureCounts allowed_fails_policy;
-    std::string completion_model;                ///< serves every chat and completion request
+    std::string completion_model;  ///< serves every chat and completion request
     std::optional<std::vector<base::IpRange>> allowed_ips;  ///< absent: everybody
-    std::optional<int> max_parallel_requests;    ///< inference requests under way in the gateway
-    std::size_t max_body_bytes = 50u << 20;      ///< max_request_size_mb
+    std::optional<int> max_parallel_requests;  ///< inference requests under way in the gateway
+    std::size_t max_body_bytes = 50u << 20;    ///< max_request_size_mb
     std::vector<std::string> default_fallbacks;
     bool context_fallbacks_set = false;
     std::map<std::string, std::vector<std::string>, std::less<>> context_window_fallbacks;

@@ -1,7 +1,7 @@
 #include "config/test_files.h"
 
-#include <cstdlib>
 #include <gtest/gtest.h>
+#include <cstdlib>
 
 namespace config {
 namespace {

@@ -82,8 +82,8 @@ std::optional<FailureCounts> allowed_fails_policy_of(const Value& map, Findings&
     for (std::string_view kind : {"BadRequest", "ContentPolicyViolation"}) {
         const std::string name = fmt::format("{}{}", kind, kAllowedFails);
         if (const Value* count = policy->find(name))
-            findings.warning(*count, fmt::format("`{}` has no effect: such a failure benches nobody",
-                                                 name));
+            findings.warning(
+                *count, fmt::format("`{}` has no effect: such a failure benches nobody", name));
     }
     return read_counts(*policy, kKey, kAllowedFails, findings);
 }

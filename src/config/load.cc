@@ -49,11 +49,9 @@ private:
     bool checked() const { return !document_.folder || scope_ == Scope::all; }
 
     void add_targets(Catalog& catalog) {
-        Surroundings around{variables_,
-                            list_of(document_.root, "credential_list", findings_),
+        Surroundings around{variables_, list_of(document_.root, "credential_list", findings_),
                             reading_.default_params.is_map() ? &reading_.default_params : nullptr,
-                            reading_.max_parallel_requests,
-                            reading_.rates_enforced};
+                            reading_.max_parallel_requests, reading_.rates_enforced};
         TargetReader reader(around, findings_);
         for (const Entry& entry : document_.entries) {
             if (const Value* name = entry.value.find("model_name")) declared_.insert(name->text);
@@ -204,8 +202,8 @@ private:
     void check_named_aliases(const Catalog& catalog) {
         const Value& forced = reading_.completion_model;
         if (!forced.is_null() && !catalog.find(forced.text) && !excused(forced.text)) {
-            findings_.error(forced, fmt::format("completion_model names `{}`, which is no alias",
-                                                forced.text));
+            findings_.error(
+                forced, fmt::format("completion_model names `{}`, which is no alias", forced.text));
         }
         for (const Member& member : reading_.group_policies.members) {
             if (catalog.find(member.name) || excused(member.name)) continue;

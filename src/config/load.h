@@ -36,7 +36,7 @@ public:
     bool on(std::string_view flag) const { return get(flag) == "1"; }
     const std::string& file() const { return file_; }
     int line(std::string_view name) const;  ///< 0: from the process
-    std::vector<Diagnostic> problems;        ///< unreadable lines
+    std::vector<Diagnostic> problems;       ///< unreadable lines
 
 private:
     std::map<std::string, std::string, std::less<>> values_;
@@ -45,9 +45,9 @@ private:
 };
 
 struct Loaded {
-    Snapshot catalog;                    ///< null if an error makes serving impossible
-    std::vector<Diagnostic> diagnostics; ///< every one found, in file order
-    bool ok() const;                     ///< no diagnostic of Severity::error
+    Snapshot catalog;                     ///< null if an error makes serving impossible
+    std::vector<Diagnostic> diagnostics;  ///< every one found, in file order
+    bool ok() const;                      ///< no diagnostic of Severity::error
 };
 
 /// How much of a folder is read.

@@ -13,8 +13,7 @@ Loaded load_text(const std::string& settings) {
         "[n, logprobs]}, model_info: {allowed_fails: 4, allowed_fails_policy: "
         "{TimeoutErrorAllowedFails: 1}}}\n"
         "  - {model_name: b, litellm_params: {model: cohere/b, api_key: k}}\n";
-    return load(files.write("config.yaml", models + settings), Environment::of({}),
-                Scope::serving);
+    return load(files.write("config.yaml", models + settings), Environment::of({}), Scope::serving);
 }
 
 std::optional<int> of(const FailureCounts& counts, FailureKind kind) { return counts.named(kind); }

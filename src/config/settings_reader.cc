@@ -163,8 +163,9 @@ private:
             }
         }
         if (texts.empty()) {
-            findings_.error(*written, "allowed_ips names no address, so everybody is refused; "
-                                      "remove the key to let everybody in");
+            findings_.error(*written,
+                            "allowed_ips names no address, so everybody is refused; "
+                            "remove the key to let everybody in");
         }
     }
 

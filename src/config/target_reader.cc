@@ -53,10 +53,11 @@ std::vector<Target> TargetReader::read(const Entry& entry) {
     auto alias = text_of(value, "model_name", findings_);
     if (!value.is_map() || !alias || alias->empty() || !params || !params->is_map() ||
         !params->find("model")) {
-        findings_.error(value,
-                        fmt::format("a model_list entry{} needs model_name and litellm_params.model; it is "
-                                    "left out",
-                                    alias ? " (`" + *alias + "`)" : ""));
+        findings_.error(
+            value,
+            fmt::format("a model_list entry{} needs model_name and litellm_params.model; it is "
+                        "left out",
+                        alias ? " (`" + *alias + "`)" : ""));
         return {};
     }
     check_keys(value, Section::model_entry, findings_);

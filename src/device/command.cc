@@ -28,7 +28,8 @@ std::optional<std::string> on_path(const std::string& word) {
         const std::size_t colon = rest.find(':');
         const std::string_view folder = rest.substr(0, colon);
         rest = colon == std::string_view::npos ? std::string_view() : rest.substr(colon + 1);
-        if (folder.starts_with('/') && is_program(fs::path(folder) / word)) return fs::path(folder) / word;
+        if (folder.starts_with('/') && is_program(fs::path(folder) / word))
+            return fs::path(folder) / word;
     }
     return std::nullopt;
 }
@@ -37,7 +38,8 @@ std::optional<std::string> on_path(const std::string& word) {
 std::optional<std::string> under_roots(const std::string& word, const Places& places) {
     std::error_code ignored;
     for (const std::string& root : places.roots)
-        if (const fs::path path = fs::absolute(fs::path(root) / word, ignored); fs::is_regular_file(path, ignored))
+        if (const fs::path path = fs::absolute(fs::path(root) / word, ignored);
+            fs::is_regular_file(path, ignored))
             return path.lexically_normal();
     return std::nullopt;
 }
@@ -56,11 +58,15 @@ Result<std::string> llama_server(const Places& places) {
 Result<std::string> program(const std::string& word, const Places& places) {
     if (word == "llama-server") return llama_server(places);
     std::optional<std::string> found;
-    if (word.find('/') == std::string::npos) found = on_path(word);
-    else if (word.starts_with('/')) found = word;
-    else found = under_roots(word, places);
+    if (word.find('/') == std::string::npos)
+        found = on_path(word);
+    else if (word.starts_with('/'))
+        found = word;
+    else
+        found = under_roots(word, places);
     if (found && is_program(*found)) return *found;
-    return base::fail(ErrorKind::io, "no program " + word + ": install it or correct the engine's command");
+    return base::fail(ErrorKind::io,
+                      "no program " + word + ": install it or correct the engine's command");
 }
 
 Result<std::string> argument(const std::string& word, const Places& places) {
@@ -68,7 +74,8 @@ Result<std::string> argument(const std::string& word, const Places& places) {
         const std::string file = model_file(places.data_dir, word);
         std::error_code ignored;
         if (fs::is_regular_file(file, ignored)) return file;
-        return base::fail(ErrorKind::io, fs::path(file).filename().string() + " is not here yet: run `freeway pull`");
+        return base::fail(ErrorKind::io, fs::path(file).filename().string() +
+                                             " is not here yet: run `freeway pull`");
     }
     if (word.empty() || word.starts_with('-') || word.starts_with('/')) return word;
     return under_roots(word, places).value_or(word);
@@ -76,7 +83,8 @@ Result<std::string> argument(const std::string& word, const Places& places) {
 
 }  // namespace
 
-Result<std::vector<std::string>> resolve_command(const std::vector<std::string>& command, const Places& places) {
+Result<std::vector<std::string>> resolve_command(const std::vector<std::string>& command,
+                                                 const Places& places) {
     if (command.empty()) return base::fail(ErrorKind::io, "the engine's command is empty");
     std::vector<std::string> resolved;
     resolved.reserve(command.size());

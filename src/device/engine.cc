@@ -40,7 +40,9 @@ std::string_view name(EngineState state) {
 
 void Engine::ask(Ticket ticket, Time now) {
     if (retired_) {
-        actions_.push_back({Action::Kind::refuse, ticket, {ErrorKind::not_found, "there is no engine " + spec_.name}});
+        actions_.push_back({Action::Kind::refuse,
+                            ticket,
+                            {ErrorKind::not_found, "there is no engine " + spec_.name}});
         return;
     }
     if (state_ == EngineState::ready && !outdated()) {
@@ -50,7 +52,8 @@ void Engine::ask(Ticket ticket, Time now) {
     }
     if (state_ == EngineState::failed && now < retry_at_) {
         const auto left = std::chrono::ceil<std::chrono::seconds>(retry_at_ - now);
-        actions_.push_back({Action::Kind::refuse, ticket,
+        actions_.push_back({Action::Kind::refuse,
+                            ticket,
                             {ErrorKind::io, last_error_ + "; next try in " + base::human(left)}});
         return;
     }
@@ -130,30 +133,25 @@ void Engine::tick(Time now) {
             refuse_waiters({ErrorKind::io, fault_});
             terminate(now);
             break;
-        case EngineState::ready:
-            terminate(now);
-            break;
+        case EngineState::ready: terminate(now); break;
         case EngineState::stopping:
             killed_ = true;
             actions_.push_back({Action::Kind::kill});
             break;
         case EngineState::stopped:
-        case EngineState::failed:
-            break;
+        case EngineState::failed: break;
     }
 }
 
 Time Engine::due() const {
     switch (state_) {
-        case EngineState::starting:
-            return since_ + spec_.start_timeout;
+        case EngineState::starting: return since_ + spec_.start_timeout;
         case EngineState::ready:
-            return leases_.empty() && spec_.ttl > Duration(0) ? idle_since_ + spec_.ttl : Time::max();
-        case EngineState::stopping:
-            return killed_ ? Time::max() : since_ + kGrace;
+            return leases_.empty() && spec_.ttl > Duration(0) ? idle_since_ + spec_.ttl
+                                                              : Time::max();
+        case EngineState::stopping: return killed_ ? Time::max() : since_ + kGrace;
         case EngineState::stopped:
-        case EngineState::failed:
-            break;
+        case EngineState::failed: break;
     }
     return Time::max();
 }
@@ -168,7 +166,8 @@ void Engine::configure(EngineSpec spec, Time now) {
 void Engine::retire(Time now) {
     retired_ = true;
     next_.reset();
-    refuse_waiters({ErrorKind::not_found, "the engine " + spec_.name + " was taken out of the configuration"});
+    refuse_waiters(
+        {ErrorKind::not_found, "the engine " + spec_.name + " was taken out of the configuration"});
     settle(now);
 }
 
@@ -181,7 +180,8 @@ void Engine::shut_down(Time now) {
 
 /// Brings what runs into line with what is wanted, as soon as nobody uses it.
 void Engine::settle(Time now) {
-    const bool unused = state_ == EngineState::starting || (state_ == EngineState::ready && leases_.empty());
+    const bool unused =
+        state_ == EngineState::starting || (state_ == EngineState::ready && leases_.empty());
     if (outdated() && unused) terminate(now);
     if (running()) return;
     if (next_) {

@@ -86,13 +86,13 @@ private:
     std::deque<Ticket> waiters_;
     std::set<Ticket> leases_;
     std::vector<Action> actions_;
-    base::Time since_;                   ///< of the state
+    base::Time since_;  ///< of the state
     base::Time idle_since_;
     base::Time retry_at_;
     bool killed_ = false;
-    std::string fault_;                  ///< why a stop under way counts as a failure
+    std::string fault_;  ///< why a stop under way counts as a failure
     std::string last_error_;
-    int failures_ = 0;                   ///< in a row
+    int failures_ = 0;  ///< in a row
     int restarts_ = 0;
 };
 

@@ -11,10 +11,10 @@ namespace device {
 
 /// How to run one engine: a child process that serves HTTP on a port of ours.
 struct EngineSpec {
-    std::string name;                    ///< the target's id
-    std::vector<std::string> command;    ///< without --host and --port: they are appended
-    std::string ready = "/health";       ///< answers 200 once requests are served
-    base::Duration ttl{600'000};         ///< idle time before it is stopped; 0: never
+    std::string name;                  ///< the target's id
+    std::vector<std::string> command;  ///< without --host and --port: they are appended
+    std::string ready = "/health";     ///< answers 200 once requests are served
+    base::Duration ttl{600'000};       ///< idle time before it is stopped; 0: never
     base::Duration start_timeout{120'000};
     bool operator==(const EngineSpec&) const = default;
 };

@@ -141,7 +141,8 @@ TEST(Engine, BacksOffLongerWithEachFailedStart) {
         EXPECT_EQ(story.exited(), "refuse:1");
         story.now += pause - 1ms;
         EXPECT_EQ(story.ask(2), "refuse:2");
-        EXPECT_NE(story.refusal.find("exited with status 1; next try in 1 s"), std::string::npos) << story.refusal;
+        EXPECT_NE(story.refusal.find("exited with status 1; next try in 1 s"), std::string::npos)
+            << story.refusal;
         story.now += 1ms;
     }
     EXPECT_EQ(story.engine.restarts(), 7);

@@ -38,7 +38,8 @@ struct ContentRange {
 std::optional<std::uint64_t> number(std::string_view text) {
     std::uint64_t value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    return error == std::errc() && end == text.data() + text.size() ? std::optional(value) : std::nullopt;
+    return error == std::errc() && end == text.data() + text.size() ? std::optional(value)
+                                                                    : std::nullopt;
 }
 
 ContentRange content_range(std::string_view text) {
@@ -68,7 +69,11 @@ class Download {
 public:
     Download(const FetchRequest& request, Url url, PartialFile& file, net::UpstreamClient& client,
              const std::function<void(FetchProgress)>& progress)
-        : request_(request), url_(std::move(url)), file_(file), client_(client), progress_(progress) {}
+        : request_(request),
+          url_(std::move(url)),
+          file_(file),
+          client_(client),
+          progress_(progress) {}
 
     net::Task<Outcome> connect_once();
 
@@ -90,7 +95,8 @@ private:
 
 /// Only what can be told from another version is resumed: by its validator or by the checksum.
 std::string Download::headers() const {
-    std::string lines = "User-Agent: freeway\r\nAccept: */*\r\nAccept-Encoding: identity\r\nConnection: close\r\n";
+    std::string lines =
+        "User-Agent: freeway\r\nAccept: */*\r\nAccept-Encoding: identity\r\nConnection: close\r\n";
     if (file_.size() == 0 || (file_.validator().empty() && request_.sha256.empty())) return lines;
     lines += fmt::format("Range: bytes={}-\r\n", file_.size());
     if (!file_.validator().empty()) net::append_header(lines, "If-Range", file_.validator());
@@ -110,7 +116,8 @@ net::Task<Outcome> Download::connect_once() {
         if (!reply) co_return broken(reply.error());
         const net::ResponseHead& head = (*reply)->head();
         const std::string_view location = head.headers.get("location");
-        if (head.status < 301 || head.status > 308 || location.empty()) co_return co_await receive(**reply);
+        if (head.status < 301 || head.status > 308 || location.empty())
+            co_return co_await receive(**reply);
         auto next = follow(url, location);
         if (!next) co_return failed({ErrorKind::refused, "redirect: " + next.error().detail});
         if (url.endpoint.tls && !next->endpoint.tls)
@@ -122,7 +129,8 @@ net::Task<Outcome> Download::connect_once() {
 
 net::Task<Outcome> Download::receive(net::UpstreamReply& reply) {
     const net::ResponseHead& head = reply.head();
-    const Error status{ErrorKind::refused, fmt::format("the server answered with status {}", head.status)};
+    const Error status{ErrorKind::refused,
+                       fmt::format("the server answered with status {}", head.status)};
     if (head.status == 416) co_return range_refused(head);
     if (head.status == 408 || head.status == 429 || head.status >= 500) co_return broken(status);
     if (head.status != 200 && head.status != 206) co_return failed(status);
@@ -130,14 +138,16 @@ net::Task<Outcome> Download::receive(net::UpstreamReply& reply) {
         const ContentRange range = content_range(head.headers.get("content-range"));
         if (range.first != file_.size()) {
             if (auto emptied = file_.restart({}); !emptied) co_return failed(emptied.error());
-            co_return broken({ErrorKind::protocol, "the server sent another range than the one asked for"});
+            co_return broken(
+                {ErrorKind::protocol, "the server sent another range than the one asked for"});
         }
         total_ = range.total;
     } else {
         total_.reset();
         if (head.framing != net::Framing::chunked && head.framing != net::Framing::until_close)
             total_ = head.content_length;
-        if (auto emptied = file_.restart(validator(head.headers)); !emptied) co_return failed(emptied.error());
+        if (auto emptied = file_.restart(validator(head.headers)); !emptied)
+            co_return failed(emptied.error());
     }
     if (total_)
         if (auto room = file_.expect_room(*total_ - std::min(*total_, file_.size())); !room)
@@ -164,7 +174,8 @@ net::Task<Outcome> Download::receive_body(net::UpstreamReply& reply) {
     }
     report(true);
     if (total_ && file_.size() != *total_)
-        co_return broken({ErrorKind::reset, fmt::format("{} of {} bytes came", file_.size(), *total_)});
+        co_return broken(
+            {ErrorKind::reset, fmt::format("{} of {} bytes came", file_.size(), *total_)});
     co_return Outcome{};
 }
 
@@ -199,13 +210,14 @@ bool already_there(const FetchRequest& request) {
 Result<void> seal(const FetchRequest& request, PartialFile& file) {
     if (request.sha256.empty() || file.sha256() == request.sha256) return file.finish();
     file.remove();
-    return base::fail(ErrorKind::refused,
-                      fmt::format("wrong checksum: expected {}, got {}", request.sha256, file.sha256()));
+    return base::fail(ErrorKind::refused, fmt::format("wrong checksum: expected {}, got {}",
+                                                      request.sha256, file.sha256()));
 }
 
 }  // namespace
 
-Result<void> fetch(const FetchRequest& request, const std::function<void(FetchProgress)>& progress) {
+Result<void> fetch(const FetchRequest& request,
+                   const std::function<void(FetchProgress)>& progress) {
     auto url = parse_url(request.url);
     if (!url) return std::unexpected(url.error());
     if (already_there(request)) return {};
@@ -224,7 +236,8 @@ Result<void> fetch(const FetchRequest& request, const std::function<void(FetchPr
     for (int left = std::max(1, request.tries);; pause = std::min(pause * 2, kMaxPause)) {
         const Outcome outcome = run(worker, download);
         if (outcome.kind == Outcome::Kind::whole) return seal(request, **file);
-        if (outcome.kind == Outcome::Kind::failed || --left == 0) return std::unexpected(outcome.error);
+        if (outcome.kind == Outcome::Kind::failed || --left == 0)
+            return std::unexpected(outcome.error);
         std::this_thread::sleep_for(pause);
     }
 }

@@ -28,7 +28,8 @@ struct FetchRequest {
 /// with the right checksum is left alone. Disk space is checked first.
 /// Errors: bad_input (URL), connect/tls/timed_out/reset, refused (status, checksum: the
 /// partial file is removed), io.
-base::Result<void> fetch(const FetchRequest& request, const std::function<void(FetchProgress)>& progress);
+base::Result<void> fetch(const FetchRequest& request,
+                         const std::function<void(FetchProgress)>& progress);
 
 /// Where the file behind a model's URL is kept: DATA_DIR/models/<last path segment>.
 std::string model_file(const std::string& data_dir, std::string_view url);

@@ -27,7 +27,8 @@ class Server {
 public:
     using Script = std::function<std::string(std::size_t call, const std::string& request)>;
 
-    explicit Server(Script script) : script_(std::move(script)), listener_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    explicit Server(Script script)
+        : script_(std::move(script)), listener_(::socket(AF_INET, SOCK_STREAM, 0)) {
         sockaddr_in address{};
         socklen_t size = sizeof address;
         address.sin_family = AF_INET;
@@ -45,7 +46,9 @@ public:
         ::close(listener_);
     }
 
-    std::string url(const std::string& path) const { return "http://127.0.0.1:" + std::to_string(port_) + path; }
+    std::string url(const std::string& path) const {
+        return "http://127.0.0.1:" + std::to_string(port_) + path;
+    }
     std::vector<std::string> requests() const {
         const std::lock_guard lock(mutex_);
         return requests_;
@@ -71,7 +74,8 @@ private:
             }
             const std::string reply = script_(call, request);
             for (std::size_t sent = 0; sent < reply.size();) {
-                const ssize_t now = ::send(client, reply.data() + sent, reply.size() - sent, MSG_NOSIGNAL);
+                const ssize_t now =
+                    ::send(client, reply.data() + sent, reply.size() - sent, MSG_NOSIGNAL);
                 if (now <= 0) break;
                 sent += static_cast<std::size_t>(now);
             }
@@ -108,14 +112,18 @@ std::string file_reply(const std::string& request, const std::string& file, cons
     const std::string tag = "ETag: " + etag + "\r\n";
     const std::size_t range = request.find("Range: bytes=");
     const bool fresh = request.find("If-Range: " + etag + "\r\n") != std::string::npos;
-    if (range == std::string::npos || !fresh) return reply("200 OK", length(file.size()) + tag, file.substr(0, cut));
+    if (range == std::string::npos || !fresh)
+        return reply("200 OK", length(file.size()) + tag, file.substr(0, cut));
     const std::size_t first = std::stoul(request.substr(range + 13));
     if (first >= file.size())
         return reply("416 Range Not Satisfiable",
-                     "Content-Range: bytes */" + std::to_string(file.size()) + "\r\n" + length(0), "");
-    const std::string span = "Content-Range: bytes " + std::to_string(first) + '-' + std::to_string(file.size() - 1) +
-                             '/' + std::to_string(file.size()) + "\r\n";
-    return reply("206 Partial Content", length(file.size() - first) + span + tag, file.substr(first, cut));
+                     "Content-Range: bytes */" + std::to_string(file.size()) + "\r\n" + length(0),
+                     "");
+    const std::string span = "Content-Range: bytes " + std::to_string(first) + '-' +
+                             std::to_string(file.size() - 1) + '/' + std::to_string(file.size()) +
+                             "\r\n";
+    return reply("206 Partial Content", length(file.size() - first) + span + tag,
+                 file.substr(first, cut));
 }
 
 class FetchTest : public testing::Test {
@@ -128,11 +136,13 @@ protected:
     }
     ~FetchTest() override { fs::remove_all(folder_); }
 
-    base::Result<void> get(const Server& server, const std::string& path = "/m.gguf", int tries = 5) {
-        return fetch({server.url(path), destination(), sum_, tries}, [this](FetchProgress progress) {
-            EXPECT_LE(progress.done, progress.total.value_or(file_.size()));
-            last_ = progress;
-        });
+    base::Result<void> get(const Server& server, const std::string& path = "/m.gguf",
+                           int tries = 5) {
+        return fetch({server.url(path), destination(), sum_, tries},
+                     [this](FetchProgress progress) {
+                         EXPECT_LE(progress.done, progress.total.value_or(file_.size()));
+                         last_ = progress;
+                     });
     }
     std::string destination() const { return folder_ / "deep" / "m.gguf"; }
     std::string read(const std::string& path) const {
@@ -152,7 +162,9 @@ protected:
 };
 
 TEST_F(FetchTest, FetchesAndReportsProgress) {
-    const Server server([&](std::size_t, const std::string& request) { return file_reply(request, file_, "\"a\""); });
+    const Server server([&](std::size_t, const std::string& request) {
+        return file_reply(request, file_, "\"a\"");
+    });
     const auto done = get(server);
     ASSERT_TRUE(done) << done.error().detail;
     expect_whole();
@@ -164,19 +176,22 @@ TEST_F(FetchTest, FetchesAndReportsProgress) {
 }
 
 TEST_F(FetchTest, ResumesWhenTheConnectionIsCut) {
-    const Server server(
-        [&](std::size_t, const std::string& request) { return file_reply(request, file_, "\"a\"", 100'000); });
+    const Server server([&](std::size_t, const std::string& request) {
+        return file_reply(request, file_, "\"a\"", 100'000);
+    });
     const auto done = get(server);
     ASSERT_TRUE(done) << done.error().detail;
     expect_whole();
     const auto requests = server.requests();
     ASSERT_EQ(requests.size(), 4u);
-    EXPECT_NE(requests[1].find("Range: bytes=100000-\r\nIf-Range: \"a\"\r\n"), std::string::npos) << requests[1];
+    EXPECT_NE(requests[1].find("Range: bytes=100000-\r\nIf-Range: \"a\"\r\n"), std::string::npos)
+        << requests[1];
 }
 
 TEST_F(FetchTest, ALaterCallResumesWhatAnEarlierOneLeft) {
-    const Server server(
-        [&](std::size_t, const std::string& request) { return file_reply(request, file_, "\"a\"", 160'000); });
+    const Server server([&](std::size_t, const std::string& request) {
+        return file_reply(request, file_, "\"a\"", 160'000);
+    });
     const auto first = get(server, "/m.gguf", 1);
     ASSERT_FALSE(first);
     EXPECT_EQ(first.error().kind, ErrorKind::reset);
@@ -191,7 +206,8 @@ TEST_F(FetchTest, ALaterCallResumesWhatAnEarlierOneLeft) {
 TEST_F(FetchTest, AFileThatChangedStartsAgain) {
     const std::string older(200'000, 'x');
     const Server server([&](std::size_t call, const std::string& request) {
-        return call == 0 ? file_reply(request, older, "\"old\"", 150'000) : file_reply(request, file_, "\"new\"");
+        return call == 0 ? file_reply(request, older, "\"old\"", 150'000)
+                         : file_reply(request, file_, "\"new\"");
     });
     const auto done = get(server);
     ASSERT_TRUE(done) << done.error().detail;
@@ -206,14 +222,17 @@ TEST_F(FetchTest, AServerThatIgnoresRangeStartsAgain) {
     const auto done = get(server);
     ASSERT_TRUE(done) << done.error().detail;
     expect_whole();
-    EXPECT_NE(server.requests()[1].find("Range: bytes=5000-"), std::string::npos) << "the checksum guards it";
+    EXPECT_NE(server.requests()[1].find("Range: bytes=5000-"), std::string::npos)
+        << "the checksum guards it";
 }
 
 TEST_F(FetchTest, AWholePartIsFinished) {
     fs::create_directories(folder_ / "deep");
     std::ofstream(destination() + ".part", std::ios::binary) << file_;
     std::ofstream(destination() + ".part.etag") << "\"a\"\n";
-    const Server server([&](std::size_t, const std::string& request) { return file_reply(request, file_, "\"a\""); });
+    const Server server([&](std::size_t, const std::string& request) {
+        return file_reply(request, file_, "\"a\"");
+    });
     const auto done = get(server);
     ASSERT_TRUE(done) << done.error().detail;
     expect_whole();
@@ -224,7 +243,9 @@ TEST_F(FetchTest, APartThatIsTooLongStartsAgain) {
     fs::create_directories(folder_ / "deep");
     std::ofstream(destination() + ".part", std::ios::binary) << file_ << "more";
     std::ofstream(destination() + ".part.etag") << "\"a\"\n";
-    const Server server([&](std::size_t, const std::string& request) { return file_reply(request, file_, "\"a\""); });
+    const Server server([&](std::size_t, const std::string& request) {
+        return file_reply(request, file_, "\"a\"");
+    });
     ASSERT_TRUE(get(server));
     expect_whole();
 }
@@ -233,7 +254,8 @@ TEST_F(FetchTest, AWrongRangeStartsAgain) {
     const Server server([&](std::size_t call, const std::string& request) {
         if (call == 0) return file_reply(request, file_, "\"a\"", 1'000);
         if (call > 1) return file_reply(request, file_, "\"a\"");
-        return reply("206 Partial Content", length(10) + "Content-Range: bytes 7-16/300000\r\n", "0123456789");
+        return reply("206 Partial Content", length(10) + "Content-Range: bytes 7-16/300000\r\n",
+                     "0123456789");
     });
     const auto done = get(server);
     ASSERT_TRUE(done) << done.error().detail;
@@ -241,7 +263,8 @@ TEST_F(FetchTest, AWrongRangeStartsAgain) {
 }
 
 TEST_F(FetchTest, AWrongChecksumRemovesThePart) {
-    const Server server([&](std::size_t, const std::string&) { return reply("200 OK", length(4), "evil"); });
+    const Server server(
+        [&](std::size_t, const std::string&) { return reply("200 OK", length(4), "evil"); });
     const auto done = get(server);
     ASSERT_FALSE(done);
     EXPECT_EQ(done.error().kind, ErrorKind::refused);
@@ -253,11 +276,15 @@ TEST_F(FetchTest, FollowsRedirects) {
     const Server server([&](std::size_t, const std::string& request) {
         if (request.starts_with("GET /a/m "))
             return reply("302 Found", "Location: ../b?x=1\r\n" + length(0), "");
-        if (request.starts_with("GET /b?x=1 ")) return reply("307 T", "Location: /c\r\n" + length(0), "");
+        if (request.starts_with("GET /b?x=1 "))
+            return reply("307 T", "Location: /c\r\n" + length(0), "");
         if (request.starts_with("GET /c ")) {
             const std::size_t host = request.find("Host: ") + 6;
-            return reply("301 M", "Location: http://" + request.substr(host, request.find("\r\n", host) - host) +
-                                      "/real\r\n" + length(0), "");
+            return reply("301 M",
+                         "Location: http://" +
+                             request.substr(host, request.find("\r\n", host) - host) + "/real\r\n" +
+                             length(0),
+                         "");
         }
         return file_reply(request, file_, "\"a\"");
     });
@@ -268,14 +295,16 @@ TEST_F(FetchTest, FollowsRedirects) {
 }
 
 TEST_F(FetchTest, GivesUpOnARedirectLoop) {
-    const Server server(
-        [](std::size_t, const std::string&) { return reply("302 Found", "Location: /m.gguf\r\n" + length(0), ""); });
+    const Server server([](std::size_t, const std::string&) {
+        return reply("302 Found", "Location: /m.gguf\r\n" + length(0), "");
+    });
     EXPECT_EQ(get(server).error().detail, "more than 5 redirects");
     EXPECT_EQ(server.requests().size(), 6u);
 }
 
 TEST_F(FetchTest, TellsAMissingFileAtOnceAndRetriesABusyServer) {
-    const Server missing([](std::size_t, const std::string&) { return reply("404 Not Found", length(0), ""); });
+    const Server missing(
+        [](std::size_t, const std::string&) { return reply("404 Not Found", length(0), ""); });
     EXPECT_EQ(get(missing).error().detail, "the server answered with status 404");
     EXPECT_EQ(missing.requests().size(), 1u);
     const Server busy([&](std::size_t call, const std::string& request) {
@@ -299,7 +328,8 @@ TEST_F(FetchTest, RefusesAFileLargerThanTheDisk) {
     });
     const auto done = get(server);
     EXPECT_EQ(done.error().kind, ErrorKind::io);
-    EXPECT_NE(done.error().detail.find("not enough disk space"), std::string::npos) << done.error().detail;
+    EXPECT_NE(done.error().detail.find("not enough disk space"), std::string::npos)
+        << done.error().detail;
 }
 
 TEST_F(FetchTest, OneDownloadAtATime) {
@@ -318,15 +348,17 @@ TEST_F(FetchTest, NamesAServerThatIsNotThere) {
 std::string shown(const base::Result<Url>& url) {
     if (!url) return "error";
     const net::Endpoint& to = url->endpoint;
-    return (to.tls ? "https " : "http ") + to.host + ' ' + std::to_string(to.port) + ' ' + url->target;
+    return (to.tls ? "https " : "http ") + to.host + ' ' + std::to_string(to.port) + ' ' +
+           url->target;
 }
 
 TEST(Url, Reads) {
     EXPECT_EQ(shown(parse_url("https://host")), "https host 443 /");
     EXPECT_EQ(shown(parse_url("http://host:81/a/b?c=d#e")), "http host 81 /a/b?c=d");
     EXPECT_EQ(shown(parse_url("http://[::1]:8080?q")), "http ::1 8080 /?q");
-    for (const char* bad : {"", "ftp://host/", "http://", "http://user:pw@host/", "http://host:0/", "http://host:x/",
-                            "http://host/a b", "http://host/a\r\nX: y", "http://[::1/"})
+    for (const char* bad :
+         {"", "ftp://host/", "http://", "http://user:pw@host/", "http://host:0/", "http://host:x/",
+          "http://host/a b", "http://host/a\r\nX: y", "http://[::1/"})
         EXPECT_EQ(parse_url(bad).error().kind, ErrorKind::bad_input) << bad;
 }
 

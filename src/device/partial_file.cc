@@ -34,7 +34,8 @@ std::string hex(EVP_MD_CTX* context) {
     unsigned int size = 0;
     EVP_DigestFinal_ex(context, digest.data(), &size);
     std::string text;
-    for (unsigned int i = 0; i < size; ++i) fmt::format_to(std::back_inserter(text), "{:02x}", digest[i]);
+    for (unsigned int i = 0; i < size; ++i)
+        fmt::format_to(std::back_inserter(text), "{:02x}", digest[i]);
     return text;
 }
 
@@ -84,7 +85,8 @@ Result<std::unique_ptr<PartialFile>> PartialFile::open(std::string destination) 
     std::error_code error;
     fs::create_directories(fs::path(destination).parent_path(), error);
     if (error)
-        return base::fail(ErrorKind::io, "can't make the folder of " + destination + ": " + error.message());
+        return base::fail(ErrorKind::io,
+                          "can't make the folder of " + destination + ": " + error.message());
     const int fd = ::open(part.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (fd < 0) return failed("can't write", part);
     std::unique_ptr<PartialFile> file(new PartialFile(std::move(destination), fd));
@@ -105,7 +107,8 @@ Result<void> PartialFile::hash_existing() {
 }
 
 Result<void> PartialFile::restart(std::string_view validator) {
-    if (::ftruncate(fd_, 0) != 0 || ::lseek(fd_, 0, SEEK_SET) < 0) return failed("can't empty", path());
+    if (::ftruncate(fd_, 0) != 0 || ::lseek(fd_, 0, SEEK_SET) < 0)
+        return failed("can't empty", path());
     size_ = 0;
     begin(digest_.get());
     validator_ = validator;
@@ -128,14 +131,14 @@ Result<void> PartialFile::append(std::string_view bytes) {
 }
 
 Result<void> PartialFile::expect_room(std::uint64_t bytes) const {
-    struct statvfs disk {};
+    struct statvfs disk{};
     if (::fstatvfs(fd_, &disk) != 0) return {};
     const std::uint64_t free = static_cast<std::uint64_t>(disk.f_bavail) * disk.f_frsize;
     if (free >= bytes) return {};
     const auto megabytes = [](std::uint64_t n) { return (n + 999'999) / 1'000'000; };
     return base::fail(ErrorKind::io,
-                      fmt::format("not enough disk space for {}: {} MB are needed, {} MB are free", destination_,
-                                  megabytes(bytes), megabytes(free)));
+                      fmt::format("not enough disk space for {}: {} MB are needed, {} MB are free",
+                                  destination_, megabytes(bytes), megabytes(free)));
 }
 
 std::string PartialFile::sha256() const {
@@ -146,7 +149,8 @@ std::string PartialFile::sha256() const {
 
 Result<void> PartialFile::finish() {
     if (::fsync(fd_) != 0) return failed("can't write", path());
-    if (::rename(path().c_str(), destination_.c_str()) != 0) return failed("can't write", destination_);
+    if (::rename(path().c_str(), destination_.c_str()) != 0)
+        return failed("can't write", destination_);
     sync_folder(destination_);
     ::unlink(validator_path().c_str());
     return {};

@@ -117,15 +117,19 @@ void reap(pid_t pid) {
 
 std::string describe(const siginfo_t& info) {
     if (info.si_code == CLD_EXITED) return "exited with status " + std::to_string(info.si_status);
-    return "was ended by signal " + std::to_string(info.si_status) + " (" + ::strsignal(info.si_status) + ')';
+    return "was ended by signal " + std::to_string(info.si_status) + " (" +
+           ::strsignal(info.si_status) + ')';
 }
 
 }  // namespace
 
-void LineSplitter::feed(std::string_view bytes, const std::function<void(std::string_view)>& on_line) {
+void LineSplitter::feed(std::string_view bytes,
+                        const std::function<void(std::string_view)>& on_line) {
     for (const char c : bytes) {
-        if (c == '\n') finish(on_line);
-        else if (line_.size() < kMaxLine) line_ += c == '\t' || (c >= 0 && c < ' ') || c == 127 ? ' ' : c;
+        if (c == '\n')
+            finish(on_line);
+        else if (line_.size() < kMaxLine)
+            line_ += c == '\t' || (c >= 0 && c < ' ') || c == 127 ? ' ' : c;
     }
 }
 
@@ -136,14 +140,16 @@ void LineSplitter::finish(const std::function<void(std::string_view)>& on_line) 
     line_.clear();
 }
 
-Result<std::unique_ptr<Process>> Process::start(net::Executor executor, const std::vector<std::string>& command,
+Result<std::unique_ptr<Process>> Process::start(net::Executor executor,
+                                                const std::vector<std::string>& command,
                                                 Events events) {
     auto output = make_pipe();
     if (!output) return std::unexpected(output.error());
     auto problem = make_pipe();
     if (!problem) return std::unexpected(problem.error());
     const auto failed = [&](int reason) {
-        return base::fail(ErrorKind::io, "can't run " + command.front() + ": " + std::strerror(reason));
+        return base::fail(ErrorKind::io,
+                          "can't run " + command.front() + ": " + std::strerror(reason));
     };
     const ExecArguments arguments(command);
     const pid_t pid = fork_child(arguments, output->write.get(), problem->write.get());
@@ -171,7 +177,10 @@ Result<std::unique_ptr<Process>> Process::start(net::Executor executor, const st
 }
 
 Process::Process(net::Executor executor, int pid, int exit, int output, Events events)
-    : pid_(pid), exit_(executor, exit), output_(executor, output), events_(std::move(events)),
+    : pid_(pid),
+      exit_(executor, exit),
+      output_(executor, output),
+      events_(std::move(events)),
       self_(std::make_shared<Process*>(this)) {
     output_.native_non_blocking(true);
     watch_output();
@@ -217,7 +226,8 @@ void Process::watch_exit() {
 void Process::end() {
     siginfo_t info{};
     // The zombie keeps the group's number ours until the group is killed.
-    while (::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOWAIT) < 0 && errno == EINTR) {
+    while (::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOWAIT) < 0 &&
+           errno == EINTR) {
     }
     ::kill(-pid_, SIGKILL);
     reap(std::exchange(pid_, 0));

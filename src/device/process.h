@@ -40,7 +40,8 @@ public:
 
     /// `command[0]` is a path. io: it can't be run.
     static base::Result<std::unique_ptr<Process>> start(net::Executor executor,
-                                                        const std::vector<std::string>& command, Events events);
+                                                        const std::vector<std::string>& command,
+                                                        Events events);
     /// Kills the group if it still runs.
     ~Process();
     Process(const Process&) = delete;
@@ -60,7 +61,7 @@ private:
     void end();
 
     int pid_;
-    Descriptor exit_;    ///< pidfd: readable once the child has ended
+    Descriptor exit_;  ///< pidfd: readable once the child has ended
     Descriptor output_;
     LineSplitter splitter_;
     Events events_;

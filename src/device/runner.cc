@@ -43,17 +43,22 @@ std::uint16_t try_port(std::uint16_t wanted) {
 }  // namespace
 
 Runner::Runner(Workshop& workshop, EngineSpec spec)
-    : workshop_(workshop), engine_(std::move(spec)), alarm_(workshop.worker.deadlines, [this] {
-          tell([](Engine& engine) { engine.tick(base::Clock::now()); });
-      }),
+    : workshop_(workshop),
+      engine_(std::move(spec)),
+      alarm_(workshop.worker.deadlines,
+             [this] { tell([](Engine& engine) { engine.tick(base::Clock::now()); }); }),
       told_(status()) {}
 
 Runner::~Runner() { stop_checking(); }
 
 EngineStatus Runner::status() const {
     const bool running = process_ != nullptr;
-    return {engine_.spec().name, engine_.state(), running ? process_->pid() : 0, running ? port_ : std::uint16_t{0},
-            engine_.restarts(), engine_.last_error()};
+    return {engine_.spec().name,
+            engine_.state(),
+            running ? process_->pid() : 0,
+            running ? port_ : std::uint16_t{0},
+            engine_.restarts(),
+            engine_.last_error()};
 }
 
 void Runner::follow() {
@@ -69,10 +74,13 @@ void Runner::follow() {
 
 void Runner::announce(const EngineStatus& now) const {
     if (now.state == EngineState::failed) {
-        base::log::write(Level::warning, "engine failed", {{"engine", now.name}, {"reason", now.last_error}});
+        base::log::write(Level::warning, "engine failed",
+                         {{"engine", now.name}, {"reason", now.last_error}});
     } else if (now.state == EngineState::ready) {
-        const auto taken = std::chrono::duration_cast<base::Duration>(base::Clock::now() - started_).count();
-        base::log::write(Level::info, "engine ready", {{"engine", now.name}, {"port", now.port}, {"ms", taken}});
+        const auto taken =
+            std::chrono::duration_cast<base::Duration>(base::Clock::now() - started_).count();
+        base::log::write(Level::info, "engine ready",
+                         {{"engine", now.name}, {"port", now.port}, {"ms", taken}});
     } else {
         base::log::write(Level::info, "engine state",
                          {{"engine", now.name}, {"state", name(now.state)}, {"pid", now.pid}});
@@ -82,9 +90,7 @@ void Runner::announce(const EngineStatus& now) const {
 void Runner::act(const Engine::Action& action) {
     using Kind = Engine::Action::Kind;
     switch (action.kind) {
-        case Kind::start:
-            start();
-            break;
+        case Kind::start: start(); break;
         case Kind::terminate:
             stop_checking();
             if (process_) process_->signal(SIGTERM);
@@ -92,12 +98,8 @@ void Runner::act(const Engine::Action& action) {
         case Kind::kill:
             if (process_) process_->signal(SIGKILL);
             break;
-        case Kind::grant:
-            workshop_.answer(action.ticket, port_);
-            break;
-        case Kind::refuse:
-            workshop_.answer(action.ticket, std::unexpected(action.error));
-            break;
+        case Kind::grant: workshop_.answer(action.ticket, port_); break;
+        case Kind::refuse: workshop_.answer(action.ticket, std::unexpected(action.error)); break;
     }
 }
 
@@ -127,7 +129,8 @@ Result<void> Runner::launch() {
 void Runner::on_exit(const std::string& reason) {
     stop_checking();
     process_.reset();
-    if (engine_.state() == EngineState::starting && port_tries_ < kPortTries && try_port(port_) == 0) {
+    if (engine_.state() == EngineState::starting && port_tries_ < kPortTries &&
+        try_port(port_) == 0) {
         const auto again = launch();
         tell([&](Engine& engine) {
             if (!again) engine.could_not_start(again.error(), base::Clock::now());
@@ -166,7 +169,8 @@ void Runner::stop_checking() {
 net::Task<> Runner::probe(Workshop& workshop, std::shared_ptr<Probe> probe, net::Origin origin,
                           std::string target) {
     net::Timer pause(workshop.worker.loop.get_executor());
-    for (base::Duration wait = kFirstCheck; !probe->abort.aborted(); wait = std::min(wait * 2, kMaxCheck)) {
+    for (base::Duration wait = kFirstCheck; !probe->abort.aborted();
+         wait = std::min(wait * 2, kMaxCheck)) {
         {
             const net::UpstreamRequest request{origin, "GET", target, "Connection: close\r\n", {}};
             const base::Time limit = base::Clock::now() + kCheckTime;

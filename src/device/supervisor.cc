@@ -68,7 +68,8 @@ struct Supervisor::Impl {
         std::string engine;
         Engine::Ticket ticket;
         ~Hold() {
-            mailbox->post([&to = impl, name = std::move(engine), id = ticket] { to.release(name, id); });
+            mailbox->post(
+                [&to = impl, name = std::move(engine), id = ticket] { to.release(name, id); });
         }
     };
 
@@ -88,7 +89,9 @@ struct Supervisor::Impl {
     Impl(std::string data_dir, std::vector<std::string> roots)
         : places{std::move(data_dir), std::move(roots)},
           workshop{worker, client, places,
-                   [this](Engine::Ticket ticket, Result<std::uint16_t> port) { answer(ticket, std::move(port)); },
+                   [this](Engine::Ticket ticket, Result<std::uint16_t> port) {
+                       answer(ticket, std::move(port));
+                   },
                    [this] { publish(); }} {}
 
     void run();
@@ -103,7 +106,8 @@ struct Supervisor::Impl {
 
     Places places;
     net::Worker worker;
-    asio::ssl::context tls{asio::ssl::context::tls_client};  ///< never used: engines speak plain HTTP
+    asio::ssl::context tls{
+        asio::ssl::context::tls_client};  ///< never used: engines speak plain HTTP
     net::UpstreamSettings settings;
     net::UpstreamClient client{worker.loop.get_executor(), worker.deadlines, settings, tls};
     Workshop workshop;
@@ -144,7 +148,8 @@ void Supervisor::Impl::configure(std::vector<EngineSpec> specs) {
     publish();
 }
 
-void Supervisor::Impl::ask(const std::string& engine, Engine::Ticket ticket, std::shared_ptr<Waiter> waiter) {
+void Supervisor::Impl::ask(const std::string& engine, Engine::Ticket ticket,
+                           std::shared_ptr<Waiter> waiter) {
     waiters.emplace(ticket, std::pair(engine, std::move(waiter)));
     const auto found = runners.find(engine);
     if (ending)
@@ -186,11 +191,13 @@ void Supervisor::Impl::answer(Engine::Ticket ticket, Result<std::uint16_t> port)
 void Supervisor::Impl::shut_down() {
     ending = true;
     const base::Time now = base::Clock::now();
-    for (auto& [name, runner] : runners) runner->tell([now](Engine& engine) { engine.shut_down(now); });
+    for (auto& [name, runner] : runners)
+        runner->tell([now](Engine& engine) { engine.shut_down(now); });
     publish();
 }
 
-/// Shows the engines as they are. Those that are over go a moment later: one of them may be calling.
+/// Shows the engines as they are. Those that are over go a moment later: one of them may be
+/// calling.
 void Supervisor::Impl::publish() {
     std::vector<EngineStatus> now;
     now.reserve(runners.size());
@@ -203,12 +210,14 @@ void Supervisor::Impl::publish() {
 }
 
 void Supervisor::Impl::sweep() {
-    const auto gone = std::erase_if(runners, [](const auto& entry) { return entry.second->engine().finished(); });
+    const auto gone =
+        std::erase_if(runners, [](const auto& entry) { return entry.second->engine().finished(); });
     if (gone > 0) publish();
     if (!ending || closing || !runners.empty()) return;
     closing = true;
-    asio::co_spawn(worker.loop.get_executor(), worker.tasks.wait_empty(base::Time::max()),
-                   [this](const std::exception_ptr&) { mailbox->close([this] { worker.loop.stop(); }); });
+    asio::co_spawn(
+        worker.loop.get_executor(), worker.tasks.wait_empty(base::Time::max()),
+        [this](const std::exception_ptr&) { mailbox->close([this] { worker.loop.stop(); }); });
 }
 
 Supervisor::Supervisor(std::string data_dir, std::vector<std::string> roots)
@@ -224,8 +233,8 @@ void Supervisor::configure(std::vector<EngineSpec> engines) {
     });
 }
 
-net::Task<Result<Lease>> Supervisor::acquire(net::Executor executor, std::string name, base::Time deadline,
-                                             net::AbortHandle& abort) {
+net::Task<Result<Lease>> Supervisor::acquire(net::Executor executor, std::string name,
+                                             base::Time deadline, net::AbortHandle& abort) {
     Impl& impl = *impl_;
     if (abort.aborted()) co_return base::fail(ErrorKind::gone, "the client left");
     const Engine::Ticket ticket = impl.next_ticket.fetch_add(1, std::memory_order_relaxed);
@@ -239,7 +248,8 @@ net::Task<Result<Lease>> Supervisor::acquire(net::Executor executor, std::string
     co_await wake.async_wait(net::kAwait);
     abort.attach(nullptr);
     if (abort.aborted()) co_return base::fail(ErrorKind::gone, "the client left");
-    if (!waiter->answer) co_return base::fail(ErrorKind::timed_out, "the engine " + name + " was not ready in time");
+    if (!waiter->answer)
+        co_return base::fail(ErrorKind::timed_out, "the engine " + name + " was not ready in time");
     co_return std::move(*waiter->answer);
 }
 

@@ -48,8 +48,8 @@ public:
     /// for any more is finished all the same (it is warm for the next).
     /// Errors: timed_out, gone, not_found (no such engine), io (it can't be started or
     /// keeps failing: detail says why and how long until the next try).
-    net::Task<base::Result<Lease>> acquire(net::Executor executor, std::string name, base::Time deadline,
-                                           net::AbortHandle& abort);
+    net::Task<base::Result<Lease>> acquire(net::Executor executor, std::string name,
+                                           base::Time deadline, net::AbortHandle& abort);
 
     std::vector<EngineStatus> status() const;
 

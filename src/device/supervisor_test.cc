@@ -3,9 +3,9 @@
 #include "device/testing.h"
 #include "net/worker.h"
 
+#include <gtest/gtest.h>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
-#include <gtest/gtest.h>
 
 #include <signal.h>
 #include <sys/wait.h>
@@ -57,15 +57,16 @@ protected:
         base::Result<Lease> lease;
         std::atomic<bool> done = false;
     };
-    static net::Task<> run(Supervisor& supervisor, net::Executor executor, std::string name, base::Time deadline,
-                           Call& call) {
+    static net::Task<> run(Supervisor& supervisor, net::Executor executor, std::string name,
+                           base::Time deadline, Call& call) {
         call.lease = co_await supervisor.acquire(executor, std::move(name), deadline, call.abort);
         call.done = true;
     }
     void begin(Call& call, base::Duration limit = 30s, const std::string& name = "tiny") {
         net::asio::post(worker_.loop, [this, &call, limit, name] {
             const auto executor = worker_.loop.get_executor();
-            worker_.tasks.spawn(run(supervisor_, executor, name, base::Clock::now() + limit, call), [] {});
+            worker_.tasks.spawn(run(supervisor_, executor, name, base::Clock::now() + limit, call),
+                                [] {});
         });
     }
     void finish(Call& call) {
@@ -137,8 +138,10 @@ TEST_F(SupervisorTest, SaysWhyAnEngineFailsAndBacksOff) {
     const auto first = acquire();
     ASSERT_FALSE(first);
     EXPECT_EQ(first.error().kind, base::ErrorKind::io);
-    EXPECT_NE(first.error().detail.find("exited with status 3: loading"), std::string::npos) << first.error().detail;
-    EXPECT_NE(first.error().detail.find("the model is broken"), std::string::npos) << first.error().detail;
+    EXPECT_NE(first.error().detail.find("exited with status 3: loading"), std::string::npos)
+        << first.error().detail;
+    EXPECT_NE(first.error().detail.find("the model is broken"), std::string::npos)
+        << first.error().detail;
     EXPECT_EQ(status().state, EngineState::failed);
     fs::remove(broken);
     base::Result<Lease> later;
@@ -156,7 +159,8 @@ TEST_F(SupervisorTest, TheEngineGetsOurEnvironmentWithoutItsKeys) {
     const auto refused = acquire();
     ::unsetenv("TEST_API_KEY");
     ::unsetenv("TEST_PLAIN");
-    EXPECT_NE(refused.error().detail.find("loading TEST_PLAIN=set |"), std::string::npos) << refused.error().detail;
+    EXPECT_NE(refused.error().detail.find("loading TEST_PLAIN=set |"), std::string::npos)
+        << refused.error().detail;
 }
 
 TEST_F(SupervisorTest, ACrashIsFollowedByAFreshStart) {
@@ -285,9 +289,10 @@ TEST_F(SupervisorTest, ManyCallersComeAndGo) {
     supervisor_.configure({restless});
     std::vector<Call> calls(300);
     for (std::size_t i = 0; i < calls.size(); ++i) {
-        if (i >= 100) net::asio::post(worker_.loop, [&call = calls[i - 100]] {
-            if (call.done && call.lease) *call.lease = Lease();
-        });
+        if (i >= 100)
+            net::asio::post(worker_.loop, [&call = calls[i - 100]] {
+                if (call.done && call.lease) *call.lease = Lease();
+            });
         begin(calls[i], i % 3 == 0 ? 1ms : 30s);
         if (i % 5 == 0) abort(calls[i]);
         if (i % 50 == 0) acquire();
@@ -302,7 +307,8 @@ TEST_F(SupervisorTest, KillNineOfFreewayEndsTheEngine) {
     const pid_t helper = ::fork();
     if (helper == 0) {
         ::setenv("FREEWAY_TEST_FOLDER", folder_.c_str(), 1);
-        ::execl(self.c_str(), self.c_str(), "--gtest_filter=SupervisorHelper.DISABLED_RunsUntilKilled",
+        ::execl(self.c_str(), self.c_str(),
+                "--gtest_filter=SupervisorHelper.DISABLED_RunsUntilKilled",
                 "--gtest_also_run_disabled_tests", nullptr);
         ::_exit(127);
     }
@@ -318,11 +324,13 @@ TEST(SupervisorHelper, DISABLED_RunsUntilKilled) {
     ASSERT_NE(folder, nullptr);
     net::Worker worker;
     Supervisor supervisor(std::string(folder) + "/data", {folder});
-    supervisor.configure({{"tiny", {"./fake", "--notes", std::string(folder) + "/notes"}, "/health", 0s, 20s}});
+    supervisor.configure(
+        {{"tiny", {"./fake", "--notes", std::string(folder) + "/notes"}, "/health", 0s, 20s}});
     net::AbortHandle abort;
-    net::asio::co_spawn(worker.loop.get_executor(),
-                        supervisor.acquire(worker.loop.get_executor(), "tiny", base::Clock::now() + 20s, abort),
-                        [](const std::exception_ptr&, const base::Result<Lease>&) {});
+    net::asio::co_spawn(
+        worker.loop.get_executor(),
+        supervisor.acquire(worker.loop.get_executor(), "tiny", base::Clock::now() + 20s, abort),
+        [](const std::exception_ptr&, const base::Result<Lease>&) {});
     worker.loop.run();
     ::sleep(60);
 }

@@ -15,13 +15,16 @@ bool printable(std::string_view text) {
 
 Result<void> read_authority(std::string_view text, net::Endpoint& endpoint) {
     if (text.find('@') != std::string_view::npos)
-        return base::fail(ErrorKind::bad_input, "the URL holds credentials: they are not supported");
+        return base::fail(ErrorKind::bad_input,
+                          "the URL holds credentials: they are not supported");
     const std::size_t bracket = text.starts_with('[') ? text.find(']') : 0;
-    if (bracket == std::string_view::npos) return base::fail(ErrorKind::bad_input, "the URL's host can't be read");
+    if (bracket == std::string_view::npos)
+        return base::fail(ErrorKind::bad_input, "the URL's host can't be read");
     endpoint.port = endpoint.tls ? 443 : 80;
     if (const std::size_t colon = text.find(':', bracket); colon != std::string_view::npos) {
         const std::string_view port = text.substr(colon + 1);
-        const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), endpoint.port);
+        const auto [end, error] =
+            std::from_chars(port.data(), port.data() + port.size(), endpoint.port);
         if (error != std::errc() || end != port.data() + port.size() || endpoint.port == 0)
             return base::fail(ErrorKind::bad_input, "the URL's port can't be read");
         text = text.substr(0, colon);
@@ -53,22 +56,27 @@ std::string without_dots(std::string_view path) {
 
 Result<Url> parse_url(std::string_view text) {
     Url url;
-    if (!printable(text)) return base::fail(ErrorKind::bad_input, "the URL holds a character that must be escaped");
-    if (text.starts_with("https://")) url.endpoint.tls = true;
+    if (!printable(text))
+        return base::fail(ErrorKind::bad_input, "the URL holds a character that must be escaped");
+    if (text.starts_with("https://"))
+        url.endpoint.tls = true;
     else if (!text.starts_with("http://"))
         return base::fail(ErrorKind::bad_input, "the URL is not http:// or https://");
     text.remove_prefix(url.endpoint.tls ? 8 : 7);
     text = text.substr(0, text.find('#'));
     const std::size_t end = text.find_first_of("/?");
-    if (auto read = read_authority(text.substr(0, end), url.endpoint); !read) return std::unexpected(read.error());
-    const std::string_view rest = end == std::string_view::npos ? std::string_view() : text.substr(end);
+    if (auto read = read_authority(text.substr(0, end), url.endpoint); !read)
+        return std::unexpected(read.error());
+    const std::string_view rest =
+        end == std::string_view::npos ? std::string_view() : text.substr(end);
     url.target = (rest.starts_with('/') ? "" : "/") + std::string(rest);
     return url;
 }
 
 Result<Url> follow(const Url& base, std::string_view location) {
     const std::string_view scheme = base.endpoint.tls ? "https:" : "http:";
-    if (location.starts_with("http://") || location.starts_with("https://")) return parse_url(location);
+    if (location.starts_with("http://") || location.starts_with("https://"))
+        return parse_url(location);
     if (location.starts_with("//")) return parse_url(std::string(scheme) + std::string(location));
     if (!printable(location)) return base::fail(ErrorKind::bad_input, "the redirect can't be read");
     location = location.substr(0, location.find('#'));
@@ -77,8 +85,10 @@ Result<Url> follow(const Url& base, std::string_view location) {
     const std::string old_path = base.target.substr(0, base.target.find('?'));
     const std::size_t query = location.find('?');
     std::string path(location.substr(0, query));
-    if (path.empty()) path = old_path;
-    else if (!path.starts_with('/')) path = old_path.substr(0, old_path.rfind('/') + 1) + path;
+    if (path.empty())
+        path = old_path;
+    else if (!path.starts_with('/'))
+        path = old_path.substr(0, old_path.rfind('/') + 1) + path;
     url.target = without_dots(path);
     if (query != std::string_view::npos) url.target += location.substr(query);
     return url;

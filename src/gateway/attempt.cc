@@ -34,10 +34,12 @@ Limits limits_for(const Session& session, const config::Target& target, bool las
     const auto attempt = target.timeout ? target.timeout : settings.attempt;
     limits.attempt_by = attempt ? std::min(session.total_by, now + *attempt) : session.total_by;
     limits.connect_by = std::min(limits.attempt_by, now + settings.connect);
-    const bool stated = target.stream_timeout.has_value() || settings.first_content != config::Settings().first_content;
+    const bool stated = target.stream_timeout.has_value() ||
+                        settings.first_content != config::Settings().first_content;
     base::Duration first = target.stream_timeout.value_or(settings.first_content);
     if (!session.request.stream) first = first * kPlainPatience;
-    const bool whole_rest = session.request.stream ? last && !stated : last || target.tier == config::Tier::local;
+    const bool whole_rest =
+        session.request.stream ? last && !stated : last || target.tier == config::Tier::local;
     limits.first_by = whole_rest ? limits.attempt_by : std::min(limits.attempt_by, now + first);
     limits.gap = target.stream_timeout.value_or(settings.between_chunks);
     return limits;
@@ -52,17 +54,21 @@ std::vector<llm::Extra> extras(const std::vector<std::pair<std::string, std::str
 /// A base that ends in the segment with which the dialect's path begins is not doubled.
 std::string join_path(const std::string& base, std::string_view path) {
     const std::size_t segment = path.find('/', 1);
-    if (segment != std::string_view::npos && base.ends_with(path.substr(0, segment))) path.remove_prefix(segment);
+    if (segment != std::string_view::npos && base.ends_with(path.substr(0, segment)))
+        path.remove_prefix(segment);
     return base + std::string(path);
 }
 
 /// Waits for the target's engine; a waiting stream gets a comment now and then.
-net::Task<base::Result<device::Lease>> engine_for(Session& session, const config::Target& target, base::Time deadline) {
+net::Task<base::Result<device::Lease>> engine_for(Session& session, const config::Target& target,
+                                                  base::Time deadline) {
     device::Supervisor& engines = *session.lane.shared.engines;
     for (;;) {
         const base::Time slice = std::min(deadline, base::Clock::now() + kHeartbeat);
-        auto lease = co_await engines.acquire(session.lane.worker.loop.get_executor(), target.id, slice, session.abort);
-        const bool again = !lease && lease.error().kind == base::ErrorKind::timed_out && slice < deadline;
+        auto lease = co_await engines.acquire(session.lane.worker.loop.get_executor(), target.id,
+                                              slice, session.abort);
+        const bool again =
+            !lease && lease.error().kind == base::ErrorKind::timed_out && slice < deadline;
         if (!again) co_return lease;
         if (!session.request.stream) continue;
         if (!co_await session.begin_stream() ||
@@ -76,7 +82,8 @@ net::Task<std::optional<Failure>> read_refusal(Session& session, const config::T
     const int status = reply.head().status;
     const base::Time by = std::min(session.total_by, base::Clock::now() + kErrorBodyTime);
     auto body = co_await reply.rest(kMaxErrorBody, by);
-    if (!body && body.error().kind == base::ErrorKind::gone) co_return transport_failure(body.error());
+    if (!body && body.error().kind == base::ErrorKind::gone)
+        co_return transport_failure(body.error());
     std::vector<llm::Header> headers;
     for (const net::Header& header : reply.head().headers.all())
         headers.push_back({std::string(header.name), std::string(header.value)});
@@ -87,13 +94,14 @@ net::Task<std::optional<Failure>> read_refusal(Session& session, const config::T
 }
 
 net::Task<std::optional<Failure>> answer_plain(Session& session, const config::Target& target,
-                                               const llm::Dialect& dialect, const llm::Upstream& upstream,
+                                               const llm::Dialect& dialect,
+                                               const llm::Upstream& upstream,
                                                net::UpstreamReply& reply, const Limits& limits) {
     auto body = co_await reply.rest(kMaxAnswer, limits.attempt_by, limits.gap);
     if (!body) co_return transport_failure(body.error());
     const std::vector<llm::Header> no_headers;
-    auto answer = dialect.answer(session.request, upstream, {reply.head().status, no_headers, *body},
-                                 base::WallClock::now());
+    auto answer = dialect.answer(session.request, upstream,
+                                 {reply.head().status, no_headers, *body}, base::WallClock::now());
     if (!answer) co_return answer.error();
     session.record->served_by = target.alias;
     session.record->usage = answer->usage;
@@ -113,16 +121,23 @@ net::Task<> drain(std::unique_ptr<net::UpstreamReply> reply) {
     }
 }
 
-net::Task<std::optional<Failure>> call(Session& session, const route::Candidate& candidate, bool last,
-                                       bool& committed) {
+net::Task<std::optional<Failure>> call(Session& session, const route::Candidate& candidate,
+                                       bool last, bool& committed) {
     const config::Target& target = *candidate.target;
     const llm::Dialect& dialect = llm::dialect(llm::protocol_of(target.provider));
     const std::vector<llm::Extra> defaults = extras(target.defaults);
     const std::vector<llm::Extra> overrides = extras(target.overrides);
     std::vector<std::string> drop = session.lane.shared.rejects.of(target.id);
     drop.insert(drop.end(), target.drop.begin(), target.drop.end());
-    const llm::Upstream upstream{target.provider, target.alias, candidate.model, target.capabilities.reasoning,
-                                 target.max_output_tokens, defaults, overrides, drop, target.allow};
+    const llm::Upstream upstream{target.provider,
+                                 target.alias,
+                                 candidate.model,
+                                 target.capabilities.reasoning,
+                                 target.max_output_tokens,
+                                 defaults,
+                                 overrides,
+                                 drop,
+                                 target.allow};
     auto prepared = dialect.call(session.request, upstream);
     if (!prepared) {
         session.step().skip = route::Skip::unsupported;
@@ -137,7 +152,8 @@ net::Task<std::optional<Failure>> call(Session& session, const route::Candidate&
     if (target.engine) {
         auto got = co_await engine_for(session, target, limits.attempt_by);
         if (!got) {
-            if (got.error().kind == base::ErrorKind::gone || got.error().kind == base::ErrorKind::timed_out)
+            if (got.error().kind == base::ErrorKind::gone ||
+                got.error().kind == base::ErrorKind::timed_out)
                 co_return transport_failure(got.error());
             session.step().skip = route::Skip::engine;
             co_return Failure{.outcome = Outcome::transient, .detail = got.error().detail};
@@ -146,10 +162,12 @@ net::Task<std::optional<Failure>> call(Session& session, const route::Candidate&
         engine.emplace(net::Endpoint{false, "127.0.0.1", lease.port()});
         limits = limits_for(session, target, last);
     }
-    const std::string path = join_path(target.engine ? kEngineBase : target.base.path, prepared->path);
+    const std::string path =
+        join_path(target.engine ? kEngineBase : target.base.path, prepared->path);
     const std::string& headers = session.request.stream ? way.stream_headers : way.headers;
-    auto sent = co_await session.lane.upstream.send({engine ? *engine : way.origin, "POST", path, headers, prepared->body},
-                                                    limits.connect_by, limits.first_by, session.abort);
+    auto sent = co_await session.lane.upstream.send(
+        {engine ? *engine : way.origin, "POST", path, headers, prepared->body}, limits.connect_by,
+        limits.first_by, session.abort);
     if (!sent) co_return transport_failure(sent.error());
     std::unique_ptr<net::UpstreamReply> reply = std::move(*sent);
     session.step().status = reply->head().status;
@@ -170,7 +188,8 @@ net::Task<std::optional<Failure>> call(Session& session, const route::Candidate&
 void scrub(std::string& text, const config::Target& target) {
     const auto hide = [&text](std::string_view secret) {
         if (secret.size() < kShortestSecret) return;
-        for (std::size_t at = text.find(secret); at != std::string::npos; at = text.find(secret, at))
+        for (std::size_t at = text.find(secret); at != std::string::npos;
+             at = text.find(secret, at))
             text.replace(at, secret.size(), "[redacted]");
     };
     hide(target.key.reveal());
@@ -179,8 +198,8 @@ void scrub(std::string& text, const config::Target& target) {
 
 }  // namespace
 
-net::Task<std::optional<Failure>> attempt(Session& session, const route::Candidate& candidate, bool last,
-                                          bool& committed) {
+net::Task<std::optional<Failure>> attempt(Session& session, const route::Candidate& candidate,
+                                          bool last, bool& committed) {
     route::Step step;
     const config::Target& target = *candidate.target;
     step.alias = target.alias;

@@ -10,7 +10,7 @@ namespace gateway {
 /// sent, the client has been told in its stream and `committed` is true. Adds one
 /// step to the record. `last`: nobody is left after it, so it gets the whole rest of
 /// the request's time.
-net::Task<std::optional<llm::Failure>> attempt(Session& session, const route::Candidate& candidate, bool last,
-                                               bool& committed);
+net::Task<std::optional<llm::Failure>> attempt(Session& session, const route::Candidate& candidate,
+                                               bool last, bool& committed);
 
 }  // namespace gateway

@@ -6,10 +6,12 @@
 
 namespace gateway {
 
-std::optional<ClientError> authenticate(const base::Secret& master_key, const net::Headers& headers) {
+std::optional<ClientError> authenticate(const base::Secret& master_key,
+                                        const net::Headers& headers) {
     if (master_key.empty()) return std::nullopt;
     const auto refuse = [](std::string message) {
-        return ClientError{401, std::move(message), "authentication_error", "invalid_api_key", {}, {}};
+        return ClientError{401, std::move(message), "authentication_error", "invalid_api_key", {},
+                           {}};
     };
     if (const std::string_view value = headers.get("authorization"); !value.empty()) {
         if (value.size() < 7 || !base::iequals(value.substr(0, 7), "bearer "))
@@ -27,15 +29,21 @@ std::optional<ClientError> authenticate(const base::Secret& master_key, const ne
     return refuse("No key was sent: set `Authorization: Bearer KEY` to this gateway's master key.");
 }
 
-std::optional<ClientError> admit(const std::vector<base::IpRange>& allowed, const std::string& peer) {
+std::optional<ClientError> admit(const std::vector<base::IpRange>& allowed,
+                                 const std::string& peer) {
     const auto address = base::IpRange::parse(peer);
     const auto contains = [&](const base::IpRange& range) { return range.contains(*address); };
     if (address && std::ranges::any_of(allowed, contains)) return std::nullopt;
-    return ClientError{403, "This address is not among those that the gateway's allowed_ips let in.",
-                       "permission_error", "address_not_allowed", {}, {}};
+    return ClientError{403,
+                       "This address is not among those that the gateway's allowed_ips let in.",
+                       "permission_error",
+                       "address_not_allowed",
+                       {},
+                       {}};
 }
 
-std::optional<ClientError> authorize(const config::Settings& settings, const net::Exchange& exchange) {
+std::optional<ClientError> authorize(const config::Settings& settings,
+                                     const net::Exchange& exchange) {
     if (settings.allowed_ips)
         if (auto refused = admit(*settings.allowed_ips, exchange.peer())) return refused;
     return authenticate(settings.master_key, exchange.head.headers);

@@ -12,12 +12,15 @@ namespace gateway {
 /// Checks the gateway's own key against `Authorization: Bearer`, x-litellm-api-key,
 /// api-key or x-api-key, whole and in constant time. nullopt: allowed. With no key
 /// configured everybody who reaches the (loopback) listener is allowed.
-std::optional<ClientError> authenticate(const base::Secret& master_key, const net::Headers& headers);
+std::optional<ClientError> authenticate(const base::Secret& master_key,
+                                        const net::Headers& headers);
 
 /// 403 unless one of `allowed` contains `peer`.
-std::optional<ClientError> admit(const std::vector<base::IpRange>& allowed, const std::string& peer);
+std::optional<ClientError> admit(const std::vector<base::IpRange>& allowed,
+                                 const std::string& peer);
 
 /// Both: allowed_ips against the connection's own peer, then the master key.
-std::optional<ClientError> authorize(const config::Settings& settings, const net::Exchange& exchange);
+std::optional<ClientError> authorize(const config::Settings& settings,
+                                     const net::Exchange& exchange);
 
 }  // namespace gateway

@@ -10,7 +10,8 @@ namespace {
 
 const base::Secret kKey("sk-master-1234");
 
-std::optional<ClientError> offered(const std::string& header_lines, const base::Secret& key = kKey) {
+std::optional<ClientError> offered(const std::string& header_lines,
+                                   const base::Secret& key = kKey) {
     net::RequestHead head;
     const auto refusal = net::parse("POST / HTTP/1.1\r\nHost: x\r\n" + header_lines + "\r\n", head);
     EXPECT_FALSE(refusal) << refusal->reason;
@@ -25,17 +26,19 @@ TEST(Authenticate, LetsEverybodyInWithoutAKey) {
 }
 
 TEST(Authenticate, TakesTheKeyInEveryHeaderThatClientsUse) {
-    for (const char* line : {"Authorization: Bearer sk-master-1234", "authorization: bearer sk-master-1234",
-                             "AUTHORIZATION: BEARER   sk-master-1234  ", "x-api-key: sk-master-1234",
-                             "api-key: sk-master-1234", "x-litellm-api-key: sk-master-1234",
-                             "x-litellm-api-key: Bearer sk-master-1234", "Api-Key: sk-master-1234"})
+    for (const char* line :
+         {"Authorization: Bearer sk-master-1234", "authorization: bearer sk-master-1234",
+          "AUTHORIZATION: BEARER   sk-master-1234  ", "x-api-key: sk-master-1234",
+          "api-key: sk-master-1234", "x-litellm-api-key: sk-master-1234",
+          "x-litellm-api-key: Bearer sk-master-1234", "Api-Key: sk-master-1234"})
         EXPECT_FALSE(offered(std::string(line) + "\r\n")) << line;
 }
 
 TEST(Authenticate, RefusesEverythingElse) {
     for (const char* line :
-         {"", "Authorization: Bearer sk-master-123\r\n", "Authorization: Bearer sk-master-12345\r\n",
-          "Authorization: Bearer SK-MASTER-1234\r\n", "Authorization: Bearer\r\n", "Authorization: Bearer \r\n",
+         {"", "Authorization: Bearer sk-master-123\r\n",
+          "Authorization: Bearer sk-master-12345\r\n", "Authorization: Bearer SK-MASTER-1234\r\n",
+          "Authorization: Bearer\r\n", "Authorization: Bearer \r\n",
           "Authorization: sk-master-1234\r\n", "Authorization: Basic sk-master-1234\r\n",
           "Authorization: Bearersk-master-1234\r\n", "x-api-key: sk-master\r\n", "x-api-key:\r\n",
           "Cookie: sk-master-1234\r\n"}) {
@@ -52,8 +55,9 @@ TEST(Authenticate, AWrongBearerIsNotSavedByAnotherHeader) {
 }
 
 TEST(Authenticate, C4NamesNeitherTheKeyNorWhatWasOffered) {
-    for (const char* line : {"Authorization: Bearer offered-5678\r\n", "x-api-key: offered-5678\r\n",
-                             "Authorization: Basic offered-5678\r\n"}) {
+    for (const char* line :
+         {"Authorization: Bearer offered-5678\r\n", "x-api-key: offered-5678\r\n",
+          "Authorization: Basic offered-5678\r\n"}) {
         const auto refused = offered(line);
         ASSERT_TRUE(refused);
         EXPECT_EQ(refused->message.find("1234"), std::string::npos);

@@ -3,8 +3,8 @@
 #include "base/units.h"
 #include "route/consequences.h"
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
+#include <boost/json.hpp>
 
 #include <algorithm>
 
@@ -36,8 +36,8 @@ namespace {
 
 std::string describe(const Step& step) {
     if (step.skip != Skip::none)
-        return fmt::format("{}: skipped ({}{}{})", step.alias, route::name(step.skip), step.detail.empty() ? "" : ": ",
-                           step.detail);
+        return fmt::format("{}: skipped ({}{}{})", step.alias, route::name(step.skip),
+                           step.detail.empty() ? "" : ": ", step.detail);
     std::string text = fmt::format("{}: {}", step.alias, llm::name(step.outcome));
     if (step.status != 0) text += fmt::format(" (status {})", step.status);
     if (!step.detail.empty()) text += ": " + step.detail;
@@ -47,21 +47,24 @@ std::string describe(const Step& step) {
 /// One answer that ended the chain, or the only call there was.
 ClientError single(const Step& step) {
     const route::Consequence& row = route::consequence(step.outcome);
-    ClientError error{row.status, describe(step), std::string(row.type), std::string(row.code), {}, {}};
-    const bool clients_fault = row.status == 400 && (step.status == 400 || step.status == 413 || step.status == 422);
+    ClientError error{row.status, describe(step), std::string(row.type), std::string(row.code), {},
+                      {}};
+    const bool clients_fault =
+        row.status == 400 && (step.status == 400 || step.status == 413 || step.status == 422);
     if (clients_fault) error.status = step.status;
     if (row.quota || row.worth_waiting) error.retry_after = step.back_in;
     return error;
 }
 
 bool waits_for_quota(const Step& step) {
-    return (step.skip == Skip::none || step.skip == Skip::benched) && route::consequence(step.outcome).quota;
+    return (step.skip == Skip::none || step.skip == Skip::benched) &&
+           route::consequence(step.outcome).quota;
 }
 
 /// Skipped for what it is, not for what happened to it.
 bool cannot_serve(const Step& step) {
-    return step.skip == Skip::no_key || step.skip == Skip::mode || step.skip == Skip::capability || step.skip == Skip::unsupported ||
-           step.skip == Skip::context;
+    return step.skip == Skip::no_key || step.skip == Skip::mode || step.skip == Skip::capability ||
+           step.skip == Skip::unsupported || step.skip == Skip::context;
 }
 
 /// What the steps of a failed request have in common.
@@ -80,25 +83,36 @@ struct Tally {
 
     template <class Test>
     bool all(const Test& test) const {
-        return std::all_of(relevant.begin(), relevant.end(), [&](const Step* step) { return test(*step); });
+        return std::all_of(relevant.begin(), relevant.end(),
+                           [&](const Step* step) { return test(*step); });
     }
 
-    std::string trail;                       ///< every step in words
+    std::string trail;  ///< every step in words
     const Step* last_call = nullptr;
-    std::vector<const Step*> relevant;       ///< without those that could not have served at all
-    std::optional<base::Duration> soonest;   ///< first return worth waiting for
-    bool full = false;                       ///< somebody was at max_parallel_requests
+    std::vector<const Step*> relevant;      ///< without those that could not have served at all
+    std::optional<base::Duration> soonest;  ///< first return worth waiting for
+    bool full = false;                      ///< somebody was at max_parallel_requests
 };
 
 /// Nobody was asked because nobody is fit to be.
 ClientError nobody_fits(const route::Record& record, const std::string& trail) {
     const auto any = [&](Skip skip) {
-        return std::any_of(record.steps.begin(), record.steps.end(), [skip](const Step& s) { return s.skip == skip; });
+        return std::any_of(record.steps.begin(), record.steps.end(),
+                           [skip](const Step& s) { return s.skip == skip; });
     };
     if (any(Skip::no_key))
-        return {503, fmt::format("Nobody behind {} has its key. {}", record.asked, trail), "server_error", "no_key", {}, {}};
-    return {400, fmt::format("No model behind {} can serve this request. {}", record.asked, trail),
-            "invalid_request_error", any(Skip::context) ? "context_length_exceeded" : "unsupported_request", {}, {}};
+        return {503,
+                fmt::format("Nobody behind {} has its key. {}", record.asked, trail),
+                "server_error",
+                "no_key",
+                {},
+                {}};
+    return {400,
+            fmt::format("No model behind {} can serve this request. {}", record.asked, trail),
+            "invalid_request_error",
+            any(Skip::context) ? "context_length_exceeded" : "unsupported_request",
+            {},
+            {}};
 }
 
 }  // namespace
@@ -106,28 +120,39 @@ ClientError nobody_fits(const route::Record& record, const std::string& trail) {
 ClientError chain_error(const route::Record& record, bool deadline_passed) {
     const Tally tally(record);
     if (deadline_passed)
-        return {504, "The time for this request is over. " + tally.trail, "server_error", "deadline_exceeded", {}, {}};
-    if (tally.last_call && !route::consequence(tally.last_call->outcome).move_on) return single(*tally.last_call);
+        return {504,
+                "The time for this request is over. " + tally.trail,
+                "server_error",
+                "deadline_exceeded",
+                {},
+                {}};
+    if (tally.last_call && !route::consequence(tally.last_call->outcome).move_on)
+        return single(*tally.last_call);
     if (tally.relevant.empty()) return nobody_fits(record, tally.trail);
     if (record.steps.size() == 1 && tally.last_call) return single(*tally.last_call);
 
-    const std::string message = fmt::format("Nobody could serve {} now. {}{}", record.asked, tally.trail,
-                                            tally.soonest ? "; soonest return in " + base::human(*tally.soonest) : "");
+    const std::string message =
+        fmt::format("Nobody could serve {} now. {}{}", record.asked, tally.trail,
+                    tally.soonest ? "; soonest return in " + base::human(*tally.soonest) : "");
     const auto ended = [](Outcome outcome) {
         return [outcome](const Step& s) { return s.skip == Skip::none && s.outcome == outcome; };
     };
     const auto fits_nobody = [&](const Step& s) {
         return ended(Outcome::too_large)(s) || ended(Outcome::context_overflow)(s);
     };
-    if (tally.all(waits_for_quota)) return {429, message, "rate_limit_error", "rate_limit_exceeded", {}, tally.soonest};
+    if (tally.all(waits_for_quota))
+        return {429, message, "rate_limit_error", "rate_limit_exceeded", {}, tally.soonest};
     if (tally.all(fits_nobody)) {
         const bool overflow = tally.relevant.back()->outcome == Outcome::context_overflow;
-        return {overflow ? 400 : 413, message, "invalid_request_error", "context_length_exceeded", {}, {}};
+        return {overflow ? 400 : 413,      message, "invalid_request_error",
+                "context_length_exceeded", {},      {}};
     }
     if (tally.all(ended(Outcome::unsupported)))
         return {400, message, "invalid_request_error", "unsupported_parameter", {}, {}};
-    if (tally.all(ended(Outcome::timeout))) return {504, message, "server_error", "upstream_timeout", {}, {}};
-    if (tally.soonest || tally.full) return {503, message, "server_error", "all_targets_failed", {}, tally.soonest};
+    if (tally.all(ended(Outcome::timeout)))
+        return {504, message, "server_error", "upstream_timeout", {}, {}};
+    if (tally.soonest || tally.full)
+        return {503, message, "server_error", "all_targets_failed", {}, tally.soonest};
     return {502, message, "server_error", "all_targets_failed", {}, {}};
 }
 

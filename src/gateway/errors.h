@@ -14,7 +14,7 @@ struct ClientError {
     std::string message;
     std::string type = "invalid_request_error";
     std::string code;
-    std::string param;                         ///< empty: null
+    std::string param;  ///< empty: null
     std::optional<base::Duration> retry_after;
 };
 

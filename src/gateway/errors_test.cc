@@ -1,7 +1,7 @@
 #include "gateway/errors.h"
 
-#include <boost/json.hpp>
 #include <gtest/gtest.h>
+#include <boost/json.hpp>
 
 #include <string>
 
@@ -40,7 +40,9 @@ ClientError after(std::vector<Step> steps, bool deadline_passed = false) {
     return chain_error(record, deadline_passed);
 }
 
-bool says(const ClientError& error, std::string_view part) { return error.message.find(part) != std::string::npos; }
+bool says(const ClientError& error, std::string_view part) {
+    return error.message.find(part) != std::string::npos;
+}
 
 }  // namespace
 
@@ -51,50 +53,56 @@ TEST(ChainError, G11AllQuotaIs429WithTheSoonestReturn) {
     EXPECT_EQ(error.status, 429);
     EXPECT_EQ(error.code, "rate_limit_exceeded");
     EXPECT_EQ(error.retry_after, 12s);
-    for (const char* part : {"asked", "a: rate_limited (status 429)", "b: skipped (benched)", "c: exhausted (status 402)",
-                             "soonest return in 12 s"})
+    for (const char* part : {"asked", "a: rate_limited (status 429)", "b: skipped (benched)",
+                             "c: exhausted (status 402)", "soonest return in 12 s"})
         EXPECT_TRUE(says(error, part)) << error.message << "\nlacks " << part;
 }
 
 TEST(ChainError, CandidatesThatCouldNotServeDoNotHideTheQuota) {
-    const ClientError error =
-        after({called("a", Outcome::rate_limited, 429, 40s), skipped("b", Skip::capability), skipped("c", Skip::mode)});
+    const ClientError error = after({called("a", Outcome::rate_limited, 429, 40s),
+                                     skipped("b", Skip::capability), skipped("c", Skip::mode)});
     EXPECT_EQ(error.status, 429);
     EXPECT_EQ(error.retry_after, 40s);
 }
 
 TEST(ChainError, TargetsWithoutTheirKeyDoNotHideTheQuota) {
-    ClientError error = after({skipped("a", Skip::no_key), called("b", Outcome::rate_limited, 429, 40s)});
+    ClientError error =
+        after({skipped("a", Skip::no_key), called("b", Outcome::rate_limited, 429, 40s)});
     EXPECT_EQ(error.status, 429);
     EXPECT_EQ(error.retry_after, 40s);
-    error = after({skipped("a", Skip::no_key), skipped("b", Skip::no_key), skipped("c", Skip::mode)});
+    error =
+        after({skipped("a", Skip::no_key), skipped("b", Skip::no_key), skipped("c", Skip::mode)});
     EXPECT_EQ(error.status, 503);
     EXPECT_EQ(error.code, "no_key");
 }
 
 TEST(ChainError, AllTimeoutsAre504) {
-    const ClientError error = after({called("a", Outcome::timeout, 0, 5s), called("b", Outcome::timeout, 0, 5s)});
+    const ClientError error =
+        after({called("a", Outcome::timeout, 0, 5s), called("b", Outcome::timeout, 0, 5s)});
     EXPECT_EQ(error.status, 504);
     EXPECT_EQ(error.code, "upstream_timeout");
 }
 
 TEST(ChainError, AMixThatMayBeBackSoonIs503) {
-    const ClientError error = after({called("a", Outcome::rate_limited, 429, 60s), called("b", Outcome::transient, 500, 5s),
-                                     called("c", Outcome::timeout, 0, 7s)});
+    const ClientError error =
+        after({called("a", Outcome::rate_limited, 429, 60s),
+               called("b", Outcome::transient, 500, 5s), called("c", Outcome::timeout, 0, 7s)});
     EXPECT_EQ(error.status, 503);
     EXPECT_EQ(error.code, "all_targets_failed");
     EXPECT_EQ(error.retry_after, 5s);
 }
 
 TEST(ChainError, WithoutAnyReturnItIs502) {
-    const ClientError error = after({called("a", Outcome::malformed, 200), called("b", Outcome::malformed, 200)});
+    const ClientError error =
+        after({called("a", Outcome::malformed, 200), called("b", Outcome::malformed, 200)});
     EXPECT_EQ(error.status, 502);
     EXPECT_FALSE(error.retry_after);
 }
 
 TEST(ChainError, TargetsThatAreFullAre503) {
     EXPECT_EQ(after({skipped("a", Skip::concurrency, Outcome::busy)}).status, 503);
-    EXPECT_EQ(after({skipped("a", Skip::concurrency, Outcome::busy), skipped("b", Skip::concurrency, Outcome::busy)})
+    EXPECT_EQ(after({skipped("a", Skip::concurrency, Outcome::busy),
+                     skipped("b", Skip::concurrency, Outcome::busy)})
                   .status,
               503);
 }
@@ -109,7 +117,8 @@ TEST(ChainError, G3AfterTheDeadline504ListsEveryAttempt) {
 }
 
 TEST(ChainError, NobodyWhoFitsIs400) {
-    ClientError error = after({skipped("a", Skip::capability), skipped("b", Skip::mode), skipped("c", Skip::unsupported)});
+    ClientError error = after({skipped("a", Skip::capability), skipped("b", Skip::mode),
+                               skipped("c", Skip::unsupported)});
     EXPECT_EQ(error.status, 400);
     EXPECT_EQ(error.code, "unsupported_request");
     error = after({skipped("a", Skip::context), skipped("b", Skip::capability)});
@@ -119,22 +128,26 @@ TEST(ChainError, NobodyWhoFitsIs400) {
 }
 
 TEST(ChainError, OverflowsAllTheWayAreTheRequestsFault) {
-    ClientError error = after({called("a", Outcome::context_overflow, 400), skipped("b", Skip::context)});
+    ClientError error =
+        after({called("a", Outcome::context_overflow, 400), skipped("b", Skip::context)});
     EXPECT_EQ(error.status, 400);
     EXPECT_EQ(error.code, "context_length_exceeded");
-    error = after({called("a", Outcome::context_overflow, 400), called("b", Outcome::too_large, 413)});
+    error =
+        after({called("a", Outcome::context_overflow, 400), called("b", Outcome::too_large, 413)});
     EXPECT_EQ(error.status, 413);
     EXPECT_EQ(error.code, "context_length_exceeded");
 }
 
 TEST(ChainError, AParameterThatNobodyTakesIs400) {
-    const ClientError error = after({called("a", Outcome::unsupported, 400), called("b", Outcome::unsupported, 400)});
+    const ClientError error =
+        after({called("a", Outcome::unsupported, 400), called("b", Outcome::unsupported, 400)});
     EXPECT_EQ(error.status, 400);
     EXPECT_EQ(error.code, "unsupported_parameter");
 }
 
 TEST(ChainError, G12ABadRequestIsTheAnswerWhateverCameBefore) {
-    ClientError error = after({called("a", Outcome::rate_limited, 429, 60s), called("b", Outcome::bad_request, 422)});
+    ClientError error = after(
+        {called("a", Outcome::rate_limited, 429, 60s), called("b", Outcome::bad_request, 422)});
     EXPECT_EQ(error.status, 422);
     EXPECT_EQ(error.code, "bad_request");
     EXPECT_EQ(error.type, "invalid_request_error");
@@ -151,30 +164,34 @@ TEST(ChainError, TheOnlyCandidatesFailureIsShownAsItIs) {
         int status;
         std::string_view code;
     };
-    for (const Case& c : std::initializer_list<Case>{{Outcome::busy, 503, 503, "upstream_busy"},
-                                                     {Outcome::rate_limited, 429, 429, "rate_limit_exceeded"},
-                                                     {Outcome::exhausted, 402, 429, "quota_exhausted"},
-                                                     {Outcome::too_large, 413, 413, "request_too_large"},
-                                                     {Outcome::context_overflow, 400, 400, "context_length_exceeded"},
-                                                     {Outcome::unauthorized, 401, 502, "upstream_unauthorized"},
-                                                     {Outcome::gone, 404, 502, "upstream_model_gone"},
-                                                     {Outcome::transient, 500, 502, "upstream_error"},
-                                                     {Outcome::timeout, 0, 504, "upstream_timeout"},
-                                                     {Outcome::malformed, 200, 502, "upstream_malformed"}}) {
+    for (const Case& c : std::initializer_list<Case>{
+             {Outcome::busy, 503, 503, "upstream_busy"},
+             {Outcome::rate_limited, 429, 429, "rate_limit_exceeded"},
+             {Outcome::exhausted, 402, 429, "quota_exhausted"},
+             {Outcome::too_large, 413, 413, "request_too_large"},
+             {Outcome::context_overflow, 400, 400, "context_length_exceeded"},
+             {Outcome::unauthorized, 401, 502, "upstream_unauthorized"},
+             {Outcome::gone, 404, 502, "upstream_model_gone"},
+             {Outcome::transient, 500, 502, "upstream_error"},
+             {Outcome::timeout, 0, 504, "upstream_timeout"},
+             {Outcome::malformed, 200, 502, "upstream_malformed"}}) {
         const ClientError error = after({called("a", c.outcome, c.upstream)});
         EXPECT_EQ(error.status, c.status) << llm::name(c.outcome);
         EXPECT_EQ(error.code, c.code);
     }
     EXPECT_EQ(after({called("a", Outcome::rate_limited, 429, 30s)}).retry_after, 30s);
     EXPECT_EQ(after({called("a", Outcome::busy, 503, 2s)}).retry_after, 2s);
-    EXPECT_FALSE(after({called("a", Outcome::unauthorized, 401, 5min)}).retry_after) << "waiting mends no key";
+    EXPECT_FALSE(after({called("a", Outcome::unauthorized, 401, 5min)}).retry_after)
+        << "waiting mends no key";
 }
 
 TEST(ErrorBody, HasOpenAisShape) {
-    const ClientError error{404, "No \"such\" model", "invalid_request_error", "model_not_found", "model", {}};
-    EXPECT_EQ(error_body(error, nullptr),
-              R"({"error":{"message":"No \"such\" model","type":"invalid_request_error","param":"model",)"
-              R"("code":"model_not_found"}})");
+    const ClientError error{
+        404, "No \"such\" model", "invalid_request_error", "model_not_found", "model", {}};
+    EXPECT_EQ(
+        error_body(error, nullptr),
+        R"({"error":{"message":"No \"such\" model","type":"invalid_request_error","param":"model",)"
+        R"("code":"model_not_found"}})");
     EXPECT_EQ(error_body({500, "m", "server_error", "", "", {}}, nullptr),
               R"({"error":{"message":"m","type":"server_error","param":null,"code":null}})");
 }
@@ -192,5 +209,6 @@ TEST(ErrorBody, ListsEveryAttempt) {
     EXPECT_EQ(inner.at("attempts").at(1).at("outcome"), Value("skipped:benched"));
 
     const Record nobody;
-    EXPECT_FALSE(boost::json::parse(error_body({}, &nobody)).at("error").as_object().contains("attempts"));
+    EXPECT_FALSE(
+        boost::json::parse(error_body({}, &nobody)).at("error").as_object().contains("attempts"));
 }

@@ -9,8 +9,11 @@ namespace gateway {
 
 bool LearnedRejects::may_go(std::string_view member) {
     constexpr std::array<std::string_view, 14> kShapes{
-        "model",     "messages",      "prompt",          "stream",     "tools", "tool_choice", "functions",
-        "function_call", "response_format", "n", "max_tokens", "max_completion_tokens", "stop", "input"};
+        "model",     "messages",      "prompt",
+        "stream",    "tools",         "tool_choice",
+        "functions", "function_call", "response_format",
+        "n",         "max_tokens",    "max_completion_tokens",
+        "stop",      "input"};
     return !member.empty() && std::find(kShapes.begin(), kShapes.end(), member) == kShapes.end();
 }
 
@@ -49,9 +52,12 @@ namespace {
 
 /// Complete header lines of the upstream request, key included.
 std::string upstream_headers(const config::Target& target, bool stream) {
-    std::string out = "Content-Type: application/json\r\nUser-Agent: freeway/" FREEWAY_VERSION "\r\n";
-    net::append_header(out, "Accept", stream ? "text/event-stream, application/json" : "application/json");
-    if (target.provider == base::Provider::anthropic) net::append_header(out, "anthropic-version", "2023-06-01");
+    std::string out =
+        "Content-Type: application/json\r\nUser-Agent: freeway/" FREEWAY_VERSION "\r\n";
+    net::append_header(out, "Accept",
+                       stream ? "text/event-stream, application/json" : "application/json");
+    if (target.provider == base::Provider::anthropic)
+        net::append_header(out, "anthropic-version", "2023-06-01");
     if (target.provider == base::Provider::openrouter) {
         net::append_header(out, "HTTP-Referer", "http://localhost:4000");
         net::append_header(out, "X-OpenRouter-Title", "freeway");
@@ -72,11 +78,13 @@ std::string upstream_headers(const config::Target& target, bool stream) {
 const Way& Ways::to(const config::Target& target) {
     const auto known = ways_.find(&target);
     if (known != ways_.end()) return known->second;
-    Way way{net::Origin({target.base.tls, target.base.host, target.base.port}), upstream_headers(target, false),
-            upstream_headers(target, true)};
+    Way way{net::Origin({target.base.tls, target.base.host, target.base.port}),
+            upstream_headers(target, false), upstream_headers(target, true)};
     return ways_.emplace(&target, std::move(way)).first->second;
 }
 
-std::string Lane::next_id() { return fmt::format("req_{}{:x}{:06x}", id_prefix, worker.number, ++counter); }
+std::string Lane::next_id() {
+    return fmt::format("req_{}{:x}{:06x}", id_prefix, worker.number, ++counter);
+}
 
 }  // namespace gateway

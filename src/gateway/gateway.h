@@ -69,17 +69,17 @@ struct Gateway {
     route::Records records;
     LearnedRejects rejects;
     InFlight in_flight;
-    device::Supervisor* engines = nullptr;   ///< set before the first request
+    device::Supervisor* engines = nullptr;  ///< set before the first request
     std::atomic<std::uint64_t> requests{0};
-    std::atomic<int> active{0};              ///< requests being answered
-    std::atomic<int> inference{0};           ///< places taken where max_parallel_requests is set
+    std::atomic<int> active{0};     ///< requests being answered
+    std::atomic<int> inference{0};  ///< places taken where max_parallel_requests is set
     std::atomic<bool> draining{false};
 };
 
 /// How to reach a target: what every call to it repeats.
 struct Way {
     net::Origin origin;
-    std::string headers;         ///< complete lines, key included: never logged
+    std::string headers;  ///< complete lines, key included: never logged
     std::string stream_headers;
 };
 
@@ -101,8 +101,8 @@ struct Lane {
     Gateway& shared;
     net::Worker& worker;
     net::UpstreamClient upstream;
-    std::shared_ptr<Ways> ways; ///< replaced on this thread when configuration is reloaded
-    std::string id_prefix;      ///< random, so that ids of two starts differ
+    std::shared_ptr<Ways> ways;  ///< replaced on this thread when configuration is reloaded
+    std::string id_prefix;       ///< random, so that ids of two starts differ
     std::uint64_t counter = 0;
 
     const config::Snapshot& catalog() const { return ways->catalog(); }

@@ -73,9 +73,11 @@ TEST(LearnedRejects, RememberEachMemberOnce) {
 
 TEST(LearnedRejects, AreBounded) {
     LearnedRejects rejects;
-    for (std::size_t i = 0; i < LearnedRejects::kMostMembers + 5; ++i) rejects.learn("a", "m" + std::to_string(i));
+    for (std::size_t i = 0; i < LearnedRejects::kMostMembers + 5; ++i)
+        rejects.learn("a", "m" + std::to_string(i));
     EXPECT_EQ(rejects.of("a").size(), LearnedRejects::kMostMembers);
-    for (std::size_t i = 0; i < LearnedRejects::kMostTargets + 5; ++i) rejects.learn("t" + std::to_string(i), "m");
+    for (std::size_t i = 0; i < LearnedRejects::kMostTargets + 5; ++i)
+        rejects.learn("t" + std::to_string(i), "m");
     EXPECT_TRUE(rejects.of("t" + std::to_string(LearnedRejects::kMostTargets + 4)).empty());
     EXPECT_FALSE(rejects.of("t0").empty());
 }

@@ -45,7 +45,8 @@ void learn(Session& session, const config::Target& target, const Failure& failur
     const auto bench = shared.benches.failed(target, failure, terms, now);
     if (!bench) return;
     session.step().back_in = std::chrono::ceil<base::Duration>(bench->until - now);
-    const bool serious = failure.outcome == Outcome::unauthorized || failure.outcome == Outcome::gone;
+    const bool serious =
+        failure.outcome == Outcome::unauthorized || failure.outcome == Outcome::gone;
     if (bench->strikes <= terms.allowed_fails + 1 || !serious)
         base::log::write(serious ? base::log::Level::error : base::log::Level::info, "bench",
                          {{"what", bench->key},
@@ -56,20 +57,24 @@ void learn(Session& session, const config::Target& target, const Failure& failur
 }
 
 bool somebody_left(const route::Decision& decision, std::size_t from) {
-    return std::any_of(decision.candidates.begin() + static_cast<std::ptrdiff_t>(from), decision.candidates.end(),
+    return std::any_of(decision.candidates.begin() + static_cast<std::ptrdiff_t>(from),
+                       decision.candidates.end(),
                        [](const route::Candidate& c) { return c.skip == Skip::none; });
 }
 
 enum class Next { move_on, answer };
 
 /// After a failure: who may still follow.
-Next after(Session& session, route::Decision& decision, std::size_t failed, const Failure& failure) {
+Next after(Session& session, route::Decision& decision, std::size_t failed,
+           const Failure& failure) {
     const base::Time now = base::Clock::now();
     Gateway& shared = session.lane.shared;
     if (failure.outcome == Outcome::context_overflow)
-        route::after_context_overflow(*session.catalog, shared.benches, session.ask, now, decision, failed);
+        route::after_context_overflow(*session.catalog, shared.benches, session.ask, now, decision,
+                                      failed);
     if (failure.outcome == Outcome::content_filtered)
-        return route::after_content_refusal(*session.catalog, shared.benches, session.ask, now, decision, failed)
+        return route::after_content_refusal(*session.catalog, shared.benches, session.ask, now,
+                                            decision, failed)
                    ? Next::move_on
                    : Next::answer;
     return route::consequence(failure.outcome).move_on ? Next::move_on : Next::answer;
@@ -78,8 +83,12 @@ Next after(Session& session, route::Decision& decision, std::size_t failed, cons
 /// Told in its own stream: the client has content of an answer that broke.
 net::Task<> end_broken_stream(Session& session, const Failure& failure) {
     const route::Consequence& row = route::consequence(failure.outcome);
-    ClientError error{row.status, fmt::format("{} broke off: {}", session.record->served_by, failure.detail),
-                      std::string(row.type), std::string(row.code), {}, {}};
+    ClientError error{row.status,
+                      fmt::format("{} broke off: {}", session.record->served_by, failure.detail),
+                      std::string(row.type),
+                      std::string(row.code),
+                      {},
+                      {}};
     co_await session.refuse(std::move(error));
 }
 
@@ -95,13 +104,14 @@ struct Probe {
 
 struct Walked {
     bool answered = false;
-    std::optional<std::size_t> last_asked;   ///< index of the last candidate that was called
+    std::optional<std::size_t> last_asked;  ///< index of the last candidate that was called
     std::optional<Failure> last_failure;
 };
 
 /// One attempt at a candidate that the decision lets through, with all that belongs
 /// to its start and end. True: the request is over.
-net::Task<bool> try_candidate(Session& session, route::Decision& decision, std::size_t i, Walked& walked) {
+net::Task<bool> try_candidate(Session& session, route::Decision& decision, std::size_t i,
+                              Walked& walked) {
     route::Candidate& candidate = decision.candidates[i];
     const config::Target& target = *candidate.target;
     Gateway& shared = session.lane.shared;
@@ -153,7 +163,9 @@ net::Task<Walked> walk(Session& session, route::Decision& decision) {
         walked.last_failure.reset();
         walked.answered = co_await try_candidate(session, decision, i, walked);
         if (walked.answered) break;
-        if (walked.last_failure && after(session, decision, i, *walked.last_failure) == Next::answer) break;
+        if (walked.last_failure &&
+            after(session, decision, i, *walked.last_failure) == Next::answer)
+            break;
     }
     co_return walked;
 }
@@ -167,9 +179,11 @@ net::Task<bool> retry_last(Session& session, route::Decision& decision, Walked& 
     if (!walked.last_asked || !walked.last_failure) co_return false;
     const std::size_t index = *walked.last_asked;
     const config::Target& target = *decision.candidates[index].target;
-    for (int i = 0; i < route::retries(session.catalog->settings, target, *walked.last_failure); ++i) {
-        const base::Duration pause = std::max(base::Duration(300) * (1 << std::min(i, 4)),
-                                              walked.last_failure->back_in.value_or(base::Duration(0)));
+    for (int i = 0; i < route::retries(session.catalog->settings, target, *walked.last_failure);
+         ++i) {
+        const base::Duration pause =
+            std::max(base::Duration(300) * (1 << std::min(i, 4)),
+                     walked.last_failure->back_in.value_or(base::Duration(0)));
         const base::Time at = base::Clock::now() + pause;
         if (pause > kLongestPause || at >= session.total_by) break;
         net::Timer timer(session.lane.worker.loop.get_executor(), at);
@@ -177,6 +191,8 @@ net::Task<bool> retry_last(Session& session, route::Decision& decision, Walked& 
         co_await timer.async_wait(net::kAwait);
         session.abort.attach(nullptr);
         if (session.abort.aborted()) co_return true;
+        std::optional<InFlight::Slot> slot;
+        if (!session.lane.shared.in_flight.take(target, slot)) continue;
         bool committed = false;
         auto failure = co_await attempt(session, decision.candidates[index], true, committed);
         if (!failure) {
@@ -192,16 +208,24 @@ net::Task<bool> retry_last(Session& session, route::Decision& decision, Walked& 
 }
 
 ClientError too_many(int most) {
-    return {429, fmt::format("{} requests are under way, which is all that this gateway allows at once.", most),
-            "rate_limit_error", "too_many_parallel_requests", {}, base::Duration(1'000)};
+    return {429,
+            fmt::format("{} requests are under way, which is all that this gateway allows at once.",
+                        most),
+            "rate_limit_error",
+            "too_many_parallel_requests",
+            {},
+            base::Duration(1'000)};
 }
 
 }  // namespace
 
 ClientError unreadable(const base::Error& error) {
     switch (error.kind) {
-        case base::ErrorKind::too_large: return {413, error.detail, "invalid_request_error", "body_too_large", {}, {}};
-        case base::ErrorKind::timed_out: return {408, "The body came too slowly.", "invalid_request_error", "body_timeout", {}, {}};
+        case base::ErrorKind::too_large:
+            return {413, error.detail, "invalid_request_error", "body_too_large", {}, {}};
+        case base::ErrorKind::timed_out:
+            return {408, "The body came too slowly.", "invalid_request_error", "body_timeout", {},
+                    {}};
         default: return {400, error.detail, "invalid_request_error", "bad_request", {}, {}};
     }
 }
@@ -209,7 +233,8 @@ ClientError unreadable(const base::Error& error) {
 route::Ask ask_of(const llm::ChatRequest& request) {
     route::Ask ask;
     ask.model = request.model;
-    ask.mode = request.endpoint == llm::Endpoint::chat ? config::Mode::chat : config::Mode::completion;
+    ask.mode =
+        request.endpoint == llm::Endpoint::chat ? config::Mode::chat : config::Mode::completion;
     ask.tools = request.wants_tools;
     ask.vision = request.wants_vision;
     ask.json_schema = request.wants_json_schema;
@@ -221,8 +246,12 @@ ClientError unknown_model(const config::Catalog& catalog, const std::string& mod
     const std::string hint = catalog.aliases.empty()
                                  ? "No provider is enabled: set a flag to 1 in .env."
                                  : "GET /v1/models lists the names that are served.";
-    return {404, fmt::format("The model `{}` does not exist here. {}", base::shown(model, 200), hint),
-            "invalid_request_error", "model_not_found", "model", {}};
+    return {404,
+            fmt::format("The model `{}` does not exist here. {}", base::shown(model, 200), hint),
+            "invalid_request_error",
+            "model_not_found",
+            "model",
+            {}};
 }
 
 net::Task<> handle_chat(Lane& lane, net::Exchange& exchange, llm::Endpoint endpoint) {
@@ -239,12 +268,15 @@ net::Task<> handle_chat(Lane& lane, net::Exchange& exchange, llm::Endpoint endpo
     session.record->stream = session.request.stream;
     session.ask = ask_of(session.request);
     std::optional<InFlight::Slot> slot;
-    if (settings.max_parallel_requests && !InFlight::take(lane.shared.inference, *settings.max_parallel_requests, slot))
+    if (settings.max_parallel_requests &&
+        !InFlight::take(lane.shared.inference, *settings.max_parallel_requests, slot))
         co_return co_await session.refuse(too_many(*settings.max_parallel_requests));
 
-    auto decision = route::decide(*session.catalog, lane.shared.benches, session.ask, base::Clock::now(), lane.counter);
+    auto decision = route::decide(*session.catalog, lane.shared.benches, session.ask,
+                                  base::Clock::now(), lane.counter);
     if (!decision)
-        co_return co_await session.refuse(unknown_model(*session.catalog, route::served_alias(settings, session.ask)));
+        co_return co_await session.refuse(
+            unknown_model(*session.catalog, route::served_alias(settings, session.ask)));
 
     exchange.watch_hangup([&session] {
         session.exchange.mark_gone();

@@ -28,20 +28,23 @@ Failure transport_failure(const base::Error& error) {
     return failure;
 }
 
-net::Task<std::optional<Failure>> relay(Session& session, net::UpstreamReply& reply, llm::StreamDecoder& decoder,
-                                        const config::Target& target, const Limits& limits, bool& committed) {
+net::Task<std::optional<Failure>> relay(Session& session, net::UpstreamReply& reply,
+                                        llm::StreamDecoder& decoder, const config::Target& target,
+                                        const Limits& limits, bool& committed) {
     std::string out;
     bool ended = false;
     while (!ended) {
         const base::Time deadline =
-            committed ? std::min(limits.attempt_by, base::Clock::now() + limits.gap) : limits.first_by;
+            committed ? std::min(limits.attempt_by, base::Clock::now() + limits.gap)
+                      : limits.first_by;
         auto bytes = co_await reply.next(deadline);
         std::optional<Failure> failure;
         if (!bytes) {
             failure = transport_failure(bytes.error());
             if (failure->outcome == Outcome::timeout)
-                failure->detail = committed ? "nothing came between two chunks within the time limit"
-                                            : "no content came within the time limit";
+                failure->detail = committed
+                                      ? "nothing came between two chunks within the time limit"
+                                      : "no content came within the time limit";
         } else if (bytes->empty()) {
             failure = decoder.finish(out);
             ended = true;
@@ -52,7 +55,8 @@ net::Task<std::optional<Failure>> relay(Session& session, net::UpstreamReply& re
         if (failure && failure->outcome == Outcome::client_gone) co_return failure;
         if (!decoder.committed() && (failure || !ended)) {
             if (!failure && out.size() > kMostHeld)
-                failure = Failure{.outcome = Outcome::malformed, .detail = "a megabyte of stream without content"};
+                failure = Failure{.outcome = Outcome::malformed,
+                                  .detail = "a megabyte of stream without content"};
             if (failure) co_return failure;
             continue;
         }

@@ -5,7 +5,11 @@
 namespace gateway {
 
 Session::Session(Lane& l, net::Exchange& e)
-    : lane(l), exchange(e), ways(l.ways), catalog(ways->catalog()), record(std::make_shared<route::Record>()),
+    : lane(l),
+      exchange(e),
+      ways(l.ways),
+      catalog(ways->catalog()),
+      record(std::make_shared<route::Record>()),
       total_by(e.started + catalog->settings.total) {
     record->id = lane.next_id();
     record->time = base::WallClock::now();
@@ -30,7 +34,9 @@ Session::~Session() {
                       {"attempts", record->attempts()},
                       {"prompt_tokens", record->usage.prompt},
                       {"completion_tokens", record->usage.completion},
-                      {"usage", record->usage.estimated ? "estimated" : record->usage.known ? "stated" : "none"},
+                      {"usage", record->usage.estimated ? "estimated"
+                                : record->usage.known   ? "stated"
+                                                        : "none"},
                       {"trail", record->trail()}});
     lane.shared.records.add(std::move(record));
 }
@@ -46,7 +52,8 @@ std::vector<net::Header> Session::headers(std::optional<base::Duration> retry_af
     attempts_ = std::to_string(record->attempts());
     list.push_back({"x-freeway-attempts", attempts_});
     trail_ = record->trail();
-    if (!trail_.empty() && net::valid_header_value(trail_)) list.push_back({"x-freeway-trail", trail_});
+    if (!trail_.empty() && net::valid_header_value(trail_))
+        list.push_back({"x-freeway-trail", trail_});
     if (retry_after) {
         retry_after_ = std::to_string((retry_after->count() + 999) / 1000);
         list.push_back({"Retry-After", retry_after_});
@@ -78,7 +85,8 @@ net::Task<> Session::refuse(ClientError error) {
         co_await answer(error.status, "application/json", body, error.retry_after);
         co_return;
     }
-    if (co_await exchange.write("data: " + body + "\n\ndata: [DONE]\n\n")) co_await exchange.end_stream();
+    if (co_await exchange.write("data: " + body + "\n\ndata: [DONE]\n\n"))
+        co_await exchange.end_stream();
 }
 
 }  // namespace gateway

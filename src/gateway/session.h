@@ -32,7 +32,7 @@ public:
     std::shared_ptr<route::Record> record;
     net::AbortHandle abort;
     base::Time total_by;
-    bool streaming = false;   ///< response bytes of a stream have been sent
+    bool streaming = false;  ///< response bytes of a stream have been sent
 
     route::Step& step() { return record->steps.back(); }
     base::Duration elapsed() const;

@@ -174,8 +174,9 @@ base::Result<void> read_model(ChatRequest& request) {
     if (model->empty())
         return refuse("`model` is empty; name one of the aliases of GET /v1/models");
     if (model->size() > kMaxModelName)
-        return refuse(fmt::format("`model` is longer than {} bytes; name one of the aliases of GET /v1/models",
-                                  kMaxModelName));
+        return refuse(fmt::format(
+            "`model` is longer than {} bytes; name one of the aliases of GET /v1/models",
+            kMaxModelName));
     request.model = std::move(*model);
     return {};
 }

@@ -86,7 +86,6 @@ public:
 private:
     MaybeFailure take(string_view data, std::string& out) override;
     MaybeFailure message_end(string_view delta, std::string& out);
-
 };
 
 MaybeFailure CohereStream::take(string_view data, std::string& out) {

@@ -185,7 +185,8 @@ TEST(OpenAiCall, ConfigurationAddsAndDrops) {
 }
 
 TEST(OpenAiCall, WhatConfigurationAllowsNoRuleRemoves) {
-    std::vector<std::string> allow{"logprobs", "n", "max_tokens", "tool_choice", "reasoning_effort"};
+    std::vector<std::string> allow{"logprobs", "n", "max_tokens", "tool_choice",
+                                   "reasoning_effort"};
     Upstream groq = to(Provider::groq);
     groq.allow = allow;
     Sent sent = send(groq, R"({"model":"x","logprobs":true,"store":true,"n":2,)" + kMessages + "}");

@@ -176,13 +176,17 @@ std::string quoted_list(const std::vector<std::string>& texts) {
 
 std::string messages_json(const std::vector<Turn>& turns, EmptyTurns empty) {
     const auto role = [](Turn::Role r) {
-        return r == Turn::Role::system ? "system" : r == Turn::Role::assistant ? "assistant" : "user";
+        return r == Turn::Role::system      ? "system"
+               : r == Turn::Role::assistant ? "assistant"
+                                            : "user";
     };
     std::string out = "[";
     for (const Turn& turn : turns) {
-        if (empty == EmptyTurns::leave_out && turn.text.empty() && turn.role != Turn::Role::user) continue;
+        if (empty == EmptyTurns::leave_out && turn.text.empty() && turn.role != Turn::Role::user)
+            continue;
         if (out.size() > 1) out += ',';
-        out += fmt::format(R"({{"role":"{}","content":{}}})", role(turn.role), json::quote(turn.text));
+        out +=
+            fmt::format(R"({{"role":"{}","content":{}}})", role(turn.role), json::quote(turn.text));
     }
     return out + ']';
 }

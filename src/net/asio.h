@@ -25,7 +25,8 @@ template <class T = void>
 using Task = asio::awaitable<T, Executor>;
 
 /// Awaiting with this yields [error_code, value]: failures are values.
-inline constexpr asio::as_tuple_t<asio::use_awaitable_t<Executor>> kAwait{asio::use_awaitable_t<Executor>{}};
+inline constexpr asio::as_tuple_t<asio::use_awaitable_t<Executor>> kAwait{
+    asio::use_awaitable_t<Executor>{}};
 
 using Tcp = asio::ip::tcp;
 using Socket = asio::basic_stream_socket<Tcp, Executor>;

@@ -21,7 +21,8 @@ struct Decoded {
 Decoded decode(const std::string& bytes, std::size_t first, std::size_t step) {
     ChunkDecoder decoder;
     Decoded result;
-    for (std::size_t at = 0, size = first; at < bytes.size() && !decoder.done(); at += size, size = step) {
+    for (std::size_t at = 0, size = first; at < bytes.size() && !decoder.done();
+         at += size, size = step) {
         std::string piece = bytes.substr(at, size);
         std::size_t used = 0;
         const auto out = decoder.decode(piece.data(), piece.size(), used);
@@ -45,20 +46,24 @@ Decoded decode(const std::string& bytes) { return decode(bytes, bytes.size(), 1)
 TEST(ChunkDecoder, IsTheSameAtEverySplit) {
     for (const std::string& bytes :
          {std::string("5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n"), std::string("0\r\n\r\n"),
-          std::string("B;name=\"a;b\"\r\nhello\r\nworl\r\n0;last\r\nTrailer: x\r\nOther: y\r\n\r\n"),
-          std::string("000a \r\n0123456789\r\n00\r\n\r\n"), std::string("1\r\n\n\r\n2\r\n\r\n\r\n0\r\n\r\n")}) {
+          std::string(
+              "B;name=\"a;b\"\r\nhello\r\nworl\r\n0;last\r\nTrailer: x\r\nOther: y\r\n\r\n"),
+          std::string("000a \r\n0123456789\r\n00\r\n\r\n"),
+          std::string("1\r\n\n\r\n2\r\n\r\n\r\n0\r\n\r\n")}) {
         const Decoded whole = decode(bytes);
         EXPECT_TRUE(whole.done) << bytes;
         EXPECT_EQ(whole.used, bytes.size());
         for (std::size_t split = 0; split <= bytes.size(); ++split)
             EXPECT_EQ(decode(bytes, split, bytes.size()), whole) << bytes << " at " << split;
-        for (std::size_t step = 1; step <= bytes.size(); ++step) EXPECT_EQ(decode(bytes, step, step), whole);
+        for (std::size_t step = 1; step <= bytes.size(); ++step)
+            EXPECT_EQ(decode(bytes, step, step), whole);
     }
 }
 
 TEST(ChunkDecoder, HandsOutThePayloadAlone) {
     EXPECT_EQ(decode("5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n").payload, "hello world");
-    EXPECT_EQ(decode("a;x=y\r\n0\r\n\r\n12345\r\n0\r\nTrailer: z\r\n\r\n").payload, "0\r\n\r\n12345");
+    EXPECT_EQ(decode("a;x=y\r\n0\r\n\r\n12345\r\n0\r\nTrailer: z\r\n\r\n").payload,
+              "0\r\n\r\n12345");
     EXPECT_EQ(decode("0\r\n\r\n").payload, "");
 }
 
@@ -71,13 +76,15 @@ TEST(ChunkDecoder, WhatFollowsTheEndStaysUnused) {
 
 TEST(ChunkDecoder, IsNotDoneBeforeItsLastByte) {
     const std::string bytes = "3\r\nabc\r\n0\r\nT: x\r\n\r\n";
-    for (std::size_t size = 0; size < bytes.size(); ++size) EXPECT_FALSE(decode(bytes.substr(0, size)).done) << size;
+    for (std::size_t size = 0; size < bytes.size(); ++size)
+        EXPECT_FALSE(decode(bytes.substr(0, size)).done) << size;
 }
 
 TEST(ChunkDecoder, MalformedBodiesAreRefused) {
     for (const char* bytes :
-         {"\r\n", "g\r\n", "-1\r\n", "+1\r\n", " 1\r\n", "0x1\r\na", "1\na", ";x\r\n", "1\rx", "1;x\na", "1\r\nab",
-          "1\r\na\n", "1\r\na\rx", "0\r\nT: x\n", "0\r\nT: x\rx", "0\r\n\rx", "1 \n", "1\r\na\r\n\r\n"}) {
+         {"\r\n", "g\r\n", "-1\r\n", "+1\r\n", " 1\r\n", "0x1\r\na", "1\na", ";x\r\n", "1\rx",
+          "1;x\na", "1\r\nab", "1\r\na\n", "1\r\na\rx", "0\r\nT: x\n", "0\r\nT: x\rx", "0\r\n\rx",
+          "1 \n", "1\r\na\r\n\r\n"}) {
         EXPECT_TRUE(decode(bytes).failed) << bytes;
         EXPECT_TRUE(decode(bytes, 1, 1).failed) << bytes;
     }

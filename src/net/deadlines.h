@@ -22,7 +22,8 @@ public:
     class Alarm {
     public:
         /// `ring` runs on the worker's thread, once for each set() that is passed.
-        Alarm(Deadlines& owner, std::function<void()> ring) : owner_(owner), ring_(std::move(ring)) {}
+        Alarm(Deadlines& owner, std::function<void()> ring)
+            : owner_(owner), ring_(std::move(ring)) {}
         ~Alarm() { unqueue(); }
         Alarm(const Alarm&) = delete;
         Alarm& operator=(const Alarm&) = delete;

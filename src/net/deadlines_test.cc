@@ -181,10 +181,12 @@ TEST(Deadlines, ManyAlarmsRingInOrder) {
     std::vector<int> order;
     std::vector<std::unique_ptr<Deadlines::Alarm>> alarms;
     for (int i = 0; i < kMany; ++i)
-        alarms.push_back(std::make_unique<Deadlines::Alarm>(bell.deadlines, [&order, i] { order.push_back(i); }));
+        alarms.push_back(std::make_unique<Deadlines::Alarm>(bell.deadlines,
+                                                            [&order, i] { order.push_back(i); }));
     for (int i = 0; i < kMany; ++i) {
         const int scattered = (i * 733) % kMany;
-        alarms[static_cast<std::size_t>(scattered)]->set(bell.start + std::chrono::microseconds(20 * scattered));
+        alarms[static_cast<std::size_t>(scattered)]->set(bell.start +
+                                                         std::chrono::microseconds(20 * scattered));
     }
     for (int i = 0; i < kMany; i += 2) alarms[static_cast<std::size_t>(i)]->clear();
     bell.run();

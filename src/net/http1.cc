@@ -20,7 +20,8 @@ constexpr bool is_token(char c) {
 
 constexpr std::array<bool, 256> kToken = [] {
     std::array<bool, 256> table{};
-    for (int c = 0; c < 256; ++c) table[static_cast<std::size_t>(c)] = is_token(static_cast<char>(c));
+    for (int c = 0; c < 256; ++c)
+        table[static_cast<std::size_t>(c)] = is_token(static_cast<char>(c));
     return table;
 }();
 
@@ -47,7 +48,8 @@ bool valid_value(std::string_view text) {
 std::optional<std::uint64_t> parse_length(std::string_view text) {
     std::uint64_t value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (text.empty() || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+    if (text.empty() || error != std::errc() || end != text.data() + text.size())
+        return std::nullopt;
     return value;
 }
 
@@ -97,7 +99,8 @@ struct HeadParser {
             if (colon == std::string_view::npos || !all_token(text.substr(0, colon)))
                 return Refusal{400, "a header line without a valid name"};
             const Header header{text.substr(0, colon), trim_blank(text.substr(colon + 1))};
-            if (!valid_value(header.value)) return Refusal{400, "a control character in a header value"};
+            if (!valid_value(header.value))
+                return Refusal{400, "a control character in a header value"};
             if (out.list_.size() == kMaxHeaders) return Refusal{431, "too many headers"};
             out.list_.push_back(header);
             note(header);
@@ -144,7 +147,8 @@ bool Headers::has(std::string_view name) const {
 
 std::size_t head_length(std::string_view bytes, std::size_t already_searched) {
     std::size_t from = already_searched > 3 ? already_searched - 3 : 0;
-    for (std::size_t lf = bytes.find('\n', from); lf != std::string_view::npos; lf = bytes.find('\n', lf + 1)) {
+    for (std::size_t lf = bytes.find('\n', from); lf != std::string_view::npos;
+         lf = bytes.find('\n', lf + 1)) {
         if (lf == 0 || bytes[lf - 1] != '\r') return lf + 1;
         if (lf >= 3 && bytes[lf - 2] == '\n') return lf + 1;
     }
@@ -156,7 +160,8 @@ namespace {
 std::optional<Refusal> parse_request_line(std::string_view text, RequestHead& head) {
     const std::size_t first = text.find(' ');
     const std::size_t second = text.rfind(' ');
-    if (first == std::string_view::npos || second <= first + 1) return Refusal{400, "not a request line"};
+    if (first == std::string_view::npos || second <= first + 1)
+        return Refusal{400, "not a request line"};
     head.method = text.substr(0, first);
     head.target = text.substr(first + 1, second - first - 1);
     const std::string_view version = text.substr(second + 1);
@@ -187,10 +192,12 @@ std::optional<Refusal> parse_request_line(std::string_view text, RequestHead& he
 std::optional<Refusal> frame(const HeadParser& parser, RequestHead& head) {
     if (parser.lengths > 1) return Refusal{400, "more than one Content-Length"};
     if (parser.encodings > 1) return Refusal{400, "more than one Transfer-Encoding"};
-    if (parser.lengths && parser.encodings) return Refusal{400, "Content-Length beside Transfer-Encoding"};
+    if (parser.lengths && parser.encodings)
+        return Refusal{400, "Content-Length beside Transfer-Encoding"};
     if (parser.encodings) {
         if (head.http10) return Refusal{400, "Transfer-Encoding in HTTP/1.0"};
-        if (!base::iequals(parser.encoding, "chunked")) return Refusal{400, "a transfer coding other than chunked"};
+        if (!base::iequals(parser.encoding, "chunked"))
+            return Refusal{400, "a transfer coding other than chunked"};
         head.framing = Framing::chunked;
     } else if (parser.lengths) {
         const auto length = parse_length(parser.length_text);
@@ -198,7 +205,8 @@ std::optional<Refusal> frame(const HeadParser& parser, RequestHead& head) {
         head.content_length = *length;
         head.framing = *length > 0 ? Framing::length : Framing::none;
     }
-    if (parser.hosts > 1 || (parser.hosts == 0 && !head.http10)) return Refusal{400, "exactly one Host header is needed"};
+    if (parser.hosts > 1 || (parser.hosts == 0 && !head.http10))
+        return Refusal{400, "exactly one Host header is needed"};
     return std::nullopt;
 }
 
@@ -215,7 +223,8 @@ std::optional<Refusal> parse(std::string bytes, RequestHead& head) {
     if (auto refusal = frame(parser, head)) return refusal;
     head.keep_alive = !parser.says_close && (!head.http10 || parser.says_keep_alive);
     if (const std::string_view expect = head.headers.get("expect"); !expect.empty()) {
-        if (!base::iequals(expect, "100-continue")) return Refusal{417, "an expectation other than 100-continue"};
+        if (!base::iequals(expect, "100-continue"))
+            return Refusal{417, "an expectation other than 100-continue"};
         head.expect_continue = true;
     }
     return std::nullopt;
@@ -228,8 +237,7 @@ base::Result<void> parse(std::string bytes, ResponseHead& head, bool bodiless) {
     const bool shaped = parser.line(line) && line.size() >= 12 && line.starts_with("HTTP/1.") &&
                         (line[7] == '0' || line[7] == '1') && line[8] == ' ' &&
                         (line.size() == 12 || line[12] == ' ');
-    if (!shaped)
-        return fail(ErrorKind::protocol, "the upstream's status line is not HTTP/1.1");
+    if (!shaped) return fail(ErrorKind::protocol, "the upstream's status line is not HTTP/1.1");
     const auto status = parse_length(line.substr(9, 3));
     if (!status || *status < 100 || *status > 599)
         return fail(ErrorKind::protocol, "the upstream's status is not a number");
@@ -244,7 +252,8 @@ base::Result<void> parse(std::string bytes, ResponseHead& head, bool bodiless) {
     }
     if (parser.encodings) {
         if (parser.encodings > 1 || !base::iequals(parser.encoding, "chunked"))
-            return fail(ErrorKind::protocol, "the upstream uses a transfer coding other than chunked");
+            return fail(ErrorKind::protocol,
+                        "the upstream uses a transfer coding other than chunked");
         head.framing = Framing::chunked;
         if (parser.lengths) head.keep_alive = false;
         return {};
@@ -278,7 +287,8 @@ base::Result<std::size_t> ChunkDecoder::decode(char* bytes, std::size_t size, st
     std::size_t in = 0;
     while (in < size && state_ != State::done) {
         if (state_ == State::data) {
-            const std::size_t take = static_cast<std::size_t>(std::min<std::uint64_t>(left_, size - in));
+            const std::size_t take =
+                static_cast<std::size_t>(std::min<std::uint64_t>(left_, size - in));
             if (out != in) std::char_traits<char>::move(bytes + out, bytes + in, take);
             out += take;
             in += take;
@@ -309,7 +319,8 @@ base::Result<void> ChunkDecoder::step(char c) {
             }
             if (digits_ == 0) return broken("a chunk without a size");
             if (c == '\r') return state_ = State::size_lf, base::Result<void>();
-            if (c == ';' || c == ' ' || c == '\t') return state_ = State::extension, base::Result<void>();
+            if (c == ';' || c == ' ' || c == '\t')
+                return state_ = State::extension, base::Result<void>();
             return broken("a chunk size is not hexadecimal");
         }
         case State::extension:

@@ -39,10 +39,10 @@ private:
 enum class Framing { none, length, chunked, until_close };
 
 struct RequestHead {
-    std::string bytes;         ///< owner of all views
+    std::string bytes;  ///< owner of all views
     std::string_view method;
-    std::string_view target;   ///< as sent
-    std::string_view path;     ///< of origin-form or absolute-form, undecoded, without query
+    std::string_view target;  ///< as sent
+    std::string_view path;    ///< of origin-form or absolute-form, undecoded, without query
     std::string_view query;
     Headers headers;
     bool keep_alive = true;
@@ -96,7 +96,19 @@ public:
     bool done() const { return state_ == State::done; }
 
 private:
-    enum class State { size, extension, size_lf, data, data_cr, data_lf, trailer, trailer_line, trailer_lf, last_lf, done };
+    enum class State {
+        size,
+        extension,
+        size_lf,
+        data,
+        data_cr,
+        data_lf,
+        trailer,
+        trailer_line,
+        trailer_lf,
+        last_lf,
+        done
+    };
     base::Result<void> step(char c);
 
     State state_ = State::size;

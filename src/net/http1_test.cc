@@ -15,7 +15,9 @@ int refused(const std::string& bytes) {
     return refusal ? refusal->status : 0;
 }
 
-std::string with(const std::string& header_lines) { return "POST /v1 HTTP/1.1\r\nHost: x\r\n" + header_lines + "\r\n"; }
+std::string with(const std::string& header_lines) {
+    return "POST /v1 HTTP/1.1\r\nHost: x\r\n" + header_lines + "\r\n";
+}
 std::string line(const std::string& request_line) { return request_line + "\r\nHost: x\r\n\r\n"; }
 
 bool accepted(const std::string& bytes, ResponseHead& head, bool bodiless = false) {
@@ -33,9 +35,10 @@ bool accepted(const std::string& bytes) {
 
 TEST(RequestHead, IsTakenApart) {
     RequestHead head;
-    ASSERT_FALSE(parse("POST /v1/chat?a=1&b=2?c HTTP/1.1\r\nHost: example.test:80\r\nX-Empty:\r\n"
-                       "Accept: \t one, two \t\r\nContent-Length: 12\r\nACCEPT: three\r\n\r\n",
-                       head));
+    ASSERT_FALSE(
+        parse("POST /v1/chat?a=1&b=2?c HTTP/1.1\r\nHost: example.test:80\r\nX-Empty:\r\n"
+              "Accept: \t one, two \t\r\nContent-Length: 12\r\nACCEPT: three\r\n\r\n",
+              head));
     EXPECT_EQ(head.method, "POST");
     EXPECT_EQ(head.target, "/v1/chat?a=1&b=2?c");
     EXPECT_EQ(head.path, "/v1/chat");
@@ -52,17 +55,40 @@ TEST(RequestHead, IsTakenApart) {
 }
 
 TEST(RequestHead, X7SmugglingShapesAreRefused) {
-    for (const char* lines :
-         {"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n", "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n",
-          "Content-Length: 3\r\nContent-Length: 3\r\n", "Content-Length: 3\r\nContent-Length: 4\r\n",
-          "Content-Length: 3, 3\r\n", "Content-Length:\r\n", "Content-Length: +3\r\n", "Content-Length: -3\r\n",
-          "Content-Length: 0x3\r\n", "Content-Length: 3 4\r\n", "Content-Length: 3.0\r\n",
-          "Content-Length: 99999999999999999999\r\n", "Content-Length : 3\r\n", "Transfer-Encoding : chunked\r\n",
-          "Transfer-Encoding: gzip\r\n", "Transfer-Encoding: gzip, chunked\r\n", "Transfer-Encoding: chunked, gzip\r\n",
-          "Transfer-Encoding: chunked, chunked\r\n", "Transfer-Encoding: xchunked\r\n", "Transfer-Encoding:\r\n",
-          "Transfer-Encoding: identity\r\n", "Transfer-Encoding: \"chunked\"\r\n",
-          "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", "A: b\r\n c\r\n", "A: b\r\n\tc\r\n", " A: b\r\n",
-          "A: b\n", "A: b\rC: d\r\n", "A: b\r\r\n", "A\r\n", ": b\r\n", "A B: c\r\n", "A\t: c\r\n", "A(: c\r\n"})
+    for (const char* lines : {"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n",
+                              "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n",
+                              "Content-Length: 3\r\nContent-Length: 3\r\n",
+                              "Content-Length: 3\r\nContent-Length: 4\r\n",
+                              "Content-Length: 3, 3\r\n",
+                              "Content-Length:\r\n",
+                              "Content-Length: +3\r\n",
+                              "Content-Length: -3\r\n",
+                              "Content-Length: 0x3\r\n",
+                              "Content-Length: 3 4\r\n",
+                              "Content-Length: 3.0\r\n",
+                              "Content-Length: 99999999999999999999\r\n",
+                              "Content-Length : 3\r\n",
+                              "Transfer-Encoding : chunked\r\n",
+                              "Transfer-Encoding: gzip\r\n",
+                              "Transfer-Encoding: gzip, chunked\r\n",
+                              "Transfer-Encoding: chunked, gzip\r\n",
+                              "Transfer-Encoding: chunked, chunked\r\n",
+                              "Transfer-Encoding: xchunked\r\n",
+                              "Transfer-Encoding:\r\n",
+                              "Transfer-Encoding: identity\r\n",
+                              "Transfer-Encoding: \"chunked\"\r\n",
+                              "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+                              "A: b\r\n c\r\n",
+                              "A: b\r\n\tc\r\n",
+                              " A: b\r\n",
+                              "A: b\n",
+                              "A: b\rC: d\r\n",
+                              "A: b\r\r\n",
+                              "A\r\n",
+                              ": b\r\n",
+                              "A B: c\r\n",
+                              "A\t: c\r\n",
+                              "A(: c\r\n"})
         EXPECT_EQ(refused(with(lines)), 400) << lines;
 }
 
@@ -78,7 +104,8 @@ TEST(RequestHead, ControlCharactersAreRefused) {
         if (c == '\t') continue;
         EXPECT_EQ(refused(with(std::string("A: b") + static_cast<char>(c) + "c\r\n")), 400) << c;
         EXPECT_EQ(refused(with(std::string("A") + static_cast<char>(c) + ": c\r\n")), 400) << c;
-        EXPECT_EQ(refused(line(std::string("GET /a") + static_cast<char>(c) + "b HTTP/1.1")), 400) << c;
+        EXPECT_EQ(refused(line(std::string("GET /a") + static_cast<char>(c) + "b HTTP/1.1")), 400)
+            << c;
     }
     EXPECT_EQ(refused(with("A: b\x7f\r\n")), 400);
     EXPECT_EQ(refused(with("A: \tb\tc\r\n")), 0);
@@ -87,10 +114,25 @@ TEST(RequestHead, ControlCharactersAreRefused) {
 }
 
 TEST(RequestHead, RequestLinesThatAreNoneAreRefused) {
-    for (const char* text : {"", "GET", "GET ", "GET /", "GET  HTTP/1.1", "GET  / HTTP/1.1", "GET /  HTTP/1.1",
-                             "GET / HTTP/1.1 ", " GET / HTTP/1.1", "GET /a b HTTP/1.1", "G(T / HTTP/1.1",
-                             "GET\t/ HTTP/1.1", "GET / http/1.1", "GET / FTP/1.1", "GET / ", "GET a HTTP/1.1",
-                             "GET *a HTTP/1.1", "GET ftp://h/ HTTP/1.1", "CONNECT host:443 HTTP/1.1",
+    for (const char* text : {"",
+                             "GET",
+                             "GET ",
+                             "GET /",
+                             "GET  HTTP/1.1",
+                             "GET  / HTTP/1.1",
+                             "GET /  HTTP/1.1",
+                             "GET / HTTP/1.1 ",
+                             " GET / HTTP/1.1",
+                             "GET /a b HTTP/1.1",
+                             "G(T / HTTP/1.1",
+                             "GET\t/ HTTP/1.1",
+                             "GET / http/1.1",
+                             "GET / FTP/1.1",
+                             "GET / ",
+                             "GET a HTTP/1.1",
+                             "GET *a HTTP/1.1",
+                             "GET ftp://h/ HTTP/1.1",
+                             "CONNECT host:443 HTTP/1.1",
                              "\x16\x03\x01\x02 / HTTP/1.1"})
         EXPECT_EQ(refused(line(text)), 400) << text;
     EXPECT_EQ(refused(""), 400);
@@ -123,13 +165,15 @@ TEST(RequestHead, Http10ClosesUnlessAsked) {
 }
 
 TEST(RequestHead, ConnectionIsAList) {
-    for (const char* lines : {"Connection: close\r\n", "connection: CLOSE\r\n", "Connection: x, close\r\n",
-                              "Connection: close ,x\r\n", "Connection: ,,close\r\n"}) {
+    for (const char* lines :
+         {"Connection: close\r\n", "connection: CLOSE\r\n", "Connection: x, close\r\n",
+          "Connection: close ,x\r\n", "Connection: ,,close\r\n"}) {
         RequestHead head;
         ASSERT_FALSE(parse(with(lines), head)) << lines;
         EXPECT_FALSE(head.keep_alive) << lines;
     }
-    for (const char* lines : {"Connection: closed\r\n", "Connection: keep-alive, te\r\n", "Connection:\r\n"}) {
+    for (const char* lines :
+         {"Connection: closed\r\n", "Connection: keep-alive, te\r\n", "Connection:\r\n"}) {
         RequestHead head;
         ASSERT_FALSE(parse(with(lines), head)) << lines;
         EXPECT_TRUE(head.keep_alive) << lines;
@@ -157,7 +201,8 @@ TEST(RequestHead, TargetsAreOriginAbsoluteOrStar) {
                                                      {"https://h:1/a", "/a", ""},
                                                      {"http://h", "/", ""}}) {
         RequestHead head;
-        ASSERT_FALSE(parse(line(std::string("OPTIONS ") + c.target + " HTTP/1.1"), head)) << c.target;
+        ASSERT_FALSE(parse(line(std::string("OPTIONS ") + c.target + " HTTP/1.1"), head))
+            << c.target;
         EXPECT_EQ(head.path, c.path) << c.target;
         EXPECT_EQ(head.query, c.query) << c.target;
         EXPECT_EQ(head.target, c.target);
@@ -222,10 +267,12 @@ TEST(ResponseHead, FramesItsBody) {
 }
 
 TEST(ResponseHead, SomeHaveNoBodyWhateverTheySay) {
-    for (const char* status : {"100 Continue", "103 Early Hints", "204 No Content", "304 Not Modified"})
+    for (const char* status :
+         {"100 Continue", "103 Early Hints", "204 No Content", "304 Not Modified"})
         for (const char* lines : {"", "Content-Length: 5\r\n", "Transfer-Encoding: chunked\r\n"}) {
             ResponseHead head;
-            ASSERT_TRUE(accepted(std::string("HTTP/1.1 ") + status + "\r\n" + lines + "\r\n", head));
+            ASSERT_TRUE(
+                accepted(std::string("HTTP/1.1 ") + status + "\r\n" + lines + "\r\n", head));
             EXPECT_EQ(head.framing, Framing::none) << status << lines;
         }
     ResponseHead to_head;
@@ -235,7 +282,8 @@ TEST(ResponseHead, SomeHaveNoBodyWhateverTheySay) {
 
 TEST(ResponseHead, ChunkedBeatsALengthButEndsTheConnection) {
     ResponseHead head;
-    ASSERT_TRUE(accepted("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", head));
+    ASSERT_TRUE(accepted(
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", head));
     EXPECT_EQ(head.framing, Framing::chunked);
     EXPECT_FALSE(head.keep_alive);
 }
@@ -243,7 +291,8 @@ TEST(ResponseHead, ChunkedBeatsALengthButEndsTheConnection) {
 TEST(ResponseHead, TheSameLengthTwiceIsOneLength) {
     EXPECT_TRUE(accepted("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n"));
     EXPECT_FALSE(accepted("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n"));
-    EXPECT_FALSE(accepted("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\nContent-Length: 6\r\n\r\n"));
+    EXPECT_FALSE(accepted(
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\nContent-Length: 6\r\n\r\n"));
     EXPECT_FALSE(accepted("HTTP/1.1 200 OK\r\nContent-Length: five\r\n\r\n"));
 }
 
@@ -252,18 +301,21 @@ TEST(ResponseHead, VersionSaysWhetherItStays) {
     ASSERT_TRUE(accepted("HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\n", old));
     EXPECT_FALSE(old.keep_alive);
     ResponseHead kept;
-    ASSERT_TRUE(accepted("HTTP/1.0 200 OK\r\nContent-Length: 1\r\nConnection: keep-alive\r\n\r\n", kept));
+    ASSERT_TRUE(
+        accepted("HTTP/1.0 200 OK\r\nContent-Length: 1\r\nConnection: keep-alive\r\n\r\n", kept));
     EXPECT_TRUE(kept.keep_alive);
     ResponseHead closed;
-    ASSERT_TRUE(accepted("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nConnection: close\r\n\r\n", closed));
+    ASSERT_TRUE(
+        accepted("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nConnection: close\r\n\r\n", closed));
     EXPECT_FALSE(closed.keep_alive);
 }
 
 TEST(ResponseHead, WhatIsNoneIsAProtocolError) {
     for (const char* bytes :
-         {"", "\r\n\r\n", "SSH-2.0-OpenSSH\r\n\r\n", "HTTP/2 200\r\n\r\n", "HTTP/1.1 20\r\n\r\n", "HTTP/1.1 abc OK\r\n\r\n",
-          "HTTP/1.1 099 X\r\n\r\n", "HTTP/1.1 600 X\r\n\r\n", "HTTP/1.1  200 X\r\n\r\n", "HTTP/1.1 200 OK\n\n",
-          "HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n", "HTTP/1.1 200 OK\r\nA\r\n\r\n", "HTTP/1.1 200 OK\r\nA: b\x01\r\n\r\n",
+         {"", "\r\n\r\n", "SSH-2.0-OpenSSH\r\n\r\n", "HTTP/2 200\r\n\r\n", "HTTP/1.1 20\r\n\r\n",
+          "HTTP/1.1 abc OK\r\n\r\n", "HTTP/1.1 099 X\r\n\r\n", "HTTP/1.1 600 X\r\n\r\n",
+          "HTTP/1.1  200 X\r\n\r\n", "HTTP/1.1 200 OK\n\n", "HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n",
+          "HTTP/1.1 200 OK\r\nA\r\n\r\n", "HTTP/1.1 200 OK\r\nA: b\x01\r\n\r\n",
           "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n", "HTTP/1.12 200 OK\r\n\r\n"})
         EXPECT_FALSE(accepted(bytes)) << bytes;
 }
@@ -275,17 +327,20 @@ TEST(ResponseHead, AStatusHasThreeDigits) {
 }
 
 TEST(ResponseHead, ACodingInALineOfItsOwnIsNotOverlooked) {
-    EXPECT_FALSE(accepted("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n"));
+    EXPECT_FALSE(accepted(
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n"));
 }
 
 TEST(HeadLength, IsTheSameAtEverySplit) {
-    for (const std::string& bytes : {with("A: b\r\n") + "body\r\n\r\n", line("GET / HTTP/1.1"),
-                                     std::string("GET / HTTP/1.1\r\nHost: x\nA: b\r\n\r\n"), std::string("\n\n"),
-                                     std::string("\r\n\r\n"), std::string("a\r\r\n\r\n")}) {
+    for (const std::string& bytes :
+         {with("A: b\r\n") + "body\r\n\r\n", line("GET / HTTP/1.1"),
+          std::string("GET / HTTP/1.1\r\nHost: x\nA: b\r\n\r\n"), std::string("\n\n"),
+          std::string("\r\n\r\n"), std::string("a\r\r\n\r\n")}) {
         const std::size_t whole = head_length(bytes, 0);
         ASSERT_GT(whole, 0u);
         for (std::size_t split = 0; split < whole; ++split) {
-            EXPECT_EQ(head_length(std::string_view(bytes).substr(0, split), 0), 0u) << bytes << " at " << split;
+            EXPECT_EQ(head_length(std::string_view(bytes).substr(0, split), 0), 0u)
+                << bytes << " at " << split;
             EXPECT_EQ(head_length(bytes, split), whole) << bytes << " at " << split;
         }
     }
@@ -308,7 +363,8 @@ TEST(Headers, AreWrittenOneToALine) {
 TEST(Headers, ValuesHoldNoControlCharacters) {
     EXPECT_TRUE(valid_header_value(""));
     EXPECT_TRUE(valid_header_value("a b\tc \xc3\xa9"));
-    for (const std::string_view bad : {std::string_view("a\rb"), std::string_view("a\nb"), std::string_view("a\0b", 3),
-                                       std::string_view("\x7f"), std::string_view("\x1b[0m")})
+    for (const std::string_view bad :
+         {std::string_view("a\rb"), std::string_view("a\nb"), std::string_view("a\0b", 3),
+          std::string_view("\x7f"), std::string_view("\x1b[0m")})
         EXPECT_FALSE(valid_header_value(bad));
 }

@@ -41,7 +41,8 @@ Task<Result<std::size_t>> Exchange::fill(base::Time deadline) {
     const std::size_t had = buffer_.size();
     grow(buffer_, had + kReadSize);
     const base::Time stall = base::Clock::now() + settings_.body_stall;
-    auto got = co_await stream_.read_some(asio::buffer(buffer_.data() + had, kReadSize), std::min(deadline, stall));
+    auto got = co_await stream_.read_some(asio::buffer(buffer_.data() + had, kReadSize),
+                                          std::min(deadline, stall));
     buffer_.resize(had + got.value_or(0));
     co_return got;
 }
@@ -52,8 +53,10 @@ Task<Result<std::string>> Exchange::read_body(std::size_t limit) {
     const bool keep_alive = keep_alive_;
     keep_alive_ = false;  // until the whole body is here
     if (head.framing == Framing::length && head.content_length > limit)
-        co_return fail(ErrorKind::too_large, fmt::format("the body is larger than {} bytes", limit));
-    if (head.expect_continue && !head.http10 && buffer_.empty() && !co_await send({"HTTP/1.1 100 Continue\r\n\r\n", {}, {}}))
+        co_return fail(ErrorKind::too_large,
+                       fmt::format("the body is larger than {} bytes", limit));
+    if (head.expect_continue && !head.http10 && buffer_.empty() &&
+        !co_await send({"HTTP/1.1 100 Continue\r\n\r\n", {}, {}}))
         co_return fail(ErrorKind::reset, "the client left");
     const base::Time deadline = base::Clock::now() + settings_.body_time;
     auto body = head.framing == Framing::length ? co_await read_sized(limit, deadline)
@@ -72,7 +75,9 @@ Task<Result<std::string>> Exchange::read_sized(std::size_t, base::Time deadline)
     for (std::size_t at = had; at < length;) {
         if (at == body.size()) grow(body, std::min(length, 2 * at));
         const base::Time stall = base::Clock::now() + settings_.body_stall;
-        auto got = co_await stream_.read_some(asio::buffer(body.data() + at, std::min(body.size() - at, kMaxRead)), std::min(deadline, stall));
+        auto got = co_await stream_.read_some(
+            asio::buffer(body.data() + at, std::min(body.size() - at, kMaxRead)),
+            std::min(deadline, stall));
         if (!got) co_return std::unexpected(got.error());
         at += *got;
     }
@@ -87,7 +92,8 @@ Task<Result<std::string>> Exchange::read_chunked(std::size_t limit, base::Time d
         auto payload = decoder.decode(buffer_.data(), buffer_.size(), used);
         if (!payload) co_return std::unexpected(payload.error());
         if (body.size() + *payload > limit)
-            co_return fail(ErrorKind::too_large, fmt::format("the body is larger than {} bytes", limit));
+            co_return fail(ErrorKind::too_large,
+                           fmt::format("the body is larger than {} bytes", limit));
         body.append(buffer_, 0, *payload);
         buffer_.erase(0, used);
         if (decoder.done()) co_return std::move(body);
@@ -122,18 +128,20 @@ std::string Exchange::status_and_headers(int status, std::span<const Header> hea
     return out;
 }
 
-Task<bool> Exchange::respond(int status, std::span<const Header> headers, std::string_view content_type,
-                             std::string_view body) {
+Task<bool> Exchange::respond(int status, std::span<const Header> headers,
+                             std::string_view content_type, std::string_view body) {
     answered_ = true;
     status_ = status;
     if (!body_read_ && head.framing != Framing::none) keep_alive_ = false;
     std::string out = status_and_headers(status, headers, content_type);
-    if (status != 204) fmt::format_to(std::back_inserter(out), "Content-Length: {}\r\n", body.size());
+    if (status != 204)
+        fmt::format_to(std::back_inserter(out), "Content-Length: {}\r\n", body.size());
     out += "\r\n";
     co_return co_await send({out, head.method == "HEAD" ? std::string_view() : body, {}});
 }
 
-Task<bool> Exchange::begin_stream(int status, std::span<const Header> headers, std::string_view content_type) {
+Task<bool> Exchange::begin_stream(int status, std::span<const Header> headers,
+                                  std::string_view content_type) {
     answered_ = true;
     streaming_ = true;
     status_ = status;
@@ -158,8 +166,12 @@ Task<bool> Exchange::end_stream() {
     co_return co_await send({"0\r\n\r\n", {}, {}});
 }
 
-HttpServer::HttpServer(Worker& worker, const ServerSettings& settings, Handler handler, asio::ssl::context* tls)
-    : worker_(worker), settings_(settings), handler_(std::move(handler)), tls_(tls),
+HttpServer::HttpServer(Worker& worker, const ServerSettings& settings, Handler handler,
+                       asio::ssl::context* tls)
+    : worker_(worker),
+      settings_(settings),
+      handler_(std::move(handler)),
+      tls_(tls),
       acceptor_(worker.loop.get_executor()) {}
 
 Result<std::uint16_t> HttpServer::listen(const std::string& host, std::uint16_t port) {
@@ -174,7 +186,9 @@ Result<std::uint16_t> HttpServer::listen(const std::string& host, std::uint16_t 
         if (!error) probe.set_option(Acceptor::reuse_address(true), error);
         if (!error) probe.bind(endpoint, error);
         if (!error) probe.listen(1, error);
-        if (error) return fail(ErrorKind::io, fmt::format("can't listen on {}:{}: {}", host, port, error.message()));
+        if (error)
+            return fail(ErrorKind::io,
+                        fmt::format("can't listen on {}:{}: {}", host, port, error.message()));
     }
     using ReusePort = asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>;
     acceptor_.open(endpoint.protocol(), error);
@@ -182,7 +196,9 @@ Result<std::uint16_t> HttpServer::listen(const std::string& host, std::uint16_t 
     if (!error) acceptor_.set_option(ReusePort(true), error);
     if (!error) acceptor_.bind(endpoint, error);
     if (!error) acceptor_.listen(1024, error);
-    if (error) return fail(ErrorKind::io, fmt::format("can't listen on {}:{}: {}", host, port, error.message()));
+    if (error)
+        return fail(ErrorKind::io,
+                    fmt::format("can't listen on {}:{}: {}", host, port, error.message()));
     return acceptor_.local_endpoint().port();
 }
 
@@ -205,8 +221,10 @@ Task<> HttpServer::accept_loop() {
         auto [error, socket] = co_await acceptor_.async_accept(worker_.loop.get_executor(), kAwait);
         if (error == asio::error::operation_aborted) break;
         if (error) {  // out of descriptors: wait for some to come back
-            base::log::write(base::log::Level::warning, "accept failed", {{"reason", error.message()}});
-            co_await sleep_until(worker_.loop.get_executor(), base::Clock::now() + base::Duration(50));
+            base::log::write(base::log::Level::warning, "accept failed",
+                             {{"reason", error.message()}});
+            co_await sleep_until(worker_.loop.get_executor(),
+                                 base::Clock::now() + base::Duration(50));
             continue;
         }
         if (connections_ >= settings_.max_connections) continue;
@@ -218,8 +236,10 @@ Task<> HttpServer::accept_loop() {
 }
 
 /// Reads until a whole head is in `buffer`; answers and returns false where that fails.
-Task<bool> HttpServer::read_head(Stream& stream, std::string& buffer, Exchange& exchange, bool first) {
-    base::Time deadline = base::Clock::now() + (first ? settings_.head_time : settings_.keep_alive_time);
+Task<bool> HttpServer::read_head(Stream& stream, std::string& buffer, Exchange& exchange,
+                                 bool first) {
+    base::Time deadline =
+        base::Clock::now() + (first ? settings_.head_time : settings_.keep_alive_time);
     if (!buffer.empty()) deadline = base::Clock::now() + settings_.head_time;
     std::size_t searched = 0;
     bool blank_line_allowed = true;
@@ -246,7 +266,8 @@ Task<bool> HttpServer::read_head(Stream& stream, std::string& buffer, Exchange& 
         const bool idle = buffer.empty();
         grow(buffer, searched + kReadSize);
         const auto place = idle ? idle_.insert(idle_.end(), &stream) : idle_.end();
-        auto got = co_await stream.read_some(asio::buffer(buffer.data() + searched, kReadSize), deadline);
+        auto got =
+            co_await stream.read_some(asio::buffer(buffer.data() + searched, kReadSize), deadline);
         if (idle) idle_.erase(place);
         buffer.resize(searched + got.value_or(0));
         if (!got) {
@@ -273,7 +294,8 @@ Task<> HttpServer::serve(std::shared_ptr<Stream> stream) {
         ~Count() { --count; }
     } counted(connections_);
     if (tls_) {
-        auto ready = co_await stream->handshake_server(*tls_, base::Clock::now() + settings_.head_time);
+        auto ready =
+            co_await stream->handshake_server(*tls_, base::Clock::now() + settings_.head_time);
         if (!ready) co_return;
     }
     std::string buffer;
@@ -290,11 +312,13 @@ Task<> HttpServer::serve(std::shared_ptr<Stream> stream) {
             failure = error.what();
         }
         exchange.unwatch_hangup();
-        if (!failure.empty()) base::log::write(base::log::Level::error, "a handler failed", {{"what", failure}});
+        if (!failure.empty())
+            base::log::write(base::log::Level::error, "a handler failed", {{"what", failure}});
         if (!exchange.answered()) {
             exchange.close_after();
-            co_await exchange.respond(500, {}, "application/json",
-                                      R"({"error":{"message":"Internal error.","type":"server_error","param":null,"code":"internal"}})");
+            co_await exchange.respond(
+                500, {}, "application/json",
+                R"({"error":{"message":"Internal error.","type":"server_error","param":null,"code":"internal"}})");
         }
         const bool unread = !exchange.body_read_ && exchange.head.framing != Framing::none;
         if (exchange.gone() || exchange.streaming()) break;
@@ -306,14 +330,18 @@ Task<> HttpServer::serve(std::shared_ptr<Stream> stream) {
     }
 }
 
-Result<std::unique_ptr<asio::ssl::context>> server_tls(const std::string& certificate, const std::string& key) {
+Result<std::unique_ptr<asio::ssl::context>> server_tls(const std::string& certificate,
+                                                       const std::string& key) {
     auto context = std::make_unique<asio::ssl::context>(asio::ssl::context::tls_server);
     SSL_CTX_set_min_proto_version(context->native_handle(), TLS1_2_VERSION);
     error_code error;
     context->use_certificate_chain_file(certificate, error);
-    if (error) return fail(ErrorKind::bad_input, certificate + ": not a readable PEM certificate chain");
+    if (error)
+        return fail(ErrorKind::bad_input, certificate + ": not a readable PEM certificate chain");
     context->use_private_key_file(key, asio::ssl::context::pem, error);
-    if (error) return fail(ErrorKind::bad_input, key + ": not a readable PEM key that fits the certificate");
+    if (error)
+        return fail(ErrorKind::bad_input,
+                    key + ": not a readable PEM key that fits the certificate");
     return context;
 }
 

@@ -18,19 +18,20 @@ namespace net {
 
 /// Bounds of the way in. Defaults here and nowhere else.
 struct ServerSettings {
-    std::size_t max_connections = 10'000;      ///< per worker; further ones are closed at once
-    base::Duration head_time{10'000};          ///< from a head's first byte to its end
-    base::Duration keep_alive_time{75'000};    ///< between requests
-    base::Duration body_stall{15'000};         ///< between two reads of a body
-    base::Duration body_time{120'000};         ///< a whole body
-    base::Duration write_stall{60'000};        ///< a client that reads nothing
+    std::size_t max_connections = 10'000;    ///< per worker; further ones are closed at once
+    base::Duration head_time{10'000};        ///< from a head's first byte to its end
+    base::Duration keep_alive_time{75'000};  ///< between requests
+    base::Duration body_stall{15'000};       ///< between two reads of a body
+    base::Duration body_time{120'000};       ///< a whole body
+    base::Duration write_stall{60'000};      ///< a client that reads nothing
 };
 
 /// One request and its answer. Lives in the connection's coroutine; used on its
 /// worker's thread. Every write reports whether the client is still there.
 class Exchange {
 public:
-    Exchange(Stream& stream, const ServerSettings& settings, std::string& buffer, const bool& draining)
+    Exchange(Stream& stream, const ServerSettings& settings, std::string& buffer,
+             const bool& draining)
         : stream_(stream), settings_(settings), buffer_(buffer), draining_(draining) {}
     Exchange(const Exchange&) = delete;
     Exchange& operator=(const Exchange&) = delete;
@@ -47,7 +48,8 @@ public:
                        std::string_view body);
 
     /// An answer in pieces: chunked, or until close for HTTP/1.0.
-    Task<bool> begin_stream(int status, std::span<const Header> headers, std::string_view content_type);
+    Task<bool> begin_stream(int status, std::span<const Header> headers,
+                            std::string_view content_type);
     Task<bool> write(std::string_view bytes);
     Task<bool> end_stream();
 
@@ -68,15 +70,16 @@ public:
 private:
     friend class HttpServer;
     Task<bool> send(std::array<std::string_view, 3> pieces);
-    std::string status_and_headers(int status, std::span<const Header> headers, std::string_view content_type) const;
+    std::string status_and_headers(int status, std::span<const Header> headers,
+                                   std::string_view content_type) const;
     Task<base::Result<std::size_t>> fill(base::Time deadline);
     Task<base::Result<std::string>> read_sized(std::size_t limit, base::Time deadline);
     Task<base::Result<std::string>> read_chunked(std::size_t limit, base::Time deadline);
 
     Stream& stream_;
     const ServerSettings& settings_;
-    std::string& buffer_;        ///< bytes read past the head; the next request's stay in it
-    const bool& draining_;       ///< the server's: answers then say `Connection: close`
+    std::string& buffer_;   ///< bytes read past the head; the next request's stay in it
+    const bool& draining_;  ///< the server's: answers then say `Connection: close`
     bool keep_alive_ = true;
     bool body_read_ = false;
     bool answered_ = false;
@@ -91,7 +94,8 @@ class HttpServer {
 public:
     using Handler = std::function<Task<>(Exchange&)>;
 
-    HttpServer(Worker& worker, const ServerSettings& settings, Handler handler, asio::ssl::context* tls);
+    HttpServer(Worker& worker, const ServerSettings& settings, Handler handler,
+               asio::ssl::context* tls);
 
     /// Binds with SO_REUSEPORT, so that each worker has an acceptor of its own.
     base::Result<std::uint16_t> listen(const std::string& host, std::uint16_t port);
@@ -118,6 +122,7 @@ private:
 };
 
 /// TLS for the listener from PEM files. bad_input names the file and what is wrong.
-base::Result<std::unique_ptr<asio::ssl::context>> server_tls(const std::string& certificate, const std::string& key);
+base::Result<std::unique_ptr<asio::ssl::context>> server_tls(const std::string& certificate,
+                                                             const std::string& key);
 
 }  // namespace net

@@ -14,7 +14,7 @@ namespace {
 
 /// What the handlers below have seen, and what holds one up.
 struct Seen {
-    std::vector<std::string> requests;   ///< `METHOD target body`, or the kind of failure
+    std::vector<std::string> requests;  ///< `METHOD target body`, or the kind of failure
     std::size_t limit = 1000;
     std::optional<base::ErrorKind> failure;
     bool hung_up = false;
@@ -28,7 +28,8 @@ Task<> echo(Exchange& exchange, Seen& seen) {
         co_await exchange.respond(413, {}, "text/plain", "");
         co_return;
     }
-    const std::string text = std::string(exchange.head.method) + ' ' + std::string(exchange.head.target) + ' ' + *body;
+    const std::string text =
+        std::string(exchange.head.method) + ' ' + std::string(exchange.head.target) + ' ' + *body;
     seen.requests.push_back(text);
     co_await exchange.respond(200, {}, "text/plain", '<' + text + '>');
 }
@@ -75,7 +76,10 @@ ServerSettings quick() {
 struct House {
     explicit House(HttpServer::Handler handler = nullptr, ServerSettings with = quick())
         : settings(with),
-          server(worker, settings, handler ? std::move(handler) : [this](Exchange& e) { return echo(e, seen); }, nullptr) {
+          server(
+              worker, settings,
+              handler ? std::move(handler) : [this](Exchange& e) { return echo(e, seen); },
+              nullptr) {
         port = server.listen("127.0.0.1", 0).value();
         server.start();
     }
@@ -96,9 +100,10 @@ struct House {
     Drain drain{worker};
 };
 
-std::string post(const std::string& target, const std::string& body, const std::string& lines = "") {
-    return "POST " + target + " HTTP/1.1\r\nHost: x\r\n" + lines + "Content-Length: " + std::to_string(body.size()) +
-           "\r\n\r\n" + body;
+std::string post(const std::string& target, const std::string& body,
+                 const std::string& lines = "") {
+    return "POST " + target + " HTTP/1.1\r\nHost: x\r\n" + lines +
+           "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
 }
 
 std::string get(const std::string& target, const std::string& lines = "") {
@@ -107,7 +112,8 @@ std::string get(const std::string& target, const std::string& lines = "") {
 
 std::size_t count(std::string_view text, std::string_view part) {
     std::size_t n = 0;
-    for (std::size_t at = text.find(part); at != text.npos; at = text.find(part, at + part.size())) ++n;
+    for (std::size_t at = text.find(part); at != text.npos; at = text.find(part, at + part.size()))
+        ++n;
     return n;
 }
 
@@ -119,8 +125,9 @@ TEST(HttpServer, KeepsAConnectionForTheNextRequest) {
     House house;
     RawClient client = house.client();
     client.send(post("/1", "one"));
-    EXPECT_EQ(client.read_until("one>"),
-              "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 13\r\n\r\n<POST /1 one>");
+    EXPECT_EQ(
+        client.read_until("one>"),
+        "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 13\r\n\r\n<POST /1 one>");
     client.send(post("/2", "two"));
     EXPECT_TRUE(has(client.read_until("two>"), "<POST /2 two>"));
     EXPECT_EQ(house.server.connections(), 1u);
@@ -130,8 +137,8 @@ TEST(HttpServer, KeepsAConnectionForTheNextRequest) {
 
 TEST(HttpServer, AnswersPipelinedRequestsInOrder) {
     House house;
-    const std::string answer =
-        house.talk(post("/1", "one") + get("/2") + post("/3", "three") + get("/4", "Connection: close\r\n") + get("/5"));
+    const std::string answer = house.talk(post("/1", "one") + get("/2") + post("/3", "three") +
+                                          get("/4", "Connection: close\r\n") + get("/5"));
     EXPECT_EQ(count(answer, "HTTP/1.1 200 OK"), 4u);
     EXPECT_EQ(house.seen.requests,
               (std::vector<std::string>{"POST /1 one", "GET /2 ", "POST /3 three", "GET /4 "}));
@@ -144,7 +151,8 @@ TEST(HttpServer, ReadsARequestThatComesByteByByte) {
     House house;
     RawClient client = house.client();
     const std::string bytes =
-        "POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5;x\r\nhello\r\n1\r\n!\r\n0\r\nT: y\r\n\r\n";
+        "POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: "
+        "chunked\r\n\r\n5;x\r\nhello\r\n1\r\n!\r\n0\r\nT: y\r\n\r\n";
     for (const char byte : bytes) client.send(std::string(1, byte));
     EXPECT_TRUE(has(client.read_until(">"), "<POST /a hello!>"));
 }
@@ -159,9 +167,10 @@ TEST(HttpServer, PassesOverABlankLineBeforeARequest) {
 
 TEST(HttpServer, ReadsChunkedBodiesAndWhatFollowsThem) {
     House house;
-    const std::string answer = house.talk("POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
-                                          "3\r\nabc\r\n0\r\n\r\n" +
-                                          get("/b", "Connection: close\r\n"));
+    const std::string answer = house.talk(
+        "POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        "3\r\nabc\r\n0\r\n\r\n" +
+        get("/b", "Connection: close\r\n"));
     EXPECT_EQ(house.seen.requests, (std::vector<std::string>{"POST /a abc", "GET /b "}));
     EXPECT_EQ(count(answer, "200 OK"), 2u);
 }
@@ -191,8 +200,8 @@ TEST(HttpServer, InvitesABodyThatWaits) {
 TEST(HttpServer, DoesNotInviteABodyThatItWillNotTake) {
     House house;
     house.seen.limit = 2;
-    const std::string answer =
-        house.talk("POST /a HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n");
+    const std::string answer = house.talk(
+        "POST /a HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n");
     EXPECT_FALSE(has(answer, "100 Continue"));
     EXPECT_TRUE(has(answer, "HTTP/1.1 413"));
 }
@@ -219,8 +228,9 @@ TEST(HttpServer, AnswersHeadWithoutABody) {
 
 TEST(HttpServer, ClosesAfterHttp10UnlessAskedToStay) {
     House house;
-    const std::string answer =
-        house.talk("GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET /b HTTP/1.0\r\n\r\nGET /c HTTP/1.0\r\n\r\n");
+    const std::string answer = house.talk(
+        "GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET /b HTTP/1.0\r\n\r\nGET /c "
+        "HTTP/1.0\r\n\r\n");
     EXPECT_EQ(house.seen.requests, (std::vector<std::string>{"GET /a ", "GET /b "}));
     EXPECT_EQ(count(answer, "Connection: keep-alive"), 1u);
     EXPECT_EQ(count(answer, "Connection: close"), 1u);
@@ -230,7 +240,8 @@ TEST(HttpServer, StreamsInChunks) {
     Seen seen;
     House house([&seen](Exchange& e) { return stream_two(e, seen); });
     const std::string answer = house.talk(get("/1") + get("/2", "Connection: close\r\n"));
-    EXPECT_EQ(count(answer, "\r\n\r\n6\r\nhello \r\n16\r\nworld, again and again\r\n0\r\n\r\n"), 2u);
+    EXPECT_EQ(count(answer, "\r\n\r\n6\r\nhello \r\n16\r\nworld, again and again\r\n0\r\n\r\n"),
+              2u);
     EXPECT_EQ(count(answer, "Transfer-Encoding: chunked"), 2u);
 }
 
@@ -246,8 +257,9 @@ TEST(HttpServer, X7BodiesOverTheLimitAreRefused) {
     House house;
     house.seen.limit = 5;
     for (const std::string& bytes :
-         {post("/", "123456"), std::string("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
-                                           "3\r\nabc\r\n3\r\nabc\r\n0\r\n\r\n")}) {
+         {post("/", "123456"),
+          std::string("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+                      "3\r\nabc\r\n3\r\nabc\r\n0\r\n\r\n")}) {
         house.seen.failure.reset();
         const std::string answer = house.talk(bytes + get("/next"));
         EXPECT_EQ(house.seen.failure, base::ErrorKind::too_large);
@@ -261,8 +273,10 @@ TEST(HttpServer, X7BodiesOverTheLimitAreRefused) {
 TEST(HttpServer, X7SmugglingIsRefusedAndTheConnectionClosed) {
     House house;
     for (const std::string& bytes :
-         {std::string("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
-          std::string("GET / HTTP/1.1\nHost: x\n\n"), std::string("GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\n\r\n"),
+         {std::string("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: "
+                      "chunked\r\n\r\n0\r\n\r\n"),
+          std::string("GET / HTTP/1.1\nHost: x\n\n"),
+          std::string("GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\n\r\n"),
           std::string("\x16\x03\x01\x00\xa5", 5) + " hello\r\n\r\n"}) {
         const std::string answer = house.talk(bytes + get("/smuggled"));
         EXPECT_TRUE(answer.starts_with("HTTP/1.1 400 Bad Request\r\n")) << answer;
@@ -275,8 +289,10 @@ TEST(HttpServer, X7SmugglingIsRefusedAndTheConnectionClosed) {
 
 TEST(HttpServer, X7LongHeadsAreRefused) {
     House house;
-    EXPECT_TRUE(has(house.talk(get("/", "A: " + std::string(kMaxHead, 'a') + "\r\n")), "HTTP/1.1 431"));
-    EXPECT_TRUE(has(house.talk(get("/") + "GET / HTTP/1.1\r\nA: " + std::string(3 * kMaxHead, 'a')), "HTTP/1.1 431"));
+    EXPECT_TRUE(
+        has(house.talk(get("/", "A: " + std::string(kMaxHead, 'a') + "\r\n")), "HTTP/1.1 431"));
+    EXPECT_TRUE(has(house.talk(get("/") + "GET / HTTP/1.1\r\nA: " + std::string(3 * kMaxHead, 'a')),
+                    "HTTP/1.1 431"));
     EXPECT_TRUE(has(house.talk(get('/' + std::string(kMaxTarget, 'a'))), "HTTP/1.1 414"));
 }
 
@@ -295,7 +311,8 @@ TEST(HttpServer, X7SlowBodiesAreGivenUp) {
     ServerSettings settings;
     settings.body_stall = 30ms;
     House house(nullptr, settings);
-    EXPECT_TRUE(has(house.talk("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nab"), "HTTP/1.1 413"));
+    EXPECT_TRUE(has(house.talk("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nab"),
+                    "HTTP/1.1 413"));
     EXPECT_EQ(house.seen.failure, base::ErrorKind::timed_out);
     house.seen.failure.reset();
     house.talk("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab");
@@ -308,8 +325,10 @@ TEST(HttpServer, ABodyThatBreaksOffIsAnError) {
         house.seen.failure.reset();
         RawClient client = house.client();
         client.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 30\r\n\r\nab");
-        if (hard) client.reset();
-        else client.close();
+        if (hard)
+            client.reset();
+        else
+            client.close();
         EXPECT_TRUE(house.wait_for([&] { return house.seen.failure.has_value(); }));
         EXPECT_EQ(house.seen.failure, base::ErrorKind::reset);
     }
@@ -320,7 +339,8 @@ TEST(HttpServer, ABodyThatBreaksOffIsAnError) {
 }
 
 TEST(HttpServer, AHandlerThatFailsIs500) {
-    for (const HttpServer::Handler& handler : {HttpServer::Handler(nothing), HttpServer::Handler(thrower)}) {
+    for (const HttpServer::Handler& handler :
+         {HttpServer::Handler(nothing), HttpServer::Handler(thrower)}) {
         House house(handler);
         const std::string answer = house.talk(get("/"));
         EXPECT_TRUE(has(answer, "HTTP/1.1 500"));

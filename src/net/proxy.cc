@@ -14,14 +14,15 @@ using base::Result;
 
 std::string variable(std::string_view upper, std::string_view lower) {
     for (const std::string_view name : {lower, upper})
-        if (const char* value = std::getenv(std::string(name).c_str()); value && *value) return value;
+        if (const char* value = std::getenv(std::string(name).c_str()); value && *value)
+            return value;
     return {};
 }
 
 std::string base64(std::string_view in) {
     std::string out(4 * ((in.size() + 2) / 3), '\0');
-    EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()), reinterpret_cast<const unsigned char*>(in.data()),
-                    static_cast<int>(in.size()));
+    EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
+                    reinterpret_cast<const unsigned char*>(in.data()), static_cast<int>(in.size()));
     return out;
 }
 
@@ -30,8 +31,10 @@ std::string percent_decoded(std::string_view text) {
     std::string out;
     for (std::size_t i = 0; i < text.size(); ++i) {
         unsigned byte = 0;
-        const bool coded = text[i] == '%' && i + 2 < text.size() &&
-                           std::from_chars(text.data() + i + 1, text.data() + i + 3, byte, 16).ptr == text.data() + i + 3;
+        const bool coded =
+            text[i] == '%' && i + 2 < text.size() &&
+            std::from_chars(text.data() + i + 1, text.data() + i + 3, byte, 16).ptr ==
+                text.data() + i + 3;
         out += coded ? static_cast<char>(byte) : text[i];
         if (coded) i += 2;
     }
@@ -39,7 +42,8 @@ std::string percent_decoded(std::string_view text) {
 }
 
 /// `http://user:password@host:port/`, `host:port`.
-Result<Endpoint> read_proxy(std::string_view name, std::string_view text, std::string& authorization) {
+Result<Endpoint> read_proxy(std::string_view name, std::string_view text,
+                            std::string& authorization) {
     const auto bad = [&] {
         return base::fail(ErrorKind::bad_input, std::string(name) + " is not http://HOST:PORT");
     };
@@ -55,8 +59,10 @@ Result<Endpoint> read_proxy(std::string_view name, std::string_view text, std::s
     const bool bracketed = text.starts_with('[');
     if (colon != std::string_view::npos && (!bracketed || colon > text.find(']'))) {
         const std::string_view port = text.substr(colon + 1);
-        const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), endpoint.port);
-        if (error != std::errc() || end != port.data() + port.size() || endpoint.port == 0) return bad();
+        const auto [end, error] =
+            std::from_chars(port.data(), port.data() + port.size(), endpoint.port);
+        if (error != std::errc() || end != port.data() + port.size() || endpoint.port == 0)
+            return bad();
         text = text.substr(0, colon);
     }
     if (bracketed && text.ends_with(']')) text = text.substr(1, text.size() - 2);
@@ -85,7 +91,8 @@ bool ProxySettings::bypass(std::string_view host) const {
         if (entry.starts_with('.')) entry.remove_prefix(1);
         if (entry.empty() || host.size() < entry.size()) continue;
         const std::string_view tail = host.substr(host.size() - entry.size());
-        const bool whole_label = host.size() == entry.size() || host[host.size() - entry.size() - 1] == '.';
+        const bool whole_label =
+            host.size() == entry.size() || host[host.size() - entry.size() - 1] == '.';
         if (whole_label && base::iequals(tail, entry)) return true;
     }
     return false;
@@ -110,7 +117,8 @@ Result<ProxySettings> ProxySettings::from_environment() {
 Result<std::unique_ptr<asio::ssl::context>> client_tls() {
     auto context = std::make_unique<asio::ssl::context>(asio::ssl::context::tls_client);
     SSL_CTX* const native = context->native_handle();
-    if (SSL_CTX_set_min_proto_version(native, TLS1_2_VERSION) != 1 || SSL_CTX_set_default_verify_paths(native) != 1)
+    if (SSL_CTX_set_min_proto_version(native, TLS1_2_VERSION) != 1 ||
+        SSL_CTX_set_default_verify_paths(native) != 1)
         return base::fail(ErrorKind::tls, "the system's certificates can't be loaded");
     SSL_CTX_set_session_cache_mode(native, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     return context;

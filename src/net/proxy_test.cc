@@ -65,13 +65,14 @@ TEST(Proxy, UrlFormsThatAreRead) {
         const char* host;
         int port;
     };
-    for (const Case& c : std::initializer_list<Case>{{"http://proxy.test:3128", "proxy.test", 3128},
-                                                     {"http://proxy.test:3128/", "proxy.test", 3128},
-                                                     {"proxy.test:3128", "proxy.test", 3128},
-                                                     {"http://proxy.test", "proxy.test", 8080},
-                                                     {"http://[::1]:3128", "::1", 3128},
-                                                     {"http://[2001:db8::1]", "2001:db8::1", 8080},
-                                                     {"http://u:p@10.0.0.1:3128", "10.0.0.1", 3128}}) {
+    for (const Case& c :
+         std::initializer_list<Case>{{"http://proxy.test:3128", "proxy.test", 3128},
+                                     {"http://proxy.test:3128/", "proxy.test", 3128},
+                                     {"proxy.test:3128", "proxy.test", 3128},
+                                     {"http://proxy.test", "proxy.test", 8080},
+                                     {"http://[::1]:3128", "::1", 3128},
+                                     {"http://[2001:db8::1]", "2001:db8::1", 8080},
+                                     {"http://u:p@10.0.0.1:3128", "10.0.0.1", 3128}}) {
         const auto settings = read(c.text);
         ASSERT_TRUE(settings) << c.text;
         ASSERT_TRUE(settings->http) << c.text;
@@ -83,9 +84,10 @@ TEST(Proxy, UrlFormsThatAreRead) {
 }
 
 TEST(Proxy, UrlsThatCannotBeReadAreNamed) {
-    for (const char* text : {"https://proxy.test:1", "socks5://proxy.test:1", "http://", "http://:3128",
-                             "http://proxy.test:", "http://proxy.test:x", "http://proxy.test:0",
-                             "http://proxy.test:70000", "http://proxy.test:80x"}) {
+    for (const char* text :
+         {"https://proxy.test:1", "socks5://proxy.test:1", "http://", "http://:3128",
+          "http://proxy.test:", "http://proxy.test:x", "http://proxy.test:0",
+          "http://proxy.test:70000", "http://proxy.test:80x"}) {
         const auto settings = read(text);
         ASSERT_FALSE(settings) << text;
         EXPECT_EQ(settings.error().kind, base::ErrorKind::bad_input);
@@ -106,7 +108,8 @@ TEST(Proxy, CredentialsBecomeBasic) {
 }
 
 TEST(Proxy, EncodedCredentialsAreDecoded) {
-    EXPECT_EQ(read("http://user:p%40ss@proxy.test:1")->http_authorization, "Basic dXNlcjpwQHNz") << "user:p@ss";
+    EXPECT_EQ(read("http://user:p%40ss@proxy.test:1")->http_authorization, "Basic dXNlcjpwQHNz")
+        << "user:p@ss";
 }
 
 TEST(Proxy, EachSchemeHasItsOwnAndLowerCaseWins) {
@@ -124,7 +127,8 @@ TEST(Proxy, EachSchemeHasItsOwnAndLowerCaseWins) {
 }
 
 TEST(Proxy, EmptyVariablesAreNotSet) {
-    const Environment environment({{"HTTP_PROXY", ""}, {"https_proxy", ""}, {"HTTPS_PROXY", "p.test:1"}});
+    const Environment environment(
+        {{"HTTP_PROXY", ""}, {"https_proxy", ""}, {"HTTPS_PROXY", "p.test:1"}});
     const auto settings = ProxySettings::from_environment();
     ASSERT_TRUE(settings);
     EXPECT_FALSE(settings->http);
@@ -132,19 +136,22 @@ TEST(Proxy, EmptyVariablesAreNotSet) {
 }
 
 TEST(NoProxy, LoopbackNeverGoesThroughAProxy) {
-    for (const char* host : {"localhost", "127.0.0.1", "127.9.9.9", "::1"}) EXPECT_TRUE(bypassed("", host)) << host;
-    for (const char* host : {"10.0.0.1", "example.test", "localhost.example.test", "127.0.0.1.example.test"})
+    for (const char* host : {"localhost", "127.0.0.1", "127.9.9.9", "::1"})
+        EXPECT_TRUE(bypassed("", host)) << host;
+    for (const char* host :
+         {"10.0.0.1", "example.test", "localhost.example.test", "127.0.0.1.example.test"})
         EXPECT_FALSE(bypassed("", host)) << host;
 }
 
 TEST(NoProxy, MatchesHostsAndTheirSubdomains) {
-    for (const char* list : {"example.test", ".example.test", "a.test, example.test ,b.test", "EXAMPLE.test", "*",
-                             "a.test,*"}) {
+    for (const char* list : {"example.test", ".example.test", "a.test, example.test ,b.test",
+                             "EXAMPLE.test", "*", "a.test,*"}) {
         EXPECT_TRUE(bypassed(list, "example.test")) << list;
         EXPECT_TRUE(bypassed(list, "api.example.test")) << list;
         EXPECT_TRUE(bypassed(list, "a.b.example.test")) << list;
     }
-    for (const char* list : {"", ",", " , ", "example.test.", "xample.test", "api.example.test.other", "test.example"})
+    for (const char* list :
+         {"", ",", " , ", "example.test.", "xample.test", "api.example.test.other", "test.example"})
         EXPECT_FALSE(bypassed(list, "example.test")) << list;
     EXPECT_FALSE(bypassed("example.test", "badexample.test")) << "whole labels only";
     EXPECT_FALSE(bypassed("api.example.test", "example.test"));

@@ -16,7 +16,7 @@ namespace {
 constexpr base::Duration kLookEvery{200};
 /// A cancel that falls between two steps of one operation is lost: it is repeated.
 constexpr base::Duration kCancelAgain{20};
-}
+}  // namespace
 
 Stream::Stream(Socket socket, Deadlines& deadlines)
     : socket_(std::move(socket)),
@@ -31,7 +31,8 @@ Stream::Stream(Socket socket, Deadlines& deadlines)
 
 std::optional<Error> Stream::begin(base::Time deadline) {
     if (aborted_) return Error{ErrorKind::gone, "the client left"};
-    if (base::Clock::now() >= deadline) return Error{ErrorKind::timed_out, "the deadline has passed"};
+    if (base::Clock::now() >= deadline)
+        return Error{ErrorKind::timed_out, "the deadline has passed"};
     late_ = false;
     alarm_.set(deadline);
     return std::nullopt;
@@ -47,8 +48,8 @@ Error Stream::explain(const error_code& error) {
     return {ErrorKind::reset, error.message()};
 }
 
-Task<Result<void>> Stream::handshake_client(asio::ssl::context& context, std::string host, base::Time deadline,
-                                              SSL_SESSION* session) {
+Task<Result<void>> Stream::handshake_client(asio::ssl::context& context, std::string host,
+                                            base::Time deadline, SSL_SESSION* session) {
     ssl_.emplace(socket_, context);
     if (session) SSL_set_session(ssl_->native_handle(), session);
     if (auto early = begin(deadline)) co_return std::unexpected(*early);
@@ -59,7 +60,8 @@ Task<Result<void>> Stream::handshake_client(asio::ssl::context& context, std::st
     alarm_.clear();
     if (!error) co_return Result<void>();
     Error reason = explain(error);
-    if (reason.kind == ErrorKind::reset) reason = {ErrorKind::tls, "TLS handshake: " + error.message()};
+    if (reason.kind == ErrorKind::reset)
+        reason = {ErrorKind::tls, "TLS handshake: " + error.message()};
     co_return std::unexpected(std::move(reason));
 }
 

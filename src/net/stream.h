@@ -28,8 +28,8 @@ public:
     /// Becomes TLS. As a client: sends `host` as SNI and verifies the certificate
     /// for it by what the context trusts. Fails with tls.
     /// `session` (may be null) is offered for resumption.
-    Task<base::Result<void>> handshake_client(asio::ssl::context& context, std::string host, base::Time deadline,
-                                              SSL_SESSION* session);
+    Task<base::Result<void>> handshake_client(asio::ssl::context& context, std::string host,
+                                              base::Time deadline, SSL_SESSION* session);
     Task<base::Result<void>> handshake_server(asio::ssl::context& context, base::Time deadline);
 
     /// At least one byte. EOF is ErrorKind::reset with `eof()` true.

@@ -28,7 +28,8 @@ inline bool until(Worker& worker, const std::function<bool()>& done) {
     worker.loop.restart();
     while (!done()) {
         if (base::Clock::now() >= by) return false;
-        if (worker.loop.run_one_for(std::chrono::milliseconds(2)) == 0 && worker.loop.stopped()) worker.loop.restart();
+        if (worker.loop.run_one_for(std::chrono::milliseconds(2)) == 0 && worker.loop.stopped())
+            worker.loop.restart();
     }
     return true;
 }
@@ -46,16 +47,18 @@ using Started = std::shared_ptr<std::optional<T>>;
 template <class T>
 Started<T> start(Worker& worker, Task<T> task) {
     auto result = std::make_shared<std::optional<T>>();
-    asio::co_spawn(worker.loop, std::move(task), [result](const std::exception_ptr& failure, T value) {
-        if (failure) std::rethrow_exception(failure);
-        result->emplace(std::move(value));
-    });
+    asio::co_spawn(worker.loop, std::move(task),
+                   [result](const std::exception_ptr& failure, T value) {
+                       if (failure) std::rethrow_exception(failure);
+                       result->emplace(std::move(value));
+                   });
     return result;
 }
 
 template <class T>
 T wait(Worker& worker, const Started<T>& started) {
-    if (!until(worker, [&] { return started->has_value(); })) throw std::runtime_error("a task did not end in time");
+    if (!until(worker, [&] { return started->has_value(); }))
+        throw std::runtime_error("a task did not end in time");
     return std::move(**started);
 }
 
@@ -75,11 +78,14 @@ inline Socket dialled(Worker& worker, std::uint16_t port) {
 class RawClient {
 public:
     RawClient(Worker& worker, std::uint16_t port)
-        : worker_(worker), stream_(std::make_unique<Stream>(dialled(worker, port), worker.deadlines)) {}
+        : worker_(worker),
+          stream_(std::make_unique<Stream>(dialled(worker, port), worker.deadlines)) {}
 
     bool send(std::string bytes) { return run(worker_, send_all(*stream_, std::move(bytes))); }
     /// What has come once `mark` is in it, or all there is when the peer closes first.
-    std::string read_until(std::string mark) { return run(worker_, read(*stream_, std::move(mark))); }
+    std::string read_until(std::string mark) {
+        return run(worker_, read(*stream_, std::move(mark)));
+    }
     std::string read_all() { return read_until(std::string()); }
     bool eof() const { return stream_->eof(); }
     void close() { stream_.reset(); }
@@ -117,11 +123,13 @@ public:
     struct Script {
         std::string bytes;
         End end = End::keep;
-        bool piecemeal = false;   ///< every byte in a write of its own
+        bool piecemeal = false;  ///< every byte in a write of its own
     };
 
     explicit RawServer(Worker& worker)
-        : worker_(worker), acceptor_(worker.loop.get_executor(), Tcp::endpoint(asio::ip::address_v4::loopback(), 0)) {
+        : worker_(worker),
+          acceptor_(worker.loop.get_executor(),
+                    Tcp::endpoint(asio::ip::address_v4::loopback(), 0)) {
         worker_.tasks.spawn(accept(), [this] { close(); });
     }
     void answer(Script script) { scripts_.push_back(std::move(script)); }
@@ -131,14 +139,15 @@ public:
     }
     std::uint16_t port() const { return port_; }
 
-    std::vector<std::string> requests;   ///< heads and bodies
+    std::vector<std::string> requests;  ///< heads and bodies
     int connections = 0;
-    int ended = 0;                       ///< connections that the other side closed
+    int ended = 0;  ///< connections that the other side closed
 
 private:
     Task<> accept() {
         for (;;) {
-            auto [error, socket] = co_await acceptor_.async_accept(worker_.loop.get_executor(), kAwait);
+            auto [error, socket] =
+                co_await acceptor_.async_accept(worker_.loop.get_executor(), kAwait);
             if (error) co_return;
             ++connections;
             auto stream = std::make_shared<Stream>(std::move(socket), worker_.deadlines);
@@ -149,7 +158,8 @@ private:
         std::string buffer;
         for (;;) {
             std::array<char, 4096> piece;
-            auto got = co_await stream->read_some(asio::buffer(piece), base::Clock::now() + kPatience);
+            auto got =
+                co_await stream->read_some(asio::buffer(piece), base::Clock::now() + kPatience);
             if (!got) {
                 ++ended;
                 co_return;
@@ -162,14 +172,16 @@ private:
             scripts_.pop_front();
             co_await play(*stream, script);
             if (script.end == End::keep) continue;
-            if (script.end == End::reset) stream->socket().set_option(asio::socket_base::linger(true, 0));
+            if (script.end == End::reset)
+                stream->socket().set_option(asio::socket_base::linger(true, 0));
             error_code ignored;
             stream->socket().close(ignored);
             co_return;
         }
     }
     static Task<> play(Stream& stream, const Script& script) {
-        const std::size_t step = script.piecemeal ? 1 : std::max<std::size_t>(1, script.bytes.size());
+        const std::size_t step =
+            script.piecemeal ? 1 : std::max<std::size_t>(1, script.bytes.size());
         for (std::size_t at = 0; at < script.bytes.size(); at += step)
             co_await stream.write({std::string_view(script.bytes).substr(at, step), {}, {}},
                                   base::Clock::now() + kPatience);

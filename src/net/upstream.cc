@@ -22,20 +22,26 @@ constexpr std::size_t kMaxEndpoints = 256;
 
 Origin::Origin(Endpoint to)
     : endpoint(std::move(to)),
-      key((endpoint.tls ? "https://" : "http://") + endpoint.host + ':' + std::to_string(endpoint.port)) {
+      key((endpoint.tls ? "https://" : "http://") + endpoint.host + ':' +
+          std::to_string(endpoint.port)) {
     const bool usual_port = endpoint.port == (endpoint.tls ? 443 : 80);
     const bool v6 = endpoint.host.find(':') != std::string::npos;
     authority = v6 ? '[' + endpoint.host + ']' : endpoint.host;
     if (!usual_port) authority += ':' + std::to_string(endpoint.port);
 }
 
-UpstreamClient::UpstreamClient(Executor executor, Deadlines& deadlines, const UpstreamSettings& settings,
-                               asio::ssl::context& tls)
-    : executor_(executor), deadlines_(deadlines), settings_(settings), tls_(tls), sweep_(deadlines, [this] {
+UpstreamClient::UpstreamClient(Executor executor, Deadlines& deadlines,
+                               const UpstreamSettings& settings, asio::ssl::context& tls)
+    : executor_(executor),
+      deadlines_(deadlines),
+      settings_(settings),
+      tls_(tls),
+      sweep_(deadlines, [this] {
           const base::Time old = base::Clock::now() - settings_.idle_time;
           bool left = false;
           for (auto& [key, connections] : idle_) {
-              while (!connections.empty() && connections.front().idle_since <= old) connections.pop_front();
+              while (!connections.empty() && connections.front().idle_since <= old)
+                  connections.pop_front();
               left = left || !connections.empty();
           }
           std::erase_if(idle_, [](const auto& entry) { return entry.second.empty(); });
@@ -68,8 +74,10 @@ void UpstreamClient::give_back(const std::string& key, std::unique_ptr<Stream> s
     if (stream->tls() && SSL_version(stream->ssl().native_handle()) != 0) {
         SSL_SESSION* session = SSL_get1_session(stream->ssl().native_handle());
         if (session && SSL_SESSION_is_resumable(session)) {
-            if (SSL_SESSION*& kept = sessions_[key]; kept) SSL_SESSION_free(std::exchange(kept, session));
-            else kept = session;
+            if (SSL_SESSION*& kept = sessions_[key]; kept)
+                SSL_SESSION_free(std::exchange(kept, session));
+            else
+                kept = session;
         } else if (session) {
             SSL_SESSION_free(session);
         }
@@ -98,8 +106,10 @@ const Endpoint* UpstreamClient::proxy_for(const Endpoint& endpoint) const {
     return proxy && !settings_.proxy.bypass(endpoint.host) ? &*proxy : nullptr;
 }
 
-Task<Result<std::unique_ptr<UpstreamReply>>> UpstreamClient::send(UpstreamRequest request, base::Time connect_by,
-                                                                  base::Time head_by, AbortHandle& abort) {
+Task<Result<std::unique_ptr<UpstreamReply>>> UpstreamClient::send(UpstreamRequest request,
+                                                                  base::Time connect_by,
+                                                                  base::Time head_by,
+                                                                  AbortHandle& abort) {
     if (abort.aborted()) co_return fail(ErrorKind::gone, "the client left");
     std::unique_ptr<Stream> stream = take_idle(request.origin.key);
     const bool reused = stream != nullptr;
@@ -108,10 +118,12 @@ Task<Result<std::unique_ptr<UpstreamReply>>> UpstreamClient::send(UpstreamReques
         if (!connected) co_return std::unexpected(connected.error());
         stream = std::move(*connected);
     }
-    auto reply = std::make_unique<UpstreamReply>(*this, request.origin.key, std::move(stream), abort);
+    auto reply =
+        std::make_unique<UpstreamReply>(*this, request.origin.key, std::move(stream), abort);
     reply->reused_ = reused;
 
-    const Endpoint* proxy = request.origin.endpoint.tls ? nullptr : proxy_for(request.origin.endpoint);
+    const Endpoint* proxy =
+        request.origin.endpoint.tls ? nullptr : proxy_for(request.origin.endpoint);
     const std::string& authority = request.origin.authority;
     std::string head;
     head.reserve(256 + request.headers.size());
@@ -125,11 +137,13 @@ Task<Result<std::unique_ptr<UpstreamReply>>> UpstreamClient::send(UpstreamReques
     head += "\r\n";
     if (auto written = co_await reply->stream_->write({head, request.body, {}}, head_by); !written)
         co_return std::unexpected(written.error());
-    if (auto read = co_await reply->read_head(head_by); !read) co_return std::unexpected(read.error());
+    if (auto read = co_await reply->read_head(head_by); !read)
+        co_return std::unexpected(read.error());
     co_return std::move(reply);
 }
 
-Task<Result<std::unique_ptr<Stream>>> UpstreamClient::connect(const Origin& origin, base::Time deadline,
+Task<Result<std::unique_ptr<Stream>>> UpstreamClient::connect(const Origin& origin,
+                                                              base::Time deadline,
                                                               AbortHandle& abort) {
     const Endpoint& endpoint = origin.endpoint;
     const Endpoint* proxy = proxy_for(endpoint);
@@ -142,8 +156,9 @@ Task<Result<std::unique_ptr<Stream>>> UpstreamClient::connect(const Origin& orig
         if (proxy) ready = co_await tunnel(*stream, endpoint, deadline);
         if (ready) {
             const auto session = sessions_.find(origin.key);
-            ready = co_await stream->handshake_client(tls_, endpoint.host, deadline,
-                                                      session == sessions_.end() ? nullptr : session->second);
+            ready = co_await stream->handshake_client(
+                tls_, endpoint.host, deadline,
+                session == sessions_.end() ? nullptr : session->second);
         }
     }
     abort.stream_ = nullptr;
@@ -151,7 +166,8 @@ Task<Result<std::unique_ptr<Stream>>> UpstreamClient::connect(const Origin& orig
     co_return std::move(stream);
 }
 
-Task<Result<std::vector<Tcp::endpoint>>> UpstreamClient::resolve(const Endpoint& endpoint, base::Time deadline,
+Task<Result<std::vector<Tcp::endpoint>>> UpstreamClient::resolve(const Endpoint& endpoint,
+                                                                 base::Time deadline,
                                                                  AbortHandle& abort) {
     error_code not_numeric;
     const auto address = asio::ip::make_address(endpoint.host, not_numeric);
@@ -171,7 +187,8 @@ Task<Result<std::vector<Tcp::endpoint>>> UpstreamClient::resolve(const Endpoint&
     resolver->async_resolve(endpoint.host, std::to_string(endpoint.port),
                             [found, resolver](const error_code& error, const auto& results) {
                                 found->error = error;
-                                for (const auto& entry : results) found->endpoints.push_back(entry.endpoint());
+                                for (const auto& entry : results)
+                                    found->endpoints.push_back(entry.endpoint());
                                 found->done = true;
                                 found->wake.cancel();
                             });
@@ -179,13 +196,16 @@ Task<Result<std::vector<Tcp::endpoint>>> UpstreamClient::resolve(const Endpoint&
     if (!abort.aborted()) co_await found->wake.async_wait(kAwait);
     abort.wake_ = nullptr;
     if (abort.aborted()) co_return fail(ErrorKind::gone, "the client left");
-    if (!found->done) co_return fail(ErrorKind::timed_out, "name lookup of " + endpoint.host + " took too long");
+    if (!found->done)
+        co_return fail(ErrorKind::timed_out, "name lookup of " + endpoint.host + " took too long");
     if (found->error || found->endpoints.empty())
-        co_return fail(ErrorKind::connect, "no address for " + endpoint.host + ": " + found->error.message());
+        co_return fail(ErrorKind::connect,
+                       "no address for " + endpoint.host + ": " + found->error.message());
     co_return std::move(found->endpoints);
 }
 
-Task<Result<Socket>> UpstreamClient::dial(const Endpoint& endpoint, base::Time deadline, AbortHandle& abort) {
+Task<Result<Socket>> UpstreamClient::dial(const Endpoint& endpoint, base::Time deadline,
+                                          AbortHandle& abort) {
     auto endpoints = co_await resolve(endpoint, deadline, abort);
     if (!endpoints) co_return std::unexpected(endpoints.error());
     base::Error last{ErrorKind::timed_out, "connecting took too long"};
@@ -219,7 +239,8 @@ Task<Result<Socket>> UpstreamClient::dial(const Endpoint& endpoint, base::Time d
     co_return std::unexpected(std::move(last));
 }
 
-Task<Result<void>> UpstreamClient::tunnel(Stream& stream, const Endpoint& endpoint, base::Time deadline) {
+Task<Result<void>> UpstreamClient::tunnel(Stream& stream, const Endpoint& endpoint,
+                                          base::Time deadline) {
     const std::string authority = endpoint.host + ':' + std::to_string(endpoint.port);
     std::string request = "CONNECT " + authority + " HTTP/1.1\r\nHost: " + authority + "\r\n";
     if (!settings_.proxy.https_authorization.empty())
@@ -233,17 +254,20 @@ Task<Result<void>> UpstreamClient::tunnel(Stream& stream, const Endpoint& endpoi
         auto got = co_await stream.read_some(asio::buffer(&byte, 1), deadline);
         if (!got) co_return std::unexpected(got.error());
         answer.push_back(byte);
-        if (answer.size() > settings_.max_response_head) co_return fail(ErrorKind::protocol, "the proxy's answer is too long");
+        if (answer.size() > settings_.max_response_head)
+            co_return fail(ErrorKind::protocol, "the proxy's answer is too long");
     }
     ResponseHead head;
-    if (auto parsed = parse(std::move(answer), head, true); !parsed) co_return std::unexpected(parsed.error());
+    if (auto parsed = parse(std::move(answer), head, true); !parsed)
+        co_return std::unexpected(parsed.error());
     if (head.status / 100 != 2)
-        co_return fail(ErrorKind::connect, "the proxy refused the tunnel with status " + std::to_string(head.status));
+        co_return fail(ErrorKind::connect,
+                       "the proxy refused the tunnel with status " + std::to_string(head.status));
     co_return Result<void>();
 }
 
-UpstreamReply::UpstreamReply(UpstreamClient& client, std::string pool_key, std::unique_ptr<Stream> stream,
-                             AbortHandle& abort)
+UpstreamReply::UpstreamReply(UpstreamClient& client, std::string pool_key,
+                             std::unique_ptr<Stream> stream, AbortHandle& abort)
     : client_(client), pool_key_(std::move(pool_key)), stream_(std::move(stream)), abort_(&abort) {
     abort.stream_ = stream_.get();
 }
@@ -278,7 +302,8 @@ Task<Result<void>> UpstreamReply::read_head(base::Time deadline) {
                 co_return fail(ErrorKind::protocol, "the upstream's head is too long");
             buffer_.resize(buffer_.size() * 2);
         }
-        auto got = co_await stream_->read_some(asio::buffer(buffer_.data() + end_, buffer_.size() - end_), deadline);
+        auto got = co_await stream_->read_some(
+            asio::buffer(buffer_.data() + end_, buffer_.size() - end_), deadline);
         if (!got) co_return std::unexpected(got.error());
         end_ += *got;
     }
@@ -327,7 +352,8 @@ Task<Result<std::string_view>> UpstreamReply::next(base::Time deadline) {
             continue;
         }
         begin_ = end_ = 0;
-        auto got = co_await stream_->read_some(asio::buffer(buffer_.data(), buffer_.size()), deadline);
+        auto got =
+            co_await stream_->read_some(asio::buffer(buffer_.data(), buffer_.size()), deadline);
         if (!got) {
             if (stream_->eof() && head_.framing == Framing::until_close) {
                 finish();
@@ -340,7 +366,8 @@ Task<Result<std::string_view>> UpstreamReply::next(base::Time deadline) {
     co_return std::string_view();
 }
 
-Task<Result<std::string>> UpstreamReply::rest(std::size_t limit, base::Time deadline, base::Duration gap) {
+Task<Result<std::string>> UpstreamReply::rest(std::size_t limit, base::Time deadline,
+                                              base::Duration gap) {
     std::string body;
     if (head_.framing == Framing::length && head_.content_length > limit)
         co_return fail(ErrorKind::too_large, "the upstream's answer is too large");

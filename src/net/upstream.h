@@ -34,7 +34,7 @@ struct Origin {
 struct ProxySettings {
     std::optional<Endpoint> http;
     std::optional<Endpoint> https;
-    std::string http_authorization;   ///< "Basic …" from the proxy URL's credentials
+    std::string http_authorization;  ///< "Basic …" from the proxy URL's credentials
     std::string https_authorization;
     std::string no_proxy;
     bool bypass(std::string_view host) const;
@@ -68,17 +68,17 @@ public:
 private:
     friend class UpstreamClient;
     friend class UpstreamReply;
-    Stream* stream_ = nullptr;   ///< connected
-    Socket* socket_ = nullptr;   ///< connecting
-    Timer* wake_ = nullptr;      ///< looking up a name
+    Stream* stream_ = nullptr;  ///< connected
+    Socket* socket_ = nullptr;  ///< connecting
+    Timer* wake_ = nullptr;     ///< looking up a name
     bool aborted_ = false;
 };
 
 struct UpstreamRequest {
     const Origin& origin;
     std::string_view method = "POST";
-    std::string_view target;           ///< path and query
-    std::string_view headers;          ///< complete lines, each ending in CRLF; no Host, no Content-Length
+    std::string_view target;   ///< path and query
+    std::string_view headers;  ///< complete lines, each ending in CRLF; no Host, no Content-Length
     std::string_view body;
 };
 
@@ -94,7 +94,8 @@ struct PooledConnection {
 /// connection; after the end the connection goes back to the pool.
 class UpstreamReply {
 public:
-    UpstreamReply(UpstreamClient& client, std::string pool_key, std::unique_ptr<Stream> stream, AbortHandle& abort);
+    UpstreamReply(UpstreamClient& client, std::string pool_key, std::unique_ptr<Stream> stream,
+                  AbortHandle& abort);
     ~UpstreamReply();
     UpstreamReply(const UpstreamReply&) = delete;
     UpstreamReply& operator=(const UpstreamReply&) = delete;
@@ -121,9 +122,9 @@ private:
     UpstreamClient& client_;
     std::string pool_key_;
     std::unique_ptr<Stream> stream_;
-    AbortHandle* abort_;          ///< null once detached
+    AbortHandle* abort_;  ///< null once detached
     ResponseHead head_;
-    std::string buffer_;          ///< read area; [begin_, end_) is not yet handed out
+    std::string buffer_;  ///< read area; [begin_, end_) is not yet handed out
     std::size_t begin_ = 0;
     std::size_t end_ = 0;
     std::uint64_t left_ = 0;
@@ -142,7 +143,8 @@ public:
     /// Connects (or takes an idle connection), sends, and waits for the head of
     /// the reply. Redirects are handed to the caller as they are.
     /// Errors: connect, tls, timed_out (detail says which limit), reset, protocol, gone.
-    Task<base::Result<std::unique_ptr<UpstreamReply>>> send(UpstreamRequest request, base::Time connect_by,
+    Task<base::Result<std::unique_ptr<UpstreamReply>>> send(UpstreamRequest request,
+                                                            base::Time connect_by,
                                                             base::Time head_by, AbortHandle& abort);
     std::size_t idle() const;
 
@@ -150,10 +152,11 @@ private:
     friend class UpstreamReply;
     Task<base::Result<std::unique_ptr<Stream>>> connect(const Origin& origin, base::Time deadline,
                                                         AbortHandle& abort);
-    Task<base::Result<Socket>> dial(const Endpoint& endpoint, base::Time deadline, AbortHandle& abort);
+    Task<base::Result<Socket>> dial(const Endpoint& endpoint, base::Time deadline,
+                                    AbortHandle& abort);
     Task<base::Result<void>> tunnel(Stream& stream, const Endpoint& endpoint, base::Time deadline);
-    Task<base::Result<std::vector<Tcp::endpoint>>> resolve(const Endpoint& endpoint, base::Time deadline,
-                                                           AbortHandle& abort);
+    Task<base::Result<std::vector<Tcp::endpoint>>> resolve(const Endpoint& endpoint,
+                                                           base::Time deadline, AbortHandle& abort);
     std::unique_ptr<Stream> take_idle(const std::string& key);
     void give_back(const std::string& key, std::unique_ptr<Stream> stream);
     std::string take_buffer();

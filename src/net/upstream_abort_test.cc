@@ -19,7 +19,8 @@ struct Pair {
 
     Started<Reply> begin(const Origin& to, base::Duration connect_time = 5s) {
         const base::Time now = base::Clock::now();
-        return start(worker, client.send({to, "POST", "/", {}, "{}"}, now + connect_time, now + 5s, abort));
+        return start(worker,
+                     client.send({to, "POST", "/", {}, "{}"}, now + connect_time, now + 5s, abort));
     }
     bool wait_for(const std::function<bool()>& done) { return until(worker, done); }
 
@@ -46,7 +47,9 @@ public:
             waiting_.back().async_connect(acceptor_.local_endpoint(), [](const error_code&) {});
         }
     }
-    Origin origin() const { return Origin(Endpoint{false, "127.0.0.1", acceptor_.local_endpoint().port()}); }
+    Origin origin() const {
+        return Origin(Endpoint{false, "127.0.0.1", acceptor_.local_endpoint().port()});
+    }
 
 private:
     Acceptor acceptor_;
@@ -139,7 +142,8 @@ TEST(UpstreamAbort, AfterTheReplyIsOverTouchesNothing) {
     reply->reset();
     pair.abort = AbortHandle();
     pair.server.answer({"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"});
-    EXPECT_TRUE(wait(pair.worker, pair.begin(pair.origin))) << "the connection is as good as before";
+    EXPECT_TRUE(wait(pair.worker, pair.begin(pair.origin)))
+        << "the connection is as good as before";
     EXPECT_EQ(pair.server.connections, 1);
 }
 
@@ -161,8 +165,9 @@ TEST(UpstreamProxy, PlainRequestsNameTheirWholeTarget) {
     pair.server.answer({"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"});
     const Origin far(Endpoint{false, "upstream.test", 80});
     ASSERT_TRUE(wait(pair.worker, pair.begin(far)));
-    EXPECT_TRUE(pair.server.requests[0].starts_with("POST http://upstream.test/ HTTP/1.1\r\nHost: upstream.test\r\n"
-                                                    "Proxy-Authorization: Basic abc\r\n"))
+    EXPECT_TRUE(pair.server.requests[0].starts_with(
+        "POST http://upstream.test/ HTTP/1.1\r\nHost: upstream.test\r\n"
+        "Proxy-Authorization: Basic abc\r\n"))
         << pair.server.requests[0];
 }
 
@@ -177,13 +182,15 @@ TEST(UpstreamProxy, TlsAsksForATunnelThatMayBeRefused) {
     EXPECT_EQ(reply.error().kind, ErrorKind::connect);
     EXPECT_NE(reply.error().detail.find("407"), std::string::npos);
     EXPECT_EQ(pair.server.requests[0],
-              "CONNECT upstream.test:443 HTTP/1.1\r\nHost: upstream.test:443\r\nProxy-Authorization: Basic abc\r\n\r\n");
+              "CONNECT upstream.test:443 HTTP/1.1\r\nHost: "
+              "upstream.test:443\r\nProxy-Authorization: Basic abc\r\n\r\n");
 }
 
 TEST(UpstreamProxy, ATunnelToWhatSpeaksNoTlsIsATlsError) {
     Pair pair;
     pair.settings.proxy.https = pair.origin.endpoint;
-    pair.server.answer({"HTTP/1.1 200 Connected\r\n\r\nno TLS here, and nothing that looks like it"});
+    pair.server.answer(
+        {"HTTP/1.1 200 Connected\r\n\r\nno TLS here, and nothing that looks like it"});
     const Origin far(Endpoint{true, "upstream.test", 443});
     const Reply reply = wait(pair.worker, pair.begin(far));
     ASSERT_FALSE(reply);

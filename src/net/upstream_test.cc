@@ -22,7 +22,8 @@ struct Pair {
     explicit Pair(UpstreamSettings with = {}) : settings(std::move(with)) {}
 
     Started<Reply> begin(const Origin& to, AbortHandle& ender, std::string_view body = "{}") {
-        return start(worker, client.send({to, "POST", "/v1/x?y", "A: b\r\n", body}, base::Clock::now() + connect_time,
+        return start(worker, client.send({to, "POST", "/v1/x?y", "A: b\r\n", body},
+                                         base::Clock::now() + connect_time,
                                          base::Clock::now() + head_time, ender));
     }
     Reply send() { return wait(worker, begin(origin, abort)); }
@@ -83,9 +84,10 @@ TEST(Upstream, HostLeavesOutTheSchemesOwnPort) {
 
 TEST(Upstream, UsesAConnectionAgain) {
     Pair pair;
-    for (const char* bytes : {"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
-                              "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
-                              "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 204 No Content\r\n\r\n"}) {
+    for (const char* bytes :
+         {"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+          "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+          "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 204 No Content\r\n\r\n"}) {
         pair.server.answer({bytes});
         pair.ask();
         EXPECT_EQ(pair.client.idle(), 1u) << bytes;
@@ -100,11 +102,12 @@ TEST(Upstream, UsesAConnectionAgain) {
 
 TEST(Upstream, DoesNotUseAConnectionAgainThatIsNotClean) {
     Pair pair;
-    for (const char* bytes : {"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok",
-                              "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok",
-                              "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok too much",
-                              "HTTP/1.1 200 OK\r\nContent-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n"
-                              "2\r\nok\r\n0\r\n\r\n"}) {
+    for (const char* bytes :
+         {"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok",
+          "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok",
+          "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok too much",
+          "HTTP/1.1 200 OK\r\nContent-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n"
+          "2\r\nok\r\n0\r\n\r\n"}) {
         pair.server.answer({bytes});
         EXPECT_EQ(pair.ask(), "ok");
         EXPECT_EQ(pair.client.idle(), 0u) << bytes;
@@ -186,7 +189,8 @@ TEST(Upstream, ReadsBodiesOfEveryFraming) {
     Pair pair;
     for (const std::string& bytes :
          {std::string("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"),
-          std::string("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nh\r\n4;x=y\r\nello\r\n0\r\nT: z\r\n\r\n"),
+          std::string("HTTP/1.1 200 OK\r\nTransfer-Encoding: "
+                      "chunked\r\n\r\n1\r\nh\r\n4;x=y\r\nello\r\n0\r\nT: z\r\n\r\n"),
           std::string("HTTP/1.1 200 OK\r\n\r\nhello"), std::string("HTTP/1.0 200 OK\r\n\r\nhello"),
           std::string("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nA: b\r\n\r\n"
                       "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")})
@@ -205,15 +209,17 @@ TEST(Upstream, HandsOutChunksAsTheyCome) {
     const auto first = run(pair.worker, (*reply)->next(base::Clock::now() + 5s));
     ASSERT_TRUE(first);
     EXPECT_EQ(*first, "ab") << "although more is to come";
-    EXPECT_EQ(Pair::shown(run(pair.worker, (*reply)->next(base::Clock::now() + 20ms)).error()), "timed_out");
+    EXPECT_EQ(Pair::shown(run(pair.worker, (*reply)->next(base::Clock::now() + 20ms)).error()),
+              "timed_out");
 }
 
 TEST(Upstream, ABodyThatBreaksOffIsAReset) {
     Pair pair;
-    for (const char* bytes : {"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhalf",
-                              "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
-                              "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n0\r\n", "",
-                              "HTTP/1.1 200 OK\r\nConte"})
+    for (const char* bytes :
+         {"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhalf",
+          "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
+          "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n0\r\n", "",
+          "HTTP/1.1 200 OK\r\nConte"})
         for (const End end : {End::close, End::reset}) {
             pair.server.answer({bytes, end});
             EXPECT_EQ(pair.ask(), "reset") << bytes;
@@ -224,7 +230,8 @@ TEST(Upstream, ABodyThatBreaksOffIsAReset) {
 TEST(Upstream, WhatIsNoHttpIsAProtocolError) {
     Pair pair;
     for (const std::string& bytes :
-         {std::string("SSH-2.0-OpenSSH_9.2\r\n\r\n"), std::string("HTTP/1.1 200 OK\nContent-Length: 2\n\nok"),
+         {std::string("SSH-2.0-OpenSSH_9.2\r\n\r\n"),
+          std::string("HTTP/1.1 200 OK\nContent-Length: 2\n\nok"),
           std::string("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnot a size\r\n"),
           std::string("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nokk"),
           "HTTP/1.1 200 OK\r\nA: " + std::string(200'000, 'a')}) {
@@ -235,9 +242,10 @@ TEST(Upstream, WhatIsNoHttpIsAProtocolError) {
 
 TEST(Upstream, AnAnswerOverTheLimitIsTooLarge) {
     Pair pair;
-    for (const char* bytes : {"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n123456",
-                              "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n123\r\n3\r\n456\r\n0\r\n\r\n",
-                              "HTTP/1.1 200 OK\r\n\r\n123456"}) {
+    for (const char* bytes :
+         {"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n123456",
+          "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n123\r\n3\r\n456\r\n0\r\n\r\n",
+          "HTTP/1.1 200 OK\r\n\r\n123456"}) {
         pair.server.answer({bytes, End::close});
         Reply reply = pair.send();
         ASSERT_TRUE(reply);
@@ -279,12 +287,14 @@ TEST(Upstream, ANameIsLookedUp) {
     pair.server.answer({kOk});
     AbortHandle abort;
     EXPECT_TRUE(wait(pair.worker, pair.begin(by_name, abort)));
-    EXPECT_EQ(pair.server.requests[0].find("Host: localhost:"), std::string("POST /v1/x?y HTTP/1.1\r\n").size());
+    EXPECT_EQ(pair.server.requests[0].find("Host: localhost:"),
+              std::string("POST /v1/x?y HTTP/1.1\r\n").size());
 }
 
 TEST(Upstream, RedirectsAreHandedOn) {
     Pair pair;
-    pair.server.answer({"HTTP/1.1 307 Elsewhere\r\nLocation: http://other.test/\r\nContent-Length: 0\r\n\r\n"});
+    pair.server.answer(
+        {"HTTP/1.1 307 Elsewhere\r\nLocation: http://other.test/\r\nContent-Length: 0\r\n\r\n"});
     const Reply reply = pair.send();
     ASSERT_TRUE(reply);
     EXPECT_EQ((*reply)->head().status, 307);

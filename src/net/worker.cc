@@ -11,7 +11,8 @@ void TaskGroup::spawn(Task<> task, std::function<void()> cancel) {
             try {
                 std::rethrow_exception(failure);
             } catch (const std::exception& error) {
-                base::log::write(base::log::Level::error, "a task ended with an exception", {{"what", error.what()}});
+                base::log::write(base::log::Level::error, "a task ended with an exception",
+                                 {{"what", error.what()}});
             }
         }
         running_.erase(place);

@@ -56,8 +56,8 @@ base::Duration guess(const config::Target& target, const llm::Failure& failure, 
 
 /// It said how long, or how much is used up: no count of failures outweighs that.
 bool provider_spoke(const llm::Failure& failure) {
-    return (failure.back_in && *failure.back_in > base::Duration(0)) || failure.window != llm::Window::none ||
-           failure.outcome == Outcome::exhausted;
+    return (failure.back_in && *failure.back_in > base::Duration(0)) ||
+           failure.window != llm::Window::none || failure.outcome == Outcome::exhausted;
 }
 
 }  // namespace
@@ -98,7 +98,8 @@ std::optional<Bench> Benches::failed(const config::Target& target, const llm::Fa
         entry.bench.source = Source::configured;
     }
     if (length == base::Duration(0)) return std::nullopt;
-    if (entry.bench.strikes <= terms.allowed_fails && !provider_spoke(failure)) return hold_back(std::move(entry), now);
+    if (entry.bench.strikes <= terms.allowed_fails && !provider_spoke(failure))
+        return hold_back(std::move(entry), now);
     entry.bench.until = now + length;
     if (known != entries_.end() && known->second.bench.until >= entry.bench.until) {
         known->second.bench.strikes = entry.bench.strikes;
@@ -124,11 +125,13 @@ std::optional<Bench> Benches::hold_back(Entry entry, base::Time now) {
 }
 
 void Benches::store(Entry entry, base::Time now) {
-    if (entries_.size() >= kMost) std::erase_if(entries_, [&](const auto& e) { return e.second.bench.until <= now; });
     if (entries_.size() >= kMost)
-        entries_.erase(std::min_element(entries_.begin(), entries_.end(), [](const auto& a, const auto& b) {
-            return a.second.bench.until < b.second.bench.until;
-        }));
+        std::erase_if(entries_, [&](const auto& e) { return e.second.bench.until <= now; });
+    if (entries_.size() >= kMost)
+        entries_.erase(
+            std::min_element(entries_.begin(), entries_.end(), [](const auto& a, const auto& b) {
+                return a.second.bench.until < b.second.bench.until;
+            }));
     std::string key = entry.bench.key;
     entries_.insert_or_assign(std::move(key), std::move(entry));
     any_ = true;
@@ -138,7 +141,8 @@ void Benches::served(const config::Target& target, base::Time now) {
     if (!any_.load(std::memory_order_relaxed)) return;
     const std::lock_guard lock(mutex_);
     for (const std::string& key : keys_of(target))
-        if (const auto found = entries_.find(key); found != entries_.end() && found->second.bench.until <= now)
+        if (const auto found = entries_.find(key);
+            found != entries_.end() && found->second.bench.until <= now)
             entries_.erase(found);
     std::erase_if(entries_, [&](const auto& e) { return e.second.bench.until + kMemory <= now; });
     any_ = !entries_.empty();
@@ -164,7 +168,9 @@ std::optional<Bench> Benches::admit(const config::Target& target, base::Time now
     std::vector<Entry*> to_probe;
     for (const std::string& key : keys_of(target)) {
         const auto found = entries_.find(key);
-        if (found == entries_.end() || !found->second.began || found->second.bench.source == Source::stated) continue;
+        if (found == entries_.end() || !found->second.began ||
+            found->second.bench.source == Source::stated)
+            continue;
         if (found->second.probe_until > now) {
             Bench bench = found->second.bench;
             bench.until = found->second.probe_until;
@@ -181,7 +187,8 @@ std::optional<Bench> Benches::admit(const config::Target& target, base::Time now
 void Benches::release_probe(const config::Target& target) {
     const std::lock_guard lock(mutex_);
     for (const std::string& key : keys_of(target))
-        if (const auto found = entries_.find(key); found != entries_.end()) found->second.probe_until = {};
+        if (const auto found = entries_.find(key); found != entries_.end())
+            found->second.probe_until = {};
 }
 
 std::vector<Bench> Benches::list(base::Time now) const {
@@ -195,8 +202,8 @@ std::vector<Bench> Benches::list(base::Time now) const {
 std::vector<Bench> Benches::lasting(base::Time now) const {
     std::vector<Bench> result = list(now);
     std::erase_if(result, [now](const Bench& bench) {
-        const bool about_us = bench.cause == Outcome::exhausted || bench.cause == Outcome::unauthorized ||
-                              bench.cause == Outcome::gone;
+        const bool about_us = bench.cause == Outcome::exhausted ||
+                              bench.cause == Outcome::unauthorized || bench.cause == Outcome::gone;
         return bench.until - now < kWorthKeeping || !(about_us || bench.source == Source::stated);
     });
     return result;

@@ -20,7 +20,8 @@ std::string_view name(Source source);
 
 /// A target, account or pool set aside.
 struct Bench {
-    std::string key;     ///< "target:groq-llama-3.1-8b", "account:groq:GROQ_API_KEY", "pool:openrouter-free@…"
+    std::string
+        key;  ///< "target:groq-llama-3.1-8b", "account:groq:GROQ_API_KEY", "pool:openrouter-free@…"
     llm::Outcome cause = llm::Outcome::transient;
     Source source = Source::guessed;
     llm::Window window = llm::Window::none;
@@ -47,8 +48,8 @@ public:
     /// nothing for outcomes that bench nothing. Failures that `terms` allow are only counted,
     /// unless the upstream stated a return, named a window or has nothing left. Returns the
     /// bench in force.
-    std::optional<Bench> failed(const config::Target& target, const llm::Failure& failure, const BenchTerms& terms,
-                                base::Time now);
+    std::optional<Bench> failed(const config::Target& target, const llm::Failure& failure,
+                                const BenchTerms& terms, base::Time now);
 
     /// The target served: guesses that have run out are forgotten.
     void served(const config::Target& target, base::Time now);

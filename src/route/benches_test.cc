@@ -46,7 +46,8 @@ BenchTerms cooldown(base::Duration length) {
     return terms;
 }
 
-std::optional<base::Duration> left(const Benches& benches, const config::Target& target, base::Time now) {
+std::optional<base::Duration> left(const Benches& benches, const config::Target& target,
+                                   base::Time now) {
     const auto bench = benches.find(target, now);
     if (!bench) return std::nullopt;
     return std::chrono::duration_cast<base::Duration>(bench->until - now);
@@ -66,7 +67,8 @@ TEST(Benches, StartEmpty) {
 
 TEST(Benches, G4StatedReturnIsKeptToTheMillisecond) {
     Benches benches;
-    const auto bench = benches.failed(target("a"), stated(Outcome::rate_limited, 17'250ms), {}, kNow);
+    const auto bench =
+        benches.failed(target("a"), stated(Outcome::rate_limited, 17'250ms), {}, kNow);
     ASSERT_TRUE(bench);
     EXPECT_EQ(bench->source, Source::stated);
     EXPECT_EQ(bench->until, kNow + 17'250ms);
@@ -76,10 +78,12 @@ TEST(Benches, G4StatedReturnIsKeptToTheMillisecond) {
 
 TEST(Benches, G4TheLargestOfStatedAndConfiguredWins) {
     Benches benches;
-    const auto configured = benches.failed(target("a"), stated(Outcome::rate_limited, 5s), cooldown(60s), kNow);
+    const auto configured =
+        benches.failed(target("a"), stated(Outcome::rate_limited, 5s), cooldown(60s), kNow);
     EXPECT_EQ(configured->source, Source::configured);
     EXPECT_EQ(configured->until, kNow + 60s);
-    const auto said = benches.failed(target("b"), stated(Outcome::rate_limited, 90s), cooldown(60s), kNow);
+    const auto said =
+        benches.failed(target("b"), stated(Outcome::rate_limited, 90s), cooldown(60s), kNow);
     EXPECT_EQ(said->source, Source::stated);
     EXPECT_EQ(said->until, kNow + 90s);
 }
@@ -117,8 +121,9 @@ TEST(Benches, G6AMinuteIsAMinuteAndADayIsADay) {
 }
 
 TEST(Benches, GuessesDoubleUpToTheirMost) {
-    for (const Outcome outcome : {Outcome::busy, Outcome::rate_limited, Outcome::exhausted, Outcome::unauthorized,
-                                  Outcome::gone, Outcome::transient, Outcome::timeout}) {
+    for (const Outcome outcome :
+         {Outcome::busy, Outcome::rate_limited, Outcome::exhausted, Outcome::unauthorized,
+          Outcome::gone, Outcome::transient, Outcome::timeout}) {
         Benches benches;
         const Consequence& row = consequence(outcome);
         base::Duration expected = row.bench;
@@ -138,7 +143,8 @@ TEST(Benches, GuessesDoubleUpToTheirMost) {
 TEST(Benches, StrikesOfLongAgoDoNotDoubleAGuess) {
     Benches benches;
     base::Time now = kNow;
-    for (int i = 0; i < 4; ++i, now += 61s) benches.failed(target("a"), about(Outcome::transient), {}, now);
+    for (int i = 0; i < 4; ++i, now += 61s)
+        benches.failed(target("a"), about(Outcome::transient), {}, now);
     now += 6h;
     const auto bench = benches.failed(target("a"), about(Outcome::transient), {}, now);
     EXPECT_EQ(bench->until - now, consequence(Outcome::transient).bench);
@@ -159,10 +165,13 @@ TEST(Benches, AGuessAboutALocalTargetEndsWithinFiveSeconds) {
 
 TEST(Benches, ConfiguredCooldownTakesTheGuessesPlace) {
     Benches benches;
-    const auto bench = benches.failed(target("a"), about(Outcome::rate_limited), cooldown(7s), kNow);
+    const auto bench =
+        benches.failed(target("a"), about(Outcome::rate_limited), cooldown(7s), kNow);
     EXPECT_EQ(bench->source, Source::configured);
     EXPECT_EQ(bench->until, kNow + 7s);
-    EXPECT_EQ(benches.failed(target("a"), about(Outcome::rate_limited), cooldown(7s), kNow + 8s)->until, kNow + 15s)
+    EXPECT_EQ(
+        benches.failed(target("a"), about(Outcome::rate_limited), cooldown(7s), kNow + 8s)->until,
+        kNow + 15s)
         << "it does not double";
 }
 
@@ -180,14 +189,17 @@ TEST(Benches, AllowedFailuresAreCountedAndBenchNobody) {
     terms.allowed_fails = 2;
     bool probing = false;
     for (int i = 0; i < 2; ++i) {
-        EXPECT_FALSE(benches.failed(target("a"), about(Outcome::transient), terms, kNow + base::Duration(i)));
+        EXPECT_FALSE(benches.failed(target("a"), about(Outcome::transient), terms,
+                                    kNow + base::Duration(i)));
         EXPECT_FALSE(benches.find(target("a"), kNow + base::Duration(i)));
-        EXPECT_FALSE(benches.admit(target("a"), kNow + 1s, probing)) << "what was not set aside is not probed";
+        EXPECT_FALSE(benches.admit(target("a"), kNow + 1s, probing))
+            << "what was not set aside is not probed";
         EXPECT_FALSE(probing);
     }
     const auto bench = benches.failed(target("a"), about(Outcome::transient), terms, kNow + 2s);
     ASSERT_TRUE(bench);
-    EXPECT_EQ(bench->until, kNow + 2s + consequence(Outcome::transient).bench) << "the first guess is not doubled";
+    EXPECT_EQ(bench->until, kNow + 2s + consequence(Outcome::transient).bench)
+        << "the first guess is not doubled";
 }
 
 TEST(Benches, AllowedFailuresStartAnewAfterAServedOne) {
@@ -195,7 +207,8 @@ TEST(Benches, AllowedFailuresStartAnewAfterAServedOne) {
     BenchTerms terms;
     terms.allowed_fails = 1;
     for (int i = 0; i < 5; ++i) {
-        EXPECT_FALSE(benches.failed(target("a"), about(Outcome::transient), terms, kNow + base::Duration(i)));
+        EXPECT_FALSE(benches.failed(target("a"), about(Outcome::transient), terms,
+                                    kNow + base::Duration(i)));
         benches.served(target("a"), kNow + base::Duration(i));
     }
 }
@@ -232,11 +245,14 @@ TEST(Benches, ReturnInZeroSecondsIsNotStated) {
 
 TEST(Benches, FailuresOfTheRequestBenchNobody) {
     Benches benches;
-    EXPECT_FALSE(benches.failed(target("a"), stated(Outcome::rate_limited, 60s, Scope::request), cooldown(60s), kNow));
-    for (const Outcome outcome : {Outcome::too_large, Outcome::context_overflow, Outcome::content_filtered,
-                                  Outcome::bad_request, Outcome::unsupported, Outcome::malformed,
-                                  Outcome::client_gone, Outcome::served})
-        EXPECT_FALSE(benches.failed(target("a"), about(outcome), cooldown(60s), kNow)) << llm::name(outcome);
+    EXPECT_FALSE(benches.failed(target("a"), stated(Outcome::rate_limited, 60s, Scope::request),
+                                cooldown(60s), kNow));
+    for (const Outcome outcome :
+         {Outcome::too_large, Outcome::context_overflow, Outcome::content_filtered,
+          Outcome::bad_request, Outcome::unsupported, Outcome::malformed, Outcome::client_gone,
+          Outcome::served})
+        EXPECT_FALSE(benches.failed(target("a"), about(outcome), cooldown(60s), kNow))
+            << llm::name(outcome);
     EXPECT_TRUE(benches.list(kNow).empty());
 }
 
@@ -247,7 +263,8 @@ TEST(Benches, TheScopeSaysWhoElseIsSetAside) {
     Benches benches;
     EXPECT_EQ(benches.failed(one, stated(Outcome::rate_limited, 10s), {}, kNow)->key, "target:one");
     EXPECT_FALSE(benches.find(same_account, kNow));
-    EXPECT_EQ(benches.failed(one, stated(Outcome::exhausted, 1h, Scope::account), {}, kNow)->key, "account:groq:KEY");
+    EXPECT_EQ(benches.failed(one, stated(Outcome::exhausted, 1h, Scope::account), {}, kNow)->key,
+              "account:groq:KEY");
     EXPECT_EQ(left(benches, same_account, kNow), 1h);
     EXPECT_EQ(left(benches, one, kNow), 1h) << "the bench that ends last counts";
     EXPECT_FALSE(benches.find(other_account, kNow));
@@ -295,7 +312,8 @@ TEST(Benches, AfterAGuessOneAttemptProbes) {
     EXPECT_FALSE(probing);
     EXPECT_GT(waiting->until, back);
     EXPECT_LE(waiting->until, back + 10s);
-    EXPECT_FALSE(benches.admit(a, waiting->until, probing)) << "a probe that never reports stops counting";
+    EXPECT_FALSE(benches.admit(a, waiting->until, probing))
+        << "a probe that never reports stops counting";
     EXPECT_TRUE(probing);
 }
 
@@ -308,7 +326,8 @@ TEST(Benches, AProbeThatServesLetsAllIn) {
     benches.served(a, kNow + 5s);
     EXPECT_FALSE(benches.admit(a, kNow + 5s, probing));
     EXPECT_FALSE(probing);
-    EXPECT_EQ(benches.failed(a, about(Outcome::timeout), {}, kNow + 6s)->strikes, 1) << "its strikes are forgotten";
+    EXPECT_EQ(benches.failed(a, about(Outcome::timeout), {}, kNow + 6s)->strikes, 1)
+        << "its strikes are forgotten";
 }
 
 TEST(Benches, AProbeThatFailsBenchesLonger) {
@@ -356,7 +375,8 @@ TEST(Benches, ARefusedProbeLeavesNothingBehind) {
     ASSERT_TRUE(benches.admit(b, later, probing)) << "b waits for that probe";
     EXPECT_FALSE(probing);
     benches.served(a, later + 1s);
-    EXPECT_FALSE(benches.admit(b, later + 1s, probing)) << "the account is back: b may be asked at once";
+    EXPECT_FALSE(benches.admit(b, later + 1s, probing))
+        << "the account is back: b may be asked at once";
 }
 
 TEST(Benches, ServedDoesNotLiftABenchInForce) {
@@ -392,8 +412,10 @@ TEST(Benches, G6WhatLastsIsPutBackAfterARestart) {
     Benches before;
     before.failed(target("day", "one:KEY"), stated(Outcome::exhausted, 7h), {}, kNow);
     before.failed(target("minute", "two:KEY"), stated(Outcome::rate_limited, 20s), {}, kNow);
-    before.failed(target("key", "three:KEY"), about(Outcome::unauthorized, Scope::account), {}, kNow);
-    for (int i = 0; i < 8; ++i) before.failed(target("flaky", "four:KEY"), about(Outcome::transient), {}, kNow);
+    before.failed(target("key", "three:KEY"), about(Outcome::unauthorized, Scope::account), {},
+                  kNow);
+    for (int i = 0; i < 8; ++i)
+        before.failed(target("flaky", "four:KEY"), about(Outcome::transient), {}, kNow);
     const auto saved = before.lasting(kNow);
     EXPECT_EQ(saved.size(), 2u);
 
@@ -411,7 +433,8 @@ TEST(Benches, G6WhatLastsIsPutBackAfterARestart) {
 TEST(Benches, NeverMoreThanTheMost) {
     Benches benches;
     for (std::size_t i = 0; i < Benches::kMost + 10; ++i)
-        benches.failed(target("t" + std::to_string(i)), stated(Outcome::exhausted, 1h + base::Duration(i)), {}, kNow);
+        benches.failed(target("t" + std::to_string(i)),
+                       stated(Outcome::exhausted, 1h + base::Duration(i)), {}, kNow);
     EXPECT_EQ(benches.list(kNow).size(), Benches::kMost);
     EXPECT_FALSE(benches.find(target("t0"), kNow)) << "the one that ends first went first";
     EXPECT_TRUE(benches.find(target("t" + std::to_string(Benches::kMost + 9)), kNow));

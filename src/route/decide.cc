@@ -17,11 +17,13 @@ constexpr std::uint64_t kMostBytesPerToken = 8;
 
 std::string fill_star(const std::string& model, const std::string& captured) {
     const std::size_t star = model.find('*');
-    return star == std::string::npos ? model : model.substr(0, star) + captured + model.substr(star + 1);
+    return star == std::string::npos ? model
+                                     : model.substr(0, star) + captured + model.substr(star + 1);
 }
 
 /// Weighted shuffle within each `order` level.
-std::vector<std::size_t> group_order(const config::Catalog& catalog, const config::Alias& alias, std::uint64_t seed) {
+std::vector<std::size_t> group_order(const config::Catalog& catalog, const config::Alias& alias,
+                                     std::uint64_t seed) {
     std::vector<std::size_t> order = alias.targets;
     if (order.size() < 2) return order;
     std::mt19937_64 random(seed);
@@ -68,14 +70,15 @@ void judge(Candidate& candidate, const Benches& benches, const Ask& ask, base::T
     } else if (target.max_input_tokens && !ask.vision &&
                ask.prompt_bytes / kMostBytesPerToken > *target.max_input_tokens) {
         candidate.skip = Skip::context;
-        candidate.why = fmt::format("{} bytes of prompt do not fit {} tokens", ask.prompt_bytes, *target.max_input_tokens);
+        candidate.why = fmt::format("{} bytes of prompt do not fit {} tokens", ask.prompt_bytes,
+                                    *target.max_input_tokens);
     } else if (const auto bench = benches.find(target, now)) {
         set_aside(candidate, *bench, now);
     }
 }
 
-void add_alias(const config::Catalog& catalog, const config::Alias& alias, const std::string& captured,
-               std::uint64_t seed, std::vector<Candidate>& out) {
+void add_alias(const config::Catalog& catalog, const config::Alias& alias,
+               const std::string& captured, std::uint64_t seed, std::vector<Candidate>& out) {
     for (const std::size_t index : group_order(catalog, alias, seed)) {
         const config::Target* target = &catalog.targets[index];
         std::string model = fill_star(target->model, captured);
@@ -86,8 +89,8 @@ void add_alias(const config::Catalog& catalog, const config::Alias& alias, const
     }
 }
 
-void add_chain(const config::Catalog& catalog, const std::vector<std::string>& chain, std::uint64_t seed,
-               std::vector<Candidate>& out) {
+void add_chain(const config::Catalog& catalog, const std::vector<std::string>& chain,
+               std::uint64_t seed, std::vector<Candidate>& out) {
     for (const std::string& member : chain) {
         std::string captured;
         if (const config::Alias* alias = catalog.find(member, &captured))
@@ -125,8 +128,8 @@ void set_aside(Candidate& candidate, const Bench& bench, base::Time now) {
                                 base::human(*candidate.back_in));
 }
 
-base::Result<Decision> decide(const config::Catalog& catalog, const Benches& benches, const Ask& ask, base::Time now,
-                              std::uint64_t seed) {
+base::Result<Decision> decide(const config::Catalog& catalog, const Benches& benches,
+                              const Ask& ask, base::Time now, std::uint64_t seed) {
     Decision decision;
     std::string captured;
     decision.alias = catalog.find(served_alias(catalog.settings, ask), &captured);
@@ -139,8 +142,11 @@ base::Result<Decision> decide(const config::Catalog& catalog, const Benches& ben
         add_chain(catalog, catalog.settings.default_fallbacks, seed, decision.candidates);
     }
     for (Candidate& candidate : decision.candidates) judge(candidate, benches, ask, now);
-    const auto able = [](const Candidate& c) { return c.skip == Skip::none || c.skip == Skip::benched; };
-    decision.alone = std::count_if(decision.candidates.begin(), decision.candidates.end(), able) == 1;
+    const auto able = [](const Candidate& c) {
+        return c.skip == Skip::none || c.skip == Skip::benched;
+    };
+    decision.alone =
+        std::count_if(decision.candidates.begin(), decision.candidates.end(), able) == 1;
     if (!decision.alone) return decision;
     Candidate& only = *std::find_if(decision.candidates.begin(), decision.candidates.end(), able);
     if (only.skip == Skip::benched) {
@@ -156,19 +162,21 @@ namespace {
 using Table = std::map<std::string, std::vector<std::string>, std::less<>>;
 
 /// Only `names` may follow `failed`: those not yet in the list are added at its end.
-void follow_only(const config::Catalog& catalog, const Benches& benches, const Ask& ask, base::Time now,
-                 Decision& decision, std::size_t failed, const std::vector<std::string>& names, Skip skip,
-                 std::string_view why) {
+void follow_only(const config::Catalog& catalog, const Benches& benches, const Ask& ask,
+                 base::Time now, Decision& decision, std::size_t failed,
+                 const std::vector<std::string>& names, Skip skip, std::string_view why) {
     for (std::size_t i = failed + 1; i < decision.candidates.size(); ++i) {
         Candidate& candidate = decision.candidates[i];
-        const bool named = std::find(names.begin(), names.end(), candidate.target->alias) != names.end();
+        const bool named =
+            std::find(names.begin(), names.end(), candidate.target->alias) != names.end();
         if (named || candidate.skip != Skip::none) continue;
         candidate.skip = skip;
         candidate.why = why;
     }
     const std::size_t had = decision.candidates.size();
     add_chain(catalog, names, 0, decision.candidates);
-    for (std::size_t i = had; i < decision.candidates.size(); ++i) judge(decision.candidates[i], benches, ask, now);
+    for (std::size_t i = had; i < decision.candidates.size(); ++i)
+        judge(decision.candidates[i], benches, ask, now);
 }
 
 const std::vector<std::string>* names_for(const Table& table, const Decision& decision) {
@@ -179,8 +187,8 @@ const std::vector<std::string>* names_for(const Table& table, const Decision& de
 
 }  // namespace
 
-void after_context_overflow(const config::Catalog& catalog, const Benches& benches, const Ask& ask, base::Time now,
-                            Decision& decision, std::size_t failed) {
+void after_context_overflow(const config::Catalog& catalog, const Benches& benches, const Ask& ask,
+                            base::Time now, Decision& decision, std::size_t failed) {
     if (const auto* names = names_for(catalog.settings.context_window_fallbacks, decision)) {
         follow_only(catalog, benches, ask, now, decision, failed, *names, Skip::context,
                     "not among the context_window_fallbacks");
@@ -190,14 +198,15 @@ void after_context_overflow(const config::Catalog& catalog, const Benches& bench
     for (std::size_t i = failed + 1; i < decision.candidates.size(); ++i) {
         Candidate& candidate = decision.candidates[i];
         const auto window = candidate.target->max_input_tokens;
-        if (candidate.skip != Skip::none || (window && overflowed && *window > *overflowed)) continue;
+        if (candidate.skip != Skip::none || (window && overflowed && *window > *overflowed))
+            continue;
         candidate.skip = Skip::context;
         candidate.why = "its window is not known to be larger than the one that overflowed";
     }
 }
 
-bool after_content_refusal(const config::Catalog& catalog, const Benches& benches, const Ask& ask, base::Time now,
-                           Decision& decision, std::size_t failed) {
+bool after_content_refusal(const config::Catalog& catalog, const Benches& benches, const Ask& ask,
+                           base::Time now, Decision& decision, std::size_t failed) {
     const auto* names = names_for(catalog.settings.content_policy_fallbacks, decision);
     if (!names) return false;
     follow_only(catalog, benches, ask, now, decision, failed, *names, Skip::capability,

@@ -27,7 +27,7 @@ const std::string& served_alias(const config::Settings& settings, const Ask& ask
 /// Why a candidate is not asked.
 enum class Skip {
     none,
-    no_key,       ///< a variable that it needs is not set
+    no_key,  ///< a variable that it needs is not set
     benched,
     mode,         ///< serves another kind of endpoint
     capability,   ///< the request needs what it can't do
@@ -41,11 +41,11 @@ std::string_view name(Skip skip);
 /// A target considered for a request, with its verdict.
 struct Candidate {
     const config::Target* target = nullptr;
-    std::string model{};                   ///< upstream id, a wildcard already filled in
-    Skip skip = Skip::none;                ///< none: go
-    std::string why{};                     ///< for people, where skipped
-    std::optional<base::Duration> back_in{}; ///< benched: until it returns
-    llm::Outcome cause = llm::Outcome::served; ///< benched: for what
+    std::string model{};                        ///< upstream id, a wildcard already filled in
+    Skip skip = Skip::none;                     ///< none: go
+    std::string why{};                          ///< for people, where skipped
+    std::optional<base::Duration> back_in{};    ///< benched: until it returns
+    llm::Outcome cause = llm::Outcome::served;  ///< benched: for what
 };
 
 /// Marks `candidate` as kept out by `bench`.
@@ -53,25 +53,26 @@ void set_aside(Candidate& candidate, const Bench& bench, base::Time now);
 
 struct Decision {
     const config::Alias* alias = nullptr;
-    std::vector<Candidate> candidates;     ///< in the order of asking
-    bool alone = false;                    ///< one of them can serve it at all: it is asked even when benched
+    std::vector<Candidate> candidates;  ///< in the order of asking
+    bool alone = false;  ///< one of them can serve it at all: it is asked even when benched
 };
 
 /// Everybody who may serve `ask`, in order: the alias's own targets (by `order`, then
 /// by weight with `seed`), then its chain's, each target once. Pure: live traffic,
 /// preview and rehearsal use the same call. Benched targets carry Skip::benched,
-/// except where nobody else could serve the request at all: that one is asked anyway. Error not_found: no such alias.
-base::Result<Decision> decide(const config::Catalog& catalog, const Benches& benches, const Ask& ask, base::Time now,
-                              std::uint64_t seed);
+/// except where nobody else could serve the request at all: that one is asked anyway. Error
+/// not_found: no such alias.
+base::Result<Decision> decide(const config::Catalog& catalog, const Benches& benches,
+                              const Ask& ask, base::Time now, std::uint64_t seed);
 
 /// After a context overflow at `failed` only a stated, larger window may follow, or
 /// the alias's context_window_fallbacks. The others become Skip::context.
-void after_context_overflow(const config::Catalog& catalog, const Benches& benches, const Ask& ask, base::Time now,
-                            Decision& decision, std::size_t failed);
+void after_context_overflow(const config::Catalog& catalog, const Benches& benches, const Ask& ask,
+                            base::Time now, Decision& decision, std::size_t failed);
 
 /// After a content refusal only the alias's content_policy_fallbacks may follow;
 /// false if there are none: the refusal is the answer.
-bool after_content_refusal(const config::Catalog& catalog, const Benches& benches, const Ask& ask, base::Time now,
-                           Decision& decision, std::size_t failed);
+bool after_content_refusal(const config::Catalog& catalog, const Benches& benches, const Ask& ask,
+                           base::Time now, Decision& decision, std::size_t failed);
 
 }  // namespace route

@@ -31,7 +31,9 @@ struct Book {
         for (const std::string& model : models) {
             config::Target target;
             target.alias = name;
-            target.id = alias.targets.empty() ? name : name + '#' + std::to_string(alias.targets.size() + 1);
+            target.id = alias.targets.empty()
+                            ? name
+                            : name + '#' + std::to_string(alias.targets.size() + 1);
             target.model = model;
             target.account = "account of " + target.id;
             alias.targets.push_back(catalog.targets.size());
@@ -56,7 +58,9 @@ struct Book {
     base::Result<Decision> decide(const Ask& ask, std::uint64_t seed = 1) const {
         return route::decide(catalog, benches, ask, kNow, seed);
     }
-    Decision of(const std::string& model, std::uint64_t seed = 1) const { return *decide({.model = model}, seed); }
+    Decision of(const std::string& model, std::uint64_t seed = 1) const {
+        return *decide({.model = model}, seed);
+    }
 };
 
 /// `a b-benched c`: the candidates in order, skipped ones with their reason.
@@ -97,8 +101,10 @@ TEST(Decide, ACompletionModelServesWhateverIsAsked) {
     book.alias("forced", {"m"}, {"a"});
     book.catalog.settings.completion_model = "forced";
     EXPECT_EQ(shown(book.of("a")), "forced a");
-    EXPECT_EQ(shown(*book.decide({.model = "nobody", .mode = config::Mode::completion})), "forced a");
-    EXPECT_EQ(served_alias(book.catalog.settings, {.model = "a", .mode = config::Mode::embedding}), "a");
+    EXPECT_EQ(shown(*book.decide({.model = "nobody", .mode = config::Mode::completion})),
+              "forced a");
+    EXPECT_EQ(served_alias(book.catalog.settings, {.model = "a", .mode = config::Mode::embedding}),
+              "a");
     book.catalog.settings.completion_model = "missing";
     EXPECT_FALSE(book.decide({.model = "a"}));
 }
@@ -137,7 +143,8 @@ TEST(Decide, GroupsAreAskedByOrderBeforeTheChain) {
     book.target("a").order = 3;
     book.target("a#2").order = 1;
     book.target("a#3").order = 2;
-    for (std::uint64_t seed = 0; seed < 50; ++seed) EXPECT_EQ(shown(book.of("a", seed)), "a#2 a#3 a b");
+    for (std::uint64_t seed = 0; seed < 50; ++seed)
+        EXPECT_EQ(shown(book.of("a", seed)), "a#2 a#3 a b");
 }
 
 TEST(Decide, WeightsShareTheFirstPlace) {
@@ -164,7 +171,8 @@ TEST(Decide, WeightsShareTheFirstPlace) {
 TEST(Decide, TheSameSeedDecidesTheSame) {
     Book book;
     book.alias("a", {"m1", "m2", "m3", "m4"});
-    for (std::uint64_t seed = 0; seed < 20; ++seed) EXPECT_EQ(shown(book.of("a", seed)), shown(book.of("a", seed)));
+    for (std::uint64_t seed = 0; seed < 20; ++seed)
+        EXPECT_EQ(shown(book.of("a", seed)), shown(book.of("a", seed)));
 }
 
 TEST(Decide, AWildcardFillsTheStar) {
@@ -230,8 +238,10 @@ TEST(Decide, APromptThatNeverFitsIsNotSent) {
     book.target("small").max_input_tokens = 1000;
     book.target("large").max_input_tokens = 100'000;
     EXPECT_EQ(shown(*book.decide({.model = "small", .prompt_bytes = 8000})), "small large unknown");
-    EXPECT_EQ(shown(*book.decide({.model = "small", .prompt_bytes = 8008})), "small-context large unknown");
-    EXPECT_EQ(shown(*book.decide({.model = "small", .vision = true, .prompt_bytes = 80'000})), "small large unknown")
+    EXPECT_EQ(shown(*book.decide({.model = "small", .prompt_bytes = 8008})),
+              "small-context large unknown");
+    EXPECT_EQ(shown(*book.decide({.model = "small", .vision = true, .prompt_bytes = 80'000})),
+              "small large unknown")
         << "the bytes of images are no tokens";
 }
 
@@ -283,7 +293,8 @@ TEST(ContextOverflow, GoesOnlyToALargerWindow) {
     book.bench("benched");
     Decision decision = book.of("a");
     after_context_overflow(book.catalog, book.benches, {.model = "a"}, kNow, decision, 0);
-    EXPECT_EQ(shown(decision), "a same-context larger unknown-context smaller-context benched-benched");
+    EXPECT_EQ(shown(decision),
+              "a same-context larger unknown-context smaller-context benched-benched");
 }
 
 TEST(ContextOverflow, OfAnUnknownWindowEndsTheChain) {
@@ -313,11 +324,13 @@ TEST(ContentRefusal, IsTheAnswerUnlessFallbacksAreConfigured) {
     book.alias("b");
     book.alias("c");
     Decision decision = book.of("a");
-    EXPECT_FALSE(after_content_refusal(book.catalog, book.benches, {.model = "a"}, kNow, decision, 0));
+    EXPECT_FALSE(
+        after_content_refusal(book.catalog, book.benches, {.model = "a"}, kNow, decision, 0));
     EXPECT_EQ(shown(decision), "a b");
 
     book.catalog.settings.content_policy_fallbacks["a"] = {"c"};
-    EXPECT_TRUE(after_content_refusal(book.catalog, book.benches, {.model = "a"}, kNow, decision, 0));
+    EXPECT_TRUE(
+        after_content_refusal(book.catalog, book.benches, {.model = "a"}, kNow, decision, 0));
     EXPECT_EQ(shown(decision), "a b-capability c");
 }
 
@@ -326,7 +339,8 @@ TEST(ContentRefusal, OfADefaultFallbackIsTheAnswer) {
     book.alias("a");
     book.catalog.settings.default_fallbacks = {"a"};
     Decision decision = book.of("nobody");
-    EXPECT_FALSE(after_content_refusal(book.catalog, book.benches, {.model = "nobody"}, kNow, decision, 0));
+    EXPECT_FALSE(
+        after_content_refusal(book.catalog, book.benches, {.model = "nobody"}, kNow, decision, 0));
 }
 
 TEST(Consequences, AgreeWithThemselves) {
@@ -341,7 +355,8 @@ TEST(Consequences, AgreeWithThemselves) {
         EXPECT_FALSE(row.code.empty());
         EXPECT_GE(row.status, 400);
         EXPECT_LE(row.status, 504);
-        if (row.status == 400 || row.status == 413) EXPECT_EQ(row.bench, 0s) << "the request's fault benches nobody";
+        if (row.status == 400 || row.status == 413)
+            EXPECT_EQ(row.bench, 0s) << "the request's fault benches nobody";
     }
 }
 
@@ -349,6 +364,6 @@ TEST(Consequences, G12OnlyTheseAnswerAtOnce) {
     std::set<Outcome> at_once;
     for (int i = 0; i <= static_cast<int>(Outcome::client_gone); ++i)
         if (!consequence(static_cast<Outcome>(i)).move_on) at_once.insert(static_cast<Outcome>(i));
-    EXPECT_EQ(at_once, (std::set<Outcome>{Outcome::served, Outcome::content_filtered, Outcome::bad_request,
-                                          Outcome::client_gone}));
+    EXPECT_EQ(at_once, (std::set<Outcome>{Outcome::served, Outcome::content_filtered,
+                                          Outcome::bad_request, Outcome::client_gone}));
 }

@@ -14,7 +14,8 @@ std::optional<FailureKind> kind_of(const llm::Failure& failure) {
         case Outcome::rate_limited:
         case Outcome::exhausted: return FailureKind::rate_limit;
         case Outcome::busy:
-            return failure.status == kTooManyRequests ? FailureKind::rate_limit : FailureKind::service_unavailable;
+            return failure.status == kTooManyRequests ? FailureKind::rate_limit
+                                                      : FailureKind::service_unavailable;
         case Outcome::too_large:
         case Outcome::context_overflow:
         case Outcome::bad_request:
@@ -34,7 +35,8 @@ std::optional<FailureKind> kind_of(const llm::Failure& failure) {
     return std::nullopt;
 }
 
-int retries(const config::Settings& settings, const config::Target& target, const llm::Failure& failure) {
+int retries(const config::Settings& settings, const config::Target& target,
+            const llm::Failure& failure) {
     const auto group = settings.model_group_retry_policy.find(target.alias);
     const config::FailureCounts& policy =
         group == settings.model_group_retry_policy.end() ? settings.retry_policy : group->second;
@@ -55,10 +57,13 @@ std::optional<int> count(const config::FailureCounts& policy, const std::optiona
 
 }  // namespace
 
-int allowed_fails(const config::Settings& settings, const config::Target& target, const llm::Failure& failure) {
+int allowed_fails(const config::Settings& settings, const config::Target& target,
+                  const llm::Failure& failure) {
     const config::FailureCounts none;
-    const auto own = count(target.allowed_fails_policy ? *target.allowed_fails_policy : none, target.allowed_fails, failure);
-    return own ? *own : count(settings.allowed_fails_policy, settings.allowed_fails, failure).value_or(0);
+    const auto own = count(target.allowed_fails_policy ? *target.allowed_fails_policy : none,
+                           target.allowed_fails, failure);
+    return own ? *own
+               : count(settings.allowed_fails_policy, settings.allowed_fails, failure).value_or(0);
 }
 
 }  // namespace route

@@ -40,7 +40,8 @@ TEST(FailureKinds, AreLiteLlmsNames) {
     EXPECT_EQ(kind_of(failure(Outcome::busy, 503)), FailureKind::service_unavailable);
     EXPECT_EQ(kind_of(failure(Outcome::transient, 503)), FailureKind::service_unavailable);
     EXPECT_EQ(kind_of(failure(Outcome::transient, 500)), FailureKind::internal_server);
-    EXPECT_EQ(kind_of(failure(Outcome::transient)), std::nullopt) << "a connection that broke has no name there";
+    EXPECT_EQ(kind_of(failure(Outcome::transient)), std::nullopt)
+        << "a connection that broke has no name there";
     EXPECT_EQ(kind_of(failure(Outcome::timeout)), FailureKind::timeout);
     EXPECT_EQ(kind_of(failure(Outcome::unauthorized, 401)), FailureKind::authentication);
     EXPECT_EQ(kind_of(failure(Outcome::gone, 404)), FailureKind::not_found);
@@ -68,7 +69,8 @@ TEST(Retries, APolicyOverridesThemForTheKindsThatItNames) {
     of(p.settings.retry_policy, FailureKind::timeout) = 0;
     of(p.settings.retry_policy, FailureKind::rate_limit) = 4;
     EXPECT_EQ(p.retries(Outcome::timeout), 0);
-    EXPECT_EQ(p.retries(Outcome::rate_limited, 429), 4) << "named: it is retried although it is a refusal";
+    EXPECT_EQ(p.retries(Outcome::rate_limited, 429), 4)
+        << "named: it is retried although it is a refusal";
     EXPECT_EQ(p.retries(Outcome::transient, 500), 3);
 }
 

@@ -2,8 +2,8 @@
 
 #include "base/units.h"
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
+#include <boost/json.hpp>
 
 #include <algorithm>
 
@@ -12,7 +12,8 @@ namespace route {
 namespace json = boost::json;
 
 int Record::attempts() const {
-    return static_cast<int>(std::count_if(steps.begin(), steps.end(), [](const Step& s) { return s.skip == Skip::none; }));
+    return static_cast<int>(std::count_if(steps.begin(), steps.end(),
+                                          [](const Step& s) { return s.skip == Skip::none; }));
 }
 
 std::string Record::trail() const {
@@ -52,7 +53,8 @@ json::object to_json(const Step& step) {
     }
     if (!step.detail.empty()) out["detail"] = step.detail;
     if (step.back_in) out["back_in_s"] = static_cast<double>(step.back_in->count()) / 1000;
-    if (!step.changes.empty()) out["changes"] = json::array(step.changes.begin(), step.changes.end());
+    if (!step.changes.empty())
+        out["changes"] = json::array(step.changes.begin(), step.changes.end());
     return out;
 }
 
@@ -113,7 +115,8 @@ json::object to_json(const Decision& decision, const Ask& ask) {
         row["verdict"] = candidate.skip == Skip::none ? "go" : "skip";
         if (candidate.skip != Skip::none) row["reason"] = name(candidate.skip);
         if (!candidate.why.empty()) row["why"] = candidate.why;
-        if (candidate.back_in) row["back_in_s"] = static_cast<double>(candidate.back_in->count()) / 1000;
+        if (candidate.back_in)
+            row["back_in_s"] = static_cast<double>(candidate.back_in->count()) / 1000;
         if (candidate.skip == Skip::none && first) {
             out["would_ask"] = candidate.target->alias;
             first = false;
@@ -152,7 +155,8 @@ void Records::add(std::shared_ptr<const Record> record) {
 
 std::shared_ptr<const Record> Records::find(std::string_view id) const {
     const std::lock_guard lock(mutex_);
-    const auto found = std::find_if(records_.rbegin(), records_.rend(), [&](const auto& r) { return r->id == id; });
+    const auto found = std::find_if(records_.rbegin(), records_.rend(),
+                                    [&](const auto& r) { return r->id == id; });
     return found == records_.rend() ? nullptr : *found;
 }
 

@@ -25,9 +25,9 @@ struct Step {
     int status = 0;                               ///< HTTP status, 0 where none came
     base::Duration at{0};                         ///< since the request's start
     base::Duration took{0};
-    std::optional<base::Duration> back_in;        ///< how long it is set aside now
+    std::optional<base::Duration> back_in;  ///< how long it is set aside now
     std::string detail;
-    std::vector<std::string> changes;             ///< what was changed in the client's request for it
+    std::vector<std::string> changes;  ///< what was changed in the client's request for it
 };
 
 /// The decision record of one request: every candidate with its verdict and why.
@@ -35,16 +35,16 @@ struct Step {
 struct Record {
     std::string id;
     base::WallTime time{};
-    std::string asked;       ///< alias in the request
-    std::string served_by;   ///< empty: nobody
+    std::string asked;      ///< alias in the request
+    std::string served_by;  ///< empty: nobody
     bool stream = false;
     int status = 0;
     std::vector<Step> steps;
     llm::Usage usage;
     base::Duration took{0};
-    std::string error;       ///< what the client was told, where it failed
+    std::string error;  ///< what the client was told, where it failed
 
-    int attempts() const;    ///< upstream calls
+    int attempts() const;  ///< upstream calls
     /// `groq-llama-3.3-70b=429:rate_limited, mistral-small=200`
     std::string trail() const;
 };

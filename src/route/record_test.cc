@@ -1,7 +1,7 @@
 #include "route/record.h"
 
-#include <boost/json.hpp>
 #include <gtest/gtest.h>
+#include <boost/json.hpp>
 
 #include <memory>
 #include <string>
@@ -50,7 +50,8 @@ Record sample() {
 }  // namespace
 
 TEST(Record, TrailNamesEveryCandidateInOrder) {
-    EXPECT_EQ(sample().trail(), "groq=429:rate_limited, cerebras=skipped:benched, cohere=timeout, mistral=200");
+    EXPECT_EQ(sample().trail(),
+              "groq=429:rate_limited, cerebras=skipped:benched, cohere=timeout, mistral=200");
     EXPECT_EQ(Record().trail(), "");
 }
 
@@ -61,11 +62,13 @@ TEST(Record, CountsCallsAndNotSkips) {
 
 TEST(Record, StepsAsJson) {
     const Record record = sample();
-    EXPECT_EQ(boost::json::serialize(to_json(record.steps[0])),
-              R"({"alias":"groq","verdict":"go","outcome":"rate_limited","status":429,"at_ms":0,"ms":0,)"
-              R"("detail":"Rate limit reached","back_in_s":1.5E0,"changes":["dropped seed"]})");
-    EXPECT_EQ(boost::json::serialize(to_json(record.steps[1])),
-              R"({"alias":"cerebras","verdict":"skip","outcome":"skipped:benched","status":null,"ms":0})");
+    EXPECT_EQ(
+        boost::json::serialize(to_json(record.steps[0])),
+        R"({"alias":"groq","verdict":"go","outcome":"rate_limited","status":429,"at_ms":0,"ms":0,)"
+        R"("detail":"Rate limit reached","back_in_s":1.5E0,"changes":["dropped seed"]})");
+    EXPECT_EQ(
+        boost::json::serialize(to_json(record.steps[1])),
+        R"({"alias":"cerebras","verdict":"skip","outcome":"skipped:benched","status":null,"ms":0})");
     const object last = to_json(record.steps[3]);
     EXPECT_EQ(last.at("target"), Value("mistral#2"));
     EXPECT_EQ(last.at("at_ms"), Value(900));
@@ -108,8 +111,9 @@ TEST(Record, APreviewSaysWhoWouldBeAsked) {
     second.id = "mistral#2";
     second.alias = "mistral";
     Decision decision;
-    decision.candidates = {{.target = &first, .model = "m", .skip = Skip::benched, .why = "set aside", .back_in = 2s},
-                           {.target = &second, .model = "n"}};
+    decision.candidates = {
+        {.target = &first, .model = "m", .skip = Skip::benched, .why = "set aside", .back_in = 2s},
+        {.target = &second, .model = "n"}};
     object out = to_json(decision, {.model = "groq", .tools = true, .prompt_bytes = 7});
     EXPECT_EQ(out.at("would_ask"), Value("mistral"));
     EXPECT_EQ(out.at("needs").at("tools"), Value(true));
@@ -131,9 +135,10 @@ TEST(Record, BenchesAsJson) {
     const base::Now now{base::Time(100h), base::WallTime(0s)};
     bench.until = now.steady + 90s;
     bench.strikes = 2;
-    EXPECT_EQ(boost::json::serialize(to_json(bench, now)),
-              R"({"scope":"account","name":"groq:GROQ_API_KEY","cause":"exhausted","source":"stated",)"
-              R"("until":"1970-01-01T00:01:30Z","back_in_s":9E1,"failures":2})");
+    EXPECT_EQ(
+        boost::json::serialize(to_json(bench, now)),
+        R"({"scope":"account","name":"groq:GROQ_API_KEY","cause":"exhausted","source":"stated",)"
+        R"("until":"1970-01-01T00:01:30Z","back_in_s":9E1,"failures":2})");
 }
 
 TEST(Records, KeepTheLastOnes) {
@@ -145,6 +150,7 @@ TEST(Records, KeepTheLastOnes) {
     }
     EXPECT_EQ(records.find("req_0"), nullptr);
     ASSERT_NE(records.find("req_1"), nullptr);
-    EXPECT_EQ(records.find("req_" + std::to_string(Records::kMost))->id, "req_" + std::to_string(Records::kMost));
+    EXPECT_EQ(records.find("req_" + std::to_string(Records::kMost))->id,
+              "req_" + std::to_string(Records::kMost));
     EXPECT_EQ(records.find("req_"), nullptr);
 }

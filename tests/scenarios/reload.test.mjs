@@ -111,7 +111,8 @@ describe('C2', { concurrency: 4 }, () => {
       const fresh = [`first${round}`, `second${round}`];
       const text = toYaml({ model_list: fresh.map((alias) => entry(alias, w.a)) }).trimStart();
       const half = text.slice(0, text.indexOf('- model_name', text.indexOf(fresh[0])));
-      await new Promise((resolve) => { setTimeout(resolve, round * 25); });
+      // Counted from the last load, so each round meets the watch at another moment.
+      await new Promise((resolve) => { setTimeout(resolve, 150 + round * 12); });
       fs.writeFileSync(w.gateway.configFile, half);
       setTimeout(() => fs.appendFileSync(w.gateway.configFile, text.slice(half.length)), 300);
       await until(async () => {
