@@ -126,6 +126,7 @@ struct Alias {
     std::vector<std::string> chain;  ///< ordered fallbacks, enabled ones only
     bool hidden = false;             ///< model_group_alias with hidden: true
     bool wildcard = false;   ///< `openai/*`: the star's match replaces the star of the model
+    bool made = false;       ///< for a name in a variable (models_from): it needs no chain
     std::string chain_file;  ///< where the chain stands, for messages; empty: it has none
     int chain_line = 0;
     std::vector<int> member_lines;  ///< one for each member of `chain`; empty: as chain_line

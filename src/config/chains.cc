@@ -188,7 +188,8 @@ private:
             const Alias* member = catalog_.find(name);
             return member && name != alias_->name && elsewhere(*member, mine);
         });
-        if (covered) return;
+        bool none_expected = alias_->made && alias_->chain_file.empty();
+        if (covered || none_expected) return;
         const Alias* other = stand_in(mine);
         if (!other) return;
         if (alias_->chain_file.empty()) {

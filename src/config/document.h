@@ -17,6 +17,7 @@ struct Entry {
     std::string flag;         ///< of its fragment; empty in a LiteLLM file
     bool switched_on = true;  ///< false only in Scope::all: its key may be absent
     bool fragment = false;    ///< from a fragment in mapping form: model_info is checked closely
+    bool made = false;        ///< for a name in a variable that no entry has
 };
 
 /// What a configuration says, read but not understood. A folder and the file

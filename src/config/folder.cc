@@ -1,5 +1,6 @@
 #include "config/document.h"
 #include "config/known_keys.h"
+#include "config/named_models.h"
 #include "config/providers.h"
 
 #include <fmt/format.h>
@@ -16,8 +17,9 @@ namespace fs = std::filesystem;
 /// A provider's file, read.
 struct Fragment {
     std::string flag;
-    std::string key;  ///< variable name
-    Value root;       ///< the mapping; a bare list stands under `models`
+    std::string key;          ///< variable name
+    std::string models_from;  ///< variable name
+    Value root;               ///< the mapping; a bare list stands under `models`
     bool mapping = false;
 };
 
@@ -113,6 +115,7 @@ private:
         check_keys(fragment.root, Section::fragment, found);
         fragment.flag = text_of(fragment.root, "flag", found).value_or(flag);
         fragment.key = key_name(text_of(fragment.root, "key", found).value_or(""));
+        fragment.models_from = key_name(text_of(fragment.root, "models_from", found).value_or(""));
         if (!list_of(fragment.root, "models", found) && !fragment.root.find("models")) {
             found.error(fragment.root, "the fragment has no `models`: list its models there");
         }
@@ -139,14 +142,18 @@ private:
     void add_models(const Fragment& fragment, bool on) {
         const Value* models = fragment.root.find("models");
         if (!models || !models->is_list()) return;
-        for (const Value& model : models->items) {
-            Entry entry{model, fragment.flag, on, fragment.mapping};
+        for (NamedModel& model :
+             named_models(fragment.root, fragment.models_from, env_, findings_)) {
+            if (!model.listed && scope_ == Scope::serving) continue;
+            bool wanted = on && model.listed;
+            Entry entry{std::move(model.entry), fragment.flag, wanted, fragment.mapping,
+                        model.made};
             if (well_formed(entry)) {
                 spread(fragment, entry.value);
                 const Value* required = entry.value.find("model_info")->find("requires");
                 bool missing = required && env_.get(required->text).empty();
                 if (missing && scope_ == Scope::serving) continue;
-                entry.switched_on = on && !missing;
+                entry.switched_on = wanted && !missing;
             }
             document_.entries.push_back(std::move(entry));
         }

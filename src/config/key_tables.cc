@@ -47,8 +47,9 @@ constexpr Key kTop[] = {
 
 constexpr Key kModelEntry[] = {{"model_name"}, {"litellm_params"}, {"model_info"}};
 
-constexpr Key kFragment[] = {{"provider"}, {"flag"},     {"tier"},   {"docs"},
-                             {"key"},      {"api_base"}, {"limits"}, {"models"}};
+constexpr Key kFragment[] = {{"provider"},    {"flag"},        {"tier"},   {"docs"},
+                             {"key"},         {"api_base"},    {"limits"}, {"models"},
+                             {"models_from"}, {"alias_prefix"}};
 
 constexpr Key kLitellmParams[] = {
     {"model"},

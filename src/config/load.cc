@@ -67,6 +67,7 @@ private:
             added.name = target.alias;
             added.mode = target.mode;
             added.wildcard = target.alias.contains('*');
+            added.made = entry.made;
             catalog.aliases.push_back(std::move(added));
             alias = std::prev(catalog.aliases.end());
         } else if (alias->mode != target.mode) {

@@ -188,9 +188,10 @@ net::Task<std::optional<Failure>> call(Session& session, const route::Candidate&
 void scrub(std::string& text, const config::Target& target) {
     const auto hide = [&text](std::string_view secret) {
         if (secret.size() < kShortestSecret) return;
+        constexpr std::string_view kHidden = "[redacted]";
         for (std::size_t at = text.find(secret); at != std::string::npos;
-             at = text.find(secret, at))
-            text.replace(at, secret.size(), "[redacted]");
+             at = text.find(secret, at + kHidden.size()))
+            text.replace(at, secret.size(), kHidden);
     };
     hide(target.key.reveal());
     for (const auto& [name, value] : target.headers) hide(value);

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import { describe, test } from 'node:test';
-import { run, scratch, writeConfig } from '../lib/gateway.mjs';
+import { Fake, generic } from '../providers/index.mjs';
+import { Gateway, ROOT, run, scratch, writeConfig } from '../lib/gateway.mjs';
 import { fragment, lineOf, writeFiles } from '../lib/folder.mjs';
 
 const MODEL = `model_list:
@@ -193,6 +194,21 @@ describe('C1', { concurrency: 6 }, () => {
     const result = await run(['serve', '--config', config, '--listen', '127.0.0.1:0', '--data', path.join(folder, 'd')], { cwd: folder });
     assert.equal(result.code, 1, result.stdout + result.stderr);
     assert.match(result.stdout + result.stderr, /config\.yaml:\d+: error:/);
+  });
+
+  test('PIBOX_ZAI_AVAILABLE_MODELS says which models of pibox are served', async (t) => {
+    const pibox = await Fake.start(generic, { strict: false });
+    t.after(() => pibox.close());
+    const envFile = `PIBOX_ZAI=1\nPIBOX_ZAI_API_TOKEN=t\nPIBOX_ZAI_API_BASE=${pibox.base}\nPIBOX_ZAI_AVAILABLE_MODELS=glm-5.1, glm-9,glm-4.7\n`;
+    const gateway = await Gateway.start(t, { configPath: path.join(ROOT, 'config'), envFile });
+    const ids = (await gateway.get('/v1/models')).json.data.map(({ id }) => id);
+    assert.deepEqual(ids, ['pibox-zai-glm-5.1', 'pibox-zai-glm-9', 'pibox-zai-glm-4.7']);
+    const answer = await gateway.chat('pibox-zai-glm-9');
+    assert.deepEqual([answer.status, answer.servedBy, pibox.last.model], [200, 'pibox-zai-glm-9', 'glm-9'], answer.text);
+    assert.equal((await gateway.chat('pibox-zai-glm-4.5-air')).status, 404);
+    const checked = await run(['check', '--config', path.join(ROOT, 'config'), '--env', gateway.envFile]);
+    assert.equal(checked.code, 0, checked.stdout + checked.stderr);
+    assert.ok(!/error:|pibox/.test(checked.stdout), checked.stdout);
   });
 
   test('a missing file is named', async () => {
