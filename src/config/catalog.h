@@ -153,7 +153,6 @@ struct Settings {
     std::optional<int> max_parallel_requests;  ///< inference requests under way in the gateway
     std::size_t max_body_bytes = 50u << 20;    ///< max_request_size_mb
     std::vector<std::string> default_fallbacks;
-    bool context_fallbacks_set = false;
     std::map<std::string, std::vector<std::string>, std::less<>> context_window_fallbacks;
     std::map<std::string, std::vector<std::string>, std::less<>> content_policy_fallbacks;
     std::map<std::string, std::string, std::less<>> model_group_alias;

@@ -178,8 +178,6 @@ private:
         out_.fallbacks = table("fallbacks");
         out_.context_window_fallbacks = table("context_window_fallbacks");
         out_.content_policy_fallbacks = table("content_policy_fallbacks");
-        out_.settings.context_fallbacks_set =
-            home("context_window_fallbacks").find("context_window_fallbacks") != nullptr;
         const Value& where = home("default_fallbacks");
         for (const std::string& name : texts_of(where, "default_fallbacks", findings_)) {
             const Value& list = *where.find("default_fallbacks");

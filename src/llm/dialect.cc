@@ -6,8 +6,6 @@
 #include "llm/ollama.h"
 #include "llm/openai.h"
 
-#include <fmt/format.h>
-
 namespace llm {
 namespace {
 
@@ -28,10 +26,6 @@ const Dialect& dialect(Protocol protocol) {
         case Protocol::ollama: return serving<OllamaDialect>(protocol);
     }
     return serving<OpenAiDialect>(Protocol::openai);
-}
-
-std::string error_frame(const std::string& error_object_json) {
-    return fmt::format("data: {{\"error\":{}}}\n\ndata: [DONE]\n\n", error_object_json);
 }
 
 }  // namespace llm

@@ -112,7 +112,4 @@ constexpr Protocol protocol_of(base::Provider provider) {
     }
 }
 
-/// An error frame and the end of stream, as an OpenAI client reads it after content.
-std::string error_frame(const std::string& error_object_json);
-
 }  // namespace llm

