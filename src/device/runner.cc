@@ -65,6 +65,10 @@ void Runner::follow() {
     for (auto actions = engine_.take_actions(); !actions.empty(); actions = engine_.take_actions())
         for (const Engine::Action& action : actions) act(action);
     alarm_.set(engine_.due());
+    show();
+}
+
+void Runner::show() {
     EngineStatus now = status();
     if (now == told_) return;
     if (now.state != told_.state || now.last_error != told_.last_error) announce(now);
@@ -98,7 +102,10 @@ void Runner::act(const Engine::Action& action) {
         case Kind::kill:
             if (process_) process_->signal(SIGKILL);
             break;
-        case Kind::grant: workshop_.answer(action.ticket, port_); break;
+        case Kind::grant:
+            show();  // whoever holds a lease sees a ready engine
+            workshop_.answer(action.ticket, port_);
+            break;
         case Kind::refuse: workshop_.answer(action.ticket, std::unexpected(action.error)); break;
     }
 }

@@ -49,6 +49,8 @@ private:
     };
 
     void follow();
+    /// Makes a changed status known.
+    void show();
     void announce(const EngineStatus& now) const;
     void act(const Engine::Action& action);
     void start();
