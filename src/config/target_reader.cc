@@ -107,6 +107,11 @@ std::optional<Target> TargetReader::read_one(const Entry& entry, const Value& wr
     pin_provider(info, entry.fragment, target, findings_);
     read_parameters(params, around_.rates_enforced, target, findings_);
     std::string unset = read_key(params, written, around_.variables, target);
+    if (complete && unset.empty() && !target.left_out.empty()) {
+        findings_.error(*written.find("model"),
+                        fmt::format("{}: {}; it is left out until the key is corrected",
+                                    target.alias, target.left_out));
+    }
     if (!unset.empty() && complete) {
         miss(entry, target.alias, {Value::scalar(unset, *written.find("model"))});
         target.left_out = unset + " is not set";

@@ -123,8 +123,10 @@ std::string read_key(const Value& params, const Value& written, const Variables&
         target.key_name = variable_in(text->text);
         const Value* key = params.find("api_key");
         bool none = !key || key->text.empty() || key->text == "none" || key->text == "unused";
-        if (!none && !sendable(key->text))
-            return target.key_name.empty() ? "api_key" : target.key_name;
+        if (!none && !sendable(key->text)) {
+            target.left_out = "its api_key holds a line break or another control character";
+            return "";
+        }
         if (!none) target.key = base::Secret(key->text);
         return "";
     }
