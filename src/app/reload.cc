@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 
@@ -49,28 +50,11 @@ config::Snapshot Reloader::again(bool loopback_only) {
     config::Environment environment = config::Environment::read(env_);
     config::Loaded loaded = config::load(config_, environment, config::Scope::serving);
     std::set<std::string> errors = error_texts(loaded.diagnostics);
-    bool worse = !loaded.catalog;
-    for (const std::string& text : errors) worse = worse || !errors_.contains(text);
-    if (!worse && !loopback_only && loaded.catalog->settings.master_key.empty()) {
-        base::log::write(Level::error,
-                         "the changed configuration is refused: without a master key only this "
-                         "machine may be served",
-                         {{"config", config_}});
-        return nullptr;
-    }
-    const bool emptied = !worse && loaded.catalog->aliases.empty() && served_any_ &&
-                         !std::filesystem::is_directory(config_);
-    if (emptied) {
-        base::log::write(Level::error,
-                         "the changed configuration is refused: it holds no model any more",
-                         {{"config", config_}});
-        return nullptr;
-    }
-    if (worse) {
+    if (const std::string_view why = refusal(loaded, errors, loopback_only); !why.empty()) {
         print(loaded.diagnostics);
         base::log::write(Level::error,
                          "the changed configuration is refused; the one before goes on serving",
-                         {{"config", config_}});
+                         {{"config", config_}, {"why", why}});
         return nullptr;
     }
     environment_ = std::move(environment);
@@ -81,6 +65,17 @@ config::Snapshot Reloader::again(bool loopback_only) {
     base::log::write(Level::info, "configuration reloaded",
                      {{"aliases", loaded.catalog->aliases.size()}});
     return loaded.catalog;
+}
+
+std::string_view Reloader::refusal(const config::Loaded& loaded,
+                                   const std::set<std::string>& errors, bool loopback_only) const {
+    const auto known = [this](const std::string& text) { return errors_.contains(text); };
+    if (!loaded.catalog || !std::ranges::all_of(errors, known)) return "it has new errors";
+    if (!loopback_only && loaded.catalog->settings.master_key.empty())
+        return "without a master key only this machine may be served";
+    if (loaded.catalog->aliases.empty() && served_any_ && !std::filesystem::is_directory(config_))
+        return "it holds no model any more";
+    return {};
 }
 
 void Reloader::watch(const config::Catalog* catalog) {

@@ -4,6 +4,7 @@
 
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace app {
@@ -30,6 +31,9 @@ public:
     const config::Environment& environment() const { return environment_; }
 
 private:
+    /// Why `loaded` must not replace what serves; empty: it may.
+    std::string_view refusal(const config::Loaded& loaded, const std::set<std::string>& errors,
+                             bool loopback_only) const;
     void watch(const config::Catalog* catalog);
     std::string fingerprint() const;
 

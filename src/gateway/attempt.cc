@@ -45,12 +45,6 @@ Limits limits_for(const Session& session, const config::Target& target, bool las
     return limits;
 }
 
-std::vector<llm::Extra> extras(const std::vector<std::pair<std::string, std::string>>& pairs) {
-    std::vector<llm::Extra> list;
-    for (const auto& [key, json] : pairs) list.push_back({key, json});
-    return list;
-}
-
 /// A base that ends in the segment with which the dialect's path begins is not doubled.
 std::string join_path(const std::string& base, std::string_view path) {
     const std::size_t segment = path.find('/', 1);
@@ -125,8 +119,7 @@ net::Task<std::optional<Failure>> call(Session& session, const route::Candidate&
                                        bool last, bool& committed) {
     const config::Target& target = *candidate.target;
     const llm::Dialect& dialect = llm::dialect(llm::protocol_of(target.provider));
-    const std::vector<llm::Extra> defaults = extras(target.defaults);
-    const std::vector<llm::Extra> overrides = extras(target.overrides);
+    const Way& way = session.ways->to(target);
     std::vector<std::string> drop = session.lane.shared.rejects.of(target.id);
     drop.insert(drop.end(), target.drop.begin(), target.drop.end());
     const llm::Upstream upstream{target.provider,
@@ -134,8 +127,8 @@ net::Task<std::optional<Failure>> call(Session& session, const route::Candidate&
                                  candidate.model,
                                  target.capabilities.reasoning,
                                  target.max_output_tokens,
-                                 defaults,
-                                 overrides,
+                                 way.defaults,
+                                 way.overrides,
                                  drop,
                                  target.allow};
     auto prepared = dialect.call(session.request, upstream);
@@ -146,7 +139,6 @@ net::Task<std::optional<Failure>> call(Session& session, const route::Candidate&
     session.step().changes = std::move(prepared->changes);
 
     Limits limits = limits_for(session, target, last);
-    const Way& way = session.ways->to(target);
     std::optional<net::Origin> engine;
     device::Lease lease;
     if (target.engine) {

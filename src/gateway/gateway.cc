@@ -73,13 +73,20 @@ std::string upstream_headers(const config::Target& target, bool stream) {
     return out;
 }
 
+std::vector<llm::Extra> extras(const std::vector<std::pair<std::string, std::string>>& pairs) {
+    std::vector<llm::Extra> list;
+    for (const auto& [key, json] : pairs) list.push_back({key, json});
+    return list;
+}
+
 }  // namespace
 
 const Way& Ways::to(const config::Target& target) {
     const auto known = ways_.find(&target);
     if (known != ways_.end()) return known->second;
     Way way{net::Origin({target.base.tls, target.base.host, target.base.port}),
-            upstream_headers(target, false), upstream_headers(target, true)};
+            upstream_headers(target, false), upstream_headers(target, true),
+            extras(target.defaults), extras(target.overrides)};
     return ways_.emplace(&target, std::move(way)).first->second;
 }
 

@@ -2,6 +2,7 @@
 
 #include "config/catalog.h"
 #include "device/supervisor.h"
+#include "llm/dialect.h"
 #include "net/upstream.h"
 #include "net/worker.h"
 #include "route/benches.h"
@@ -81,6 +82,8 @@ struct Way {
     net::Origin origin;
     std::string headers;  ///< complete lines, key included: never logged
     std::string stream_headers;
+    std::vector<llm::Extra> defaults;  ///< members that the configuration adds to a body
+    std::vector<llm::Extra> overrides;
 };
 
 /// A catalog with the ways to its targets, worked out at first use. Belongs to one
