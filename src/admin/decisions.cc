@@ -38,6 +38,7 @@ net::Task<> list_benches(gateway::Lane& lane, net::Exchange& exchange, std::stri
 
 net::Task<> clear_benches(gateway::Lane& lane, net::Exchange& exchange, std::string) {
     lane.shared.benches.clear_all();
+    lane.shared.ledger.forget_refusals({}, base::Now::read());
     json::object body;
     body["cleared"] = "all";
     co_await reply(exchange, 200, std::move(body));
@@ -50,6 +51,7 @@ net::Task<> clear_bench(gateway::Lane& lane, net::Exchange& exchange, std::strin
     bool cleared = false;
     for (const std::size_t index : alias->targets)
         cleared = lane.shared.benches.clear(catalog->targets[index]) || cleared;
+    lane.shared.ledger.forget_refusals(alias->name, base::Now::read());
     json::object body;
     body["cleared"] = cleared ? json::value(alias->name) : json::value(nullptr);
     co_await reply(exchange, 200, std::move(body));
@@ -61,8 +63,7 @@ net::Task<> preview(gateway::Lane& lane, net::Exchange& exchange, std::string) {
     if (!body) co_return co_await reply(exchange, gateway::unreadable(body.error()));
     auto ask = read_ask(std::move(*body));
     if (!ask) co_return co_await reply(exchange, gateway::unreadable(ask.error()));
-    auto decision =
-        route::decide(*catalog, lane.shared.benches, *ask, base::Clock::now(), lane.counter);
+    auto decision = route::decide(lane.state(), *ask, lane.counter);
     if (!decision)
         co_return co_await reply(
             exchange,

@@ -24,6 +24,13 @@ net::Task<> list_benches(gateway::Lane& lane, net::Exchange& exchange, std::stri
 net::Task<> clear_benches(gateway::Lane& lane, net::Exchange& exchange, std::string rest);
 net::Task<> clear_bench(gateway::Lane& lane, net::Exchange& exchange, std::string rest);
 
+/// Every limit with what is left of it; `rest` narrows it to a key, a scope's name or an alias.
+net::Task<> list_quota(gateway::Lane& lane, net::Exchange& exchange, std::string rest);
+net::Task<> show_quota(gateway::Lane& lane, net::Exchange& exchange, std::string rest);
+/// What an operator knows better than the ledger; acts on the live state.
+net::Task<> reset_quota(gateway::Lane& lane, net::Exchange& exchange, std::string rest);
+net::Task<> set_quota(gateway::Lane& lane, net::Exchange& exchange, std::string rest);
+
 /// A request in, its decision out; nothing is sent.
 net::Task<> preview(gateway::Lane& lane, net::Exchange& exchange, std::string rest);
 net::Task<> explain_request(gateway::Lane& lane, net::Exchange& exchange, std::string rest);

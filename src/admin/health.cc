@@ -19,6 +19,30 @@ json::array engines(gateway::Lane& lane) {
     return list;
 }
 
+/// A disk that fails or hangs stops nobody from being served: it is said, not refused.
+json::object store_health(gateway::Lane& lane) {
+    json::object body;
+    if (!lane.shared.store) {
+        body["status"] = "off";
+        return body;
+    }
+    const store::Health health = lane.shared.store->health();
+    body["status"] = health.stalled ? "stalled" : health.problem.empty() ? "ok" : "failing";
+    if (!health.problem.empty()) body["problem"] = health.problem;
+    body["since_commit_s"] = static_cast<double>(health.since_commit.count()) / 1000;
+    body["waiting_rows"] = health.waiting_rows;
+    body["lost_rows"] = health.lost_rows;
+    return body;
+}
+
+json::object shared_health(gateway::Lane& lane) {
+    const store::SharedLedger::Status status = lane.shared.shared_ledger->status();
+    json::object body;
+    body["status"] = status.connected ? "connected" : "cut off";
+    if (!status.problem.empty()) body["problem"] = status.problem;
+    return body;
+}
+
 }  // namespace
 
 net::Task<> liveness(gateway::Lane&, net::Exchange& exchange, std::string) {
@@ -33,6 +57,8 @@ net::Task<> readiness(gateway::Lane& lane, net::Exchange& exchange, std::string)
     body["benches"] = lane.shared.benches.list(base::Clock::now()).size();
     body["active_requests"] = lane.shared.active.load();
     body["engines"] = engines(lane);
+    body["store"] = store_health(lane);
+    if (lane.shared.shared_ledger) body["shared_ledger"] = shared_health(lane);
     co_await reply(exchange, draining ? 503 : 200, std::move(body));
 }
 

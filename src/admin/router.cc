@@ -47,6 +47,10 @@ constexpr std::array kRoutes{
     Route{"GET", "/benches", "", false, Access::key, list_benches},
     Route{"DELETE", "/benches", "", false, Access::key, clear_benches},
     Route{"DELETE", "/benches/", "", true, Access::key, clear_bench},
+    Route{"GET", "/quota", "", false, Access::key, list_quota},
+    Route{"GET", "/quota/", "", true, Access::key, show_quota},
+    Route{"POST", "/quota/reset", "", false, Access::key, reset_quota},
+    Route{"POST", "/quota/set", "", false, Access::key, set_quota},
     Route{"POST", "/explain", "", false, Access::key, preview},
     Route{"GET", "/requests/", "/explain", true, Access::key, explain_request},
 };

@@ -213,7 +213,9 @@ int explain(const CommonOptions& options, const std::string& what, const std::st
     if (!catalog) return 1;
     route::Ask ask;
     ask.model = what;
-    auto decision = route::decide(*catalog, route::Benches(), ask, base::Clock::now(), 0);
+    quota::Ledger ledger;
+    const auto book = ledger.open(catalog, base::Now::read());
+    auto decision = route::decide({*book, route::Benches(), base::Now::read()}, ask, 0);
     if (!decision) return problem(gateway::unknown_model(*catalog, what).message);
     fmt::print(stderr,
                "no gateway answers at {}: this is the configuration's order, without live state\n",

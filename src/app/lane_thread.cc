@@ -20,14 +20,15 @@ std::string random_prefix() {
 
 }  // namespace
 
-LaneThread::LaneThread(gateway::Gateway& shared, std::size_t number, config::Snapshot catalog,
+LaneThread::LaneThread(gateway::Gateway& shared, std::size_t number,
+                       std::shared_ptr<const quota::Book> book,
                        const net::UpstreamSettings& upstream, const net::ServerSettings& settings,
                        net::asio::ssl::context& client_tls, net::asio::ssl::context* listener_tls)
     : lane_{shared,
             worker_,
             net::UpstreamClient(worker_.loop.get_executor(), worker_.deadlines, upstream,
                                 client_tls),
-            std::make_shared<gateway::Ways>(std::move(catalog)),
+            std::make_shared<gateway::Ways>(std::move(book)),
             random_prefix(),
             0},
       server_(
@@ -44,9 +45,9 @@ void LaneThread::start() {
     thread_ = std::thread([this] { worker_.loop.run(); });
 }
 
-void LaneThread::replace(config::Snapshot catalog) {
-    net::asio::post(worker_.loop, [this, catalog = std::move(catalog)]() mutable {
-        lane_.ways = std::make_shared<gateway::Ways>(std::move(catalog));
+void LaneThread::replace(std::shared_ptr<const quota::Book> book) {
+    net::asio::post(worker_.loop, [this, book = std::move(book)]() mutable {
+        lane_.ways = std::make_shared<gateway::Ways>(std::move(book));
     });
 }
 

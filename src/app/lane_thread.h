@@ -11,9 +11,10 @@ namespace app {
 /// One worker's thread with its lane and its listener.
 class LaneThread {
 public:
-    LaneThread(gateway::Gateway& shared, std::size_t number, config::Snapshot catalog,
-               const net::UpstreamSettings& upstream, const net::ServerSettings& settings,
-               net::asio::ssl::context& client_tls, net::asio::ssl::context* listener_tls);
+    LaneThread(gateway::Gateway& shared, std::size_t number,
+               std::shared_ptr<const quota::Book> book, const net::UpstreamSettings& upstream,
+               const net::ServerSettings& settings, net::asio::ssl::context& client_tls,
+               net::asio::ssl::context* listener_tls);
     ~LaneThread();
 
     /// Before start(): binds. Returns the port.
@@ -23,7 +24,7 @@ public:
     void start();
 
     /// From any thread.
-    void replace(config::Snapshot catalog);
+    void replace(std::shared_ptr<const quota::Book> book);
     void stop_accepting();
     /// Cancels what still runs; the thread ends when nothing is left.
     void finish(base::Time drain_by);

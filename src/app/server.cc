@@ -1,7 +1,7 @@
 #include "app/server.h"
 
-#include "app/bench_file.h"
 #include "app/lane_thread.h"
+#include "app/persistence.h"
 #include "app/process_environment.h"
 #include "app/reload.h"
 #include "base/log.h"
@@ -84,10 +84,12 @@ public:
         address_ = *address;
         if (!prepare(*catalog)) return 1;
         base::log::start(options_.verbose ? Level::debug : Level::info);
-        bench_file_.restore(gateway_.benches, base::Now::read());
+        if (!remember()) return base::log::stop(), 1;
         create_engines();
         engines_->configure(engines_of(*catalog));
-        if (!open_lanes(catalog)) return base::log::stop(), 1;
+        if (!open_lanes(gateway_.ledger.open(catalog, base::Now::read())))
+            return base::log::stop(), 1;
+        persistence_.start();
         announce(*catalog);
         wait_for_end();
         drain();
@@ -128,6 +130,14 @@ private:
         return true;
     }
 
+    bool remember() {
+        if (auto opened = persistence_.open(options_.data); !opened)
+            return problem(opened.error().detail), false;
+        if (auto shared = persistence_.share(reloader_.environment()); !shared)
+            return problem(shared.error().detail), false;
+        return true;
+    }
+
     void create_engines() {
         const auto folder = std::filesystem::absolute(options_.config);
         engines_ = std::make_unique<device::Supervisor>(
@@ -136,11 +146,11 @@ private:
         gateway_.engines = engines_.get();
     }
 
-    bool open_lanes(const config::Snapshot& catalog) {
+    bool open_lanes(const std::shared_ptr<const quota::Book>& book) {
         const int count = options_.workers > 0 ? options_.workers : usable_cores();
         for (int i = 0; i < count; ++i) {
             lanes_.push_back(std::make_unique<LaneThread>(gateway_, static_cast<std::size_t>(i),
-                                                          catalog, upstream_, server_settings_,
+                                                          book, upstream_, server_settings_,
                                                           *client_tls_, listener_tls_.get()));
             auto port = lanes_.back()->listen(address_.host, address_.port);
             if (!port) return problem(port.error().detail), false;
@@ -169,7 +179,9 @@ private:
         config::Snapshot catalog = reloader_.again(is_loopback(address_.host));
         if (!catalog) return;
         engines_->configure(engines_of(*catalog));
-        for (auto& lane : lanes_) lane->replace(catalog);
+        const auto book = gateway_.ledger.open(catalog, base::Now::read());
+        persistence_.adopt();
+        for (auto& lane : lanes_) lane->replace(book);
     }
 
     /// Calls `act` for each signal until it returns false.
@@ -184,7 +196,6 @@ private:
         tick_.expires_after(kWatchEvery);
         tick_.async_wait([this](const net::error_code& error) {
             if (error) return;
-            bench_file_.save(gateway_.benches, base::Now::read());
             if (reloader_.changed()) reload();
             watch_files();
         });
@@ -224,7 +235,7 @@ private:
         loop_.run();
         joiner.join();
         engines_->shutdown();
-        bench_file_.save(gateway_.benches, base::Now::read());
+        persistence_.stop();
         base::log::write(Level::info, "ended", {{"requests", gateway_.requests.load()}});
         for (auto& lane : lanes_) {
             if (lane->left() == 0) continue;
@@ -248,7 +259,7 @@ private:
     std::unique_ptr<net::asio::ssl::context> listener_tls_;
     std::unique_ptr<device::Supervisor> engines_;
     gateway::Gateway gateway_;
-    BenchFile bench_file_{options_.data + "/benches.json"};
+    Persistence persistence_{gateway_};
     std::vector<std::unique_ptr<LaneThread>> lanes_;
 };
 

@@ -171,6 +171,15 @@ std::optional<WallTime> utc(int year, unsigned month, unsigned day, int hour, in
            std::chrono::seconds(second);
 }
 
+std::string go_duration(Duration duration) {
+    const auto ms = std::max<Duration::rep>(0, duration.count());
+    if (ms > 0 && ms < 1000) return fmt::format("{}ms", ms);
+    std::string out;
+    if (ms >= 3'600'000) out += fmt::format("{}h", ms / 3'600'000);
+    if (ms >= 60'000) out += fmt::format("{}m", ms / 60'000 % 60);
+    return out + fmt::format("{}s", static_cast<double>(ms % 60'000) / 1000);
+}
+
 std::string human(Duration duration) {
     const auto ms = duration.count();
     if (ms < 1000) return fmt::format("{} ms", ms);

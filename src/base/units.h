@@ -29,6 +29,9 @@ std::optional<WallTime> utc(int year, unsigned month, unsigned day, int hour, in
 /// `41 m`, `2 h 5 m`, `350 ms`: for people.
 std::string human(Duration duration);
 
+/// `1m26.4s`, `350ms`, `0s`: what rate headers carry.
+std::string go_duration(Duration duration);
+
 /// ASCII only: HTTP header names, provider texts.
 bool iequals(std::string_view a, std::string_view b);
 bool icontains(std::string_view text, std::string_view part);

@@ -26,8 +26,9 @@ std::string describe(const Target& target) {
         text += flag ? '1' : '0';
     }
     for (const Limit& limit : target.limits) {
-        text += "|" + limit.metric + limit.window + std::to_string(limit.limit) + limit.reset +
-                limit.scope + limit.pool + limit.time_zone + (limit.advisory ? "~" : "");
+        text += "|" + limit.metric + limit.window + std::to_string(limit.limit.value_or(-1)) +
+                limit.reset + limit.scope + limit.pool + limit.time_zone +
+                (limit.advisory ? "~" : "");
     }
     for (const auto* list : {&target.defaults, &target.overrides, &target.headers}) {
         for (const auto& [key, value] : *list) text += "|" + key + "=" + value;

@@ -45,13 +45,15 @@ struct Capabilities {
 
 /// A quota as design section 7 writes it.
 struct Limit {
-    std::string metric;  ///< requests, tokens, input_tokens, …, usd, concurrency
-    std::string window;  ///< minute, hour, day, month, 5h, 7d, 30s
-    double limit = 0;
+    std::string metric;           ///< requests, tokens, input_tokens, …, usd, concurrency
+    std::string window;           ///< minute, hour, day, month, 5h, 7d, 30s
+    std::optional<double> limit;  ///< absent (`null`): unknown until the provider says it
     std::string reset;  ///< token_bucket, rolling, fixed, calendar_month, first_use, lifetime
     std::string scope;  ///< target, model, account, pool, provider
     std::string pool;
     std::string time_zone = "UTC";
+    std::string failures = "answered";  ///< which failed calls count: answered, all, none
+    bool cached = true;                 ///< cached prompt tokens count
     bool advisory = false;
 };
 
@@ -132,6 +134,12 @@ struct Alias {
     std::vector<int> member_lines;  ///< one for each member of `chain`; empty: as chain_line
 };
 
+/// In which order a chain's free members are asked.
+enum class Routing {
+    strict,        ///< as the chain says
+    spend_wisely,  ///< what would expire unused first, what is scarce last
+};
+
 /// Settings that are not about one target. Defaults here and nowhere else.
 struct Settings {
     base::Secret master_key;
@@ -143,10 +151,11 @@ struct Settings {
         attempt;  ///< litellm_settings.request_timeout / router stream_timeout etc.
     std::optional<base::Duration> cooldown;  ///< router_settings.cooldown_time
     bool cooldowns = true;                   ///< disable_cooldowns
-    int num_retries = 0;                     ///< same-target retries of the last candidate
-    FailureCounts retry_policy;              ///< the same by kind of failure
-    GroupCounts model_group_retry_policy;    ///< takes retry_policy's place for an alias
-    int allowed_fails = 0;                   ///< failures in a row before a guess benches
+    Routing routing = Routing::strict;
+    int num_retries = 0;                   ///< same-target retries of the last candidate
+    FailureCounts retry_policy;            ///< the same by kind of failure
+    GroupCounts model_group_retry_policy;  ///< takes retry_policy's place for an alias
+    int allowed_fails = 0;                 ///< failures in a row before a guess benches
     FailureCounts allowed_fails_policy;
     std::string completion_model;  ///< serves every chat and completion request
     std::optional<std::vector<base::IpRange>> allowed_ips;  ///< absent: everybody

@@ -333,7 +333,8 @@ TEST(Folder, NamesWhatItCannotRead) {
     EXPECT_EQ(line_of("`metric` of a limit"), 12);
     EXPECT_EQ(line_of("`window` of a limit"), 13);
     EXPECT_EQ(line_of("needs model_name"), 15);
-    EXPECT_TRUE(target(loaded, "a")->limits.empty());
+    ASSERT_EQ(target(loaded, "a")->limits.size(), 1u);
+    EXPECT_FALSE(target(loaded, "a")->limits[0].limit) << "null: to be learned";
 }
 
 TEST(Folder, NeedsFragments) {

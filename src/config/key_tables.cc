@@ -109,6 +109,7 @@ constexpr Key kRouterSettings[] = {
     {"default_litellm_params"},
     {"optional_pre_call_checks"},
     {"enable_pre_call_checks"},
+    {"routing"},
     {"routing_strategy"},
     {"routing_strategy_args", kStrategy},
     {"retry_after",

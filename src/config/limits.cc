@@ -2,14 +2,19 @@
 
 #include "base/units.h"
 
+#include <date/tz.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
 #include <span>
+#include <stdexcept>
 
 namespace config {
 namespace {
+
+/// Whole numbers up to here are exact in a double.
+constexpr double kMostUnits = 1e15;
 
 using Words = std::span<const std::string_view>;
 
@@ -19,12 +24,23 @@ constexpr std::string_view kMetrics[] = {"requests",      "tokens",        "inpu
 constexpr std::string_view kResets[] = {"token_bucket",   "rolling",   "fixed",
                                         "calendar_month", "first_use", "lifetime"};
 constexpr std::string_view kScopes[] = {"target", "model", "account", "pool", "provider"};
-constexpr std::string_view kKeys[] = {"metric", "window", "limit",     "reset",
-                                      "scope",  "pool",   "time_zone", "advisory"};
+constexpr std::string_view kFailures[] = {"answered", "all", "none"};
+constexpr std::string_view kKeys[] = {"metric",         "window",      "limit",     "reset",
+                                      "scope",          "pool",        "time_zone", "advisory",
+                                      "count_failures", "count_cached"};
 constexpr std::string_view kWindows[] = {"second", "minute", "hour", "day", "week", "month"};
 
 bool one_of(Words words, std::string_view word) {
     return std::ranges::find(words, word) != words.end();
+}
+
+bool known_zone(const std::string& name) {
+    if (name == "UTC") return true;
+    try {
+        return date::locate_zone(name) != nullptr;
+    } catch (const std::runtime_error&) {
+        return false;
+    }
 }
 
 std::string listed(Words words) {
@@ -68,6 +84,8 @@ public:
         limit.scope = word("scope", "target", kScopes);
         limit.pool = text_of(value_, "pool", findings_).value_or("");
         limit.time_zone = text_of(value_, "time_zone", findings_).value_or("UTC");
+        limit.failures = word("count_failures", "answered", kFailures);
+        limit.cached = boolean_of(value_, "count_cached", findings_).value_or(true);
         limit.advisory = boolean_of(value_, "advisory", findings_).value_or(false);
         limit.window = text_of(value_, "window", findings_).value_or("");
         bool windowless = limit.reset == "lifetime" || limit.metric == "concurrency";
@@ -75,11 +93,15 @@ public:
             bad("window", fmt::format("{} or a span such as 30s, 5h, 7d", listed(kWindows)));
         }
         if (limit.scope == "pool" && limit.pool.empty()) bad("pool", "the name of the pool");
-        if (!value_.find("limit")) return std::nullopt;
-        auto figure = number_of(value_, "limit", findings_);
-        if (!figure || *figure < 0) good_ = false;
-        if (figure && *figure < 0) bad("limit", "a number from 0");
-        limit.limit = figure.value_or(0);
+        if (!known_zone(limit.time_zone)) bad("time_zone", "a name such as UTC or Europe/Berlin");
+        if (value_.find("limit")) {
+            limit.limit = number_of(value_, "limit", findings_);
+            if (!limit.limit) good_ = false;
+            if (limit.limit && !(*limit.limit >= 0 && *limit.limit <= kMostUnits))
+                bad("limit", "a number from 0 to 1e15, or null for one that is to be learned");
+        } else if (!says_null("limit")) {
+            bad("limit", "a number from 0, or null for one that is to be learned");
+        }
         return good_ ? std::optional(std::move(limit)) : std::nullopt;
     }
 
@@ -96,6 +118,10 @@ private:
         findings_.error(
             member ? *member : value_,
             fmt::format("`{}` of a limit must be {}; the limit is left out", name, wanted));
+    }
+
+    bool says_null(std::string_view name) const {
+        return std::ranges::find(value_.members, name, &Member::name) != value_.members.end();
     }
 
     const Value& value_;

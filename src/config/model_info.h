@@ -8,8 +8,7 @@
 
 namespace config {
 
-/// One item of `limits`, or nothing when it can't be used (reported) or states
-/// no figure (`limit: null`: to be learned).
+/// The items of `limits` that can be used; the others are reported.
 std::vector<Limit> read_limits(const Value& list, Findings& findings);
 
 /// What model_info says of a target: LiteLLM's keys and ours. With `strict`

@@ -223,6 +223,15 @@ private:
                                   fmt::format("the pre-call check `{}` has no effect", check));
             }
         }
+        auto routing = text_of(router_, "routing", findings_);
+        if (routing == "spend_wisely") {
+            out_.settings.routing = Routing::spend_wisely;
+        } else if (routing && routing != "strict") {
+            findings_.error(*router_.find("routing"),
+                            fmt::format("routing: `{}` must be strict or spend_wisely; the order "
+                                        "stays strict",
+                                        *routing));
+        }
         auto strategy = text_of(router_, "routing_strategy", findings_);
         if (!strategy || *strategy == "simple-shuffle") return;
         out_.rates_enforced = true;

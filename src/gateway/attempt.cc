@@ -2,6 +2,7 @@
 
 #include "gateway/relay.h"
 #include "llm/classify.h"
+#include "llm/rates.h"
 
 #include <fmt/format.h>
 
@@ -115,8 +116,53 @@ net::Task<> drain(std::unique_ptr<net::UpstreamReply> reply) {
     }
 }
 
+/// One call as it goes on.
+struct Trial {
+    quota::Reservation& reservation;
+    bool last;           ///< nobody is left after it
+    bool& committed;     ///< content has reached the client
+    bool begun = false;  ///< the upstream may have seen it
+};
+
+/// The head of an answer: the provider has counted the call, and may say what is left.
+void note_head(Session& session, const config::Target& target, const net::ResponseHead& head,
+               quota::Reservation& reservation) {
+    const base::Now now = base::Now::read();
+    reservation.counted(now);
+    llm::RateReader reader(target.provider, now.wall);
+    for (const net::Header& header : head.headers.all()) reader.header(header.name, header.value);
+    session.ways->book().learn(target, reader.rates(), &reservation, now);
+}
+
+quota::Used used_of(const llm::Usage& usage) {
+    quota::Used used;
+    used.input_tokens = static_cast<double>(usage.prompt);
+    used.cached_tokens = static_cast<double>(usage.cached);
+    used.output_tokens = static_cast<double>(usage.completion);
+    used.usd = usage.cost_usd;
+    return used;
+}
+
+/// What the attempt's end means for the limits it held.
+void end_reservation(Session& session, const config::Target& target, bool begun,
+                     const std::optional<Failure>& failure, quota::Reservation& reservation) {
+    const base::Now now = base::Now::read();
+    const quota::Used used = used_of(session.record->usage);
+    if (!failure) return reservation.settle(used, now);
+    if (!begun) return reservation.unsent();
+    const bool no_verdict = failure->status == 0 || failure->status / 100 == 2;
+    if (no_verdict && !session.record->usage.known && failure->outcome != Outcome::rate_limited &&
+        failure->outcome != Outcome::exhausted)
+        return reservation.lost();
+    const bool refused = failure->status == 429 || failure->outcome == Outcome::rate_limited ||
+                         failure->outcome == Outcome::exhausted ||
+                         failure->outcome == Outcome::too_large;
+    reservation.fail(refused, used, now);
+    session.ways->book().refused(target, *failure, now);
+}
+
 net::Task<std::optional<Failure>> call(Session& session, const route::Candidate& candidate,
-                                       bool last, bool& committed) {
+                                       Trial& trial) {
     const config::Target& target = *candidate.target;
     const llm::Dialect& dialect = llm::dialect(llm::protocol_of(target.provider));
     const Way& way = session.ways->to(target);
@@ -138,7 +184,7 @@ net::Task<std::optional<Failure>> call(Session& session, const route::Candidate&
     }
     session.step().changes = std::move(prepared->changes);
 
-    Limits limits = limits_for(session, target, last);
+    Limits limits = limits_for(session, target, trial.last);
     std::optional<net::Origin> engine;
     device::Lease lease;
     if (target.engine) {
@@ -152,23 +198,24 @@ net::Task<std::optional<Failure>> call(Session& session, const route::Candidate&
         }
         lease = std::move(*got);
         engine.emplace(net::Endpoint{false, "127.0.0.1", lease.port()});
-        limits = limits_for(session, target, last);
+        limits = limits_for(session, target, trial.last);
     }
     const std::string path =
         join_path(target.engine ? kEngineBase : target.base.path, prepared->path);
     const std::string& headers = session.request.stream ? way.stream_headers : way.headers;
     auto sent = co_await session.lane.upstream.send(
-        {engine ? *engine : way.origin, "POST", path, headers, prepared->body}, limits.connect_by,
-        limits.first_by, session.abort);
+        {engine ? *engine : way.origin, "POST", path, headers, prepared->body, &trial.begun},
+        limits.connect_by, limits.first_by, session.abort);
     if (!sent) co_return transport_failure(sent.error());
     std::unique_ptr<net::UpstreamReply> reply = std::move(*sent);
     session.step().status = reply->head().status;
+    note_head(session, target, reply->head(), trial.reservation);
     if (reply->head().status / 100 != 2) co_return co_await read_refusal(session, target, *reply);
     if (!session.request.stream)
         co_return co_await answer_plain(session, target, dialect, upstream, *reply, limits);
     const auto decoder = dialect.stream(session.request, upstream, base::WallClock::now());
-    auto failure = co_await relay(session, *reply, *decoder, target, limits, committed);
-    if (committed) session.record->usage = decoder->usage();
+    auto failure = co_await relay(session, *reply, *decoder, target, limits, trial.committed);
+    if (trial.committed) session.record->usage = decoder->usage();
     if (!failure && !reply->ended()) {
         reply->detach();
         session.lane.worker.tasks.spawn(drain(std::move(reply)), [] {});
@@ -192,21 +239,25 @@ void scrub(std::string& text, const config::Target& target) {
 }  // namespace
 
 net::Task<std::optional<Failure>> attempt(Session& session, const route::Candidate& candidate,
-                                          bool last, bool& committed) {
+                                          quota::Reservation& reservation, bool last,
+                                          bool& committed) {
     route::Step step;
     const config::Target& target = *candidate.target;
     step.alias = target.alias;
     step.target = target.id;
     step.at = session.elapsed();
     session.record->steps.push_back(std::move(step));
-    auto failure = co_await call(session, candidate, last, committed);
+    session.record->usage = {};
+    Trial trial{reservation, last, committed};
+    auto failure = co_await call(session, candidate, trial);
     route::Step& done = session.step();
     done.took = session.elapsed() - done.at;
+    if (failure) failure->status = done.status;
+    end_reservation(session, target, trial.begun, failure, reservation);
     if (!failure) co_return failure;
     scrub(failure->detail, target);
     done.outcome = failure->outcome;
     done.detail = failure->detail;
-    failure->status = done.status;
     co_return failure;
 }
 

@@ -57,14 +57,16 @@ ClientError single(const Step& step) {
 }
 
 bool waits_for_quota(const Step& step) {
-    return (step.skip == Skip::none || step.skip == Skip::benched) &&
-           route::consequence(step.outcome).quota;
+    const bool waits =
+        step.skip == Skip::none || step.skip == Skip::benched || step.skip == Skip::quota;
+    return waits && route::consequence(step.outcome).quota;
 }
 
 /// Skipped for what it is, not for what happened to it.
 bool cannot_serve(const Step& step) {
     return step.skip == Skip::no_key || step.skip == Skip::mode || step.skip == Skip::capability ||
-           step.skip == Skip::unsupported || step.skip == Skip::context;
+           step.skip == Skip::unsupported || step.skip == Skip::context ||
+           (step.skip == Skip::quota && step.outcome == Outcome::too_large);
 }
 
 /// What the steps of a failed request have in common.
@@ -105,6 +107,14 @@ ClientError nobody_fits(const route::Record& record, const std::string& trail) {
                 fmt::format("Nobody behind {} has its key. {}", record.asked, trail),
                 "server_error",
                 "no_key",
+                {},
+                {}};
+    if (any(Skip::quota))
+        return {413,
+                fmt::format("This request is larger than every limit behind {} allows. {}",
+                            record.asked, trail),
+                "invalid_request_error",
+                "context_length_exceeded",
                 {},
                 {}};
     return {400,

@@ -2,11 +2,15 @@
 
 #include "config/catalog.h"
 #include "device/supervisor.h"
+#include "gateway/waiting_line.h"
 #include "llm/dialect.h"
 #include "net/upstream.h"
 #include "net/worker.h"
+#include "quota/ledger.h"
 #include "route/benches.h"
 #include "route/record.h"
+#include "store/shared_ledger.h"
+#include "store/store.h"
 
 #include <atomic>
 #include <cstdint>
@@ -66,11 +70,15 @@ private:
 
 /// What all workers share.
 struct Gateway {
+    quota::Ledger ledger;
     route::Benches benches;
     route::Records records;
+    WaitingLine waiting;
     LearnedRejects rejects;
     InFlight in_flight;
-    device::Supervisor* engines = nullptr;  ///< set before the first request
+    device::Supervisor* engines = nullptr;         ///< set before the first request
+    store::Store* store = nullptr;                 ///< null: nothing outlives the process
+    store::SharedLedger* shared_ledger = nullptr;  ///< null: the ledger is this process's own
     std::atomic<std::uint64_t> requests{0};
     std::atomic<int> active{0};     ///< requests being answered
     std::atomic<int> inference{0};  ///< places taken where max_parallel_requests is set
@@ -86,16 +94,17 @@ struct Way {
     std::vector<llm::Extra> overrides;
 };
 
-/// A catalog with the ways to its targets, worked out at first use. Belongs to one
+/// A catalog and its limits, with the ways to its targets, worked out at first use. Belongs to one
 /// worker; a request keeps the one it began with.
 class Ways {
 public:
-    explicit Ways(config::Snapshot catalog) : catalog_(std::move(catalog)) {}
-    const config::Snapshot& catalog() const { return catalog_; }
+    explicit Ways(std::shared_ptr<const quota::Book> book) : book_(std::move(book)) {}
+    const quota::Book& book() const { return *book_; }
+    const config::Snapshot& catalog() const { return book_->snapshot(); }
     const Way& to(const config::Target& target);
 
 private:
-    config::Snapshot catalog_;
+    std::shared_ptr<const quota::Book> book_;
     std::unordered_map<const config::Target*, Way> ways_;
 };
 
@@ -109,6 +118,8 @@ struct Lane {
     std::uint64_t counter = 0;
 
     const config::Snapshot& catalog() const { return ways->catalog(); }
+    /// What a decision is made from, as of now.
+    route::State state() const { return {ways->book(), shared.benches, base::Now::read()}; }
     std::string next_id();
 };
 

@@ -4,6 +4,7 @@
 #include "base/units.h"
 #include "gateway/attempt.h"
 #include "gateway/auth.h"
+#include "gateway/quota_wait.h"
 #include "route/consequences.h"
 #include "route/policy.h"
 
@@ -29,6 +30,10 @@ void note_skip(Session& session, const route::Candidate& candidate) {
     step.outcome = candidate.cause;
     session.record->steps.push_back(std::move(step));
 }
+
+/// A shared ledger on the same network hands out quota well within this.
+constexpr base::Duration kHandOut{250};
+constexpr base::Duration kHandOutStep{5};
 
 /// What a failed attempt means for the requests to come.
 void learn(Session& session, const config::Target& target, const Failure& failure) {
@@ -67,14 +72,10 @@ enum class Next { move_on, answer };
 /// After a failure: who may still follow.
 Next after(Session& session, route::Decision& decision, std::size_t failed,
            const Failure& failure) {
-    const base::Time now = base::Clock::now();
-    Gateway& shared = session.lane.shared;
     if (failure.outcome == Outcome::context_overflow)
-        route::after_context_overflow(*session.catalog, shared.benches, session.ask, now, decision,
-                                      failed);
+        route::after_context_overflow(session.state(), session.ask, decision, failed);
     if (failure.outcome == Outcome::content_filtered)
-        return route::after_content_refusal(*session.catalog, shared.benches, session.ask, now,
-                                            decision, failed)
+        return route::after_content_refusal(session.state(), session.ask, decision, failed)
                    ? Next::move_on
                    : Next::answer;
     return route::consequence(failure.outcome).move_on ? Next::move_on : Next::answer;
@@ -108,6 +109,20 @@ struct Walked {
     std::optional<Failure> last_failure;
 };
 
+/// Holds what the request needs of the target's limits. Where several gateways share the ledger
+/// and this one has nothing in hand, it waits a moment to be given some.
+net::Task<std::expected<quota::Reservation, quota::Shortage>> reserve(
+    Session& session, const config::Target& target) {
+    const base::Time by = base::Clock::now() + kHandOut;
+    for (;;) {
+        auto held = session.ways->book().reserve(target, session.ask.work(), base::Now::read());
+        const bool ask = !held && held.error().ungranted && session.lane.shared.shared_ledger;
+        if (!ask || base::Clock::now() >= by) co_return held;
+        session.lane.shared.shared_ledger->want(held.error().limit, held.error().needed);
+        if (!co_await session.pause(base::Clock::now() + kHandOutStep)) co_return held;
+    }
+}
+
 /// One attempt at a candidate that the decision lets through, with all that belongs
 /// to its start and end. True: the request is over.
 net::Task<bool> try_candidate(Session& session, route::Decision& decision, std::size_t i,
@@ -131,8 +146,17 @@ net::Task<bool> try_candidate(Session& session, route::Decision& decision, std::
         note_skip(session, candidate);
         co_return false;
     }
+    auto reservation = co_await reserve(session, target);
+    if (!reservation) {
+        route::set_aside(candidate, reservation.error());
+        note_skip(session, candidate);
+        co_return false;
+    }
+    session.place.reset();
     bool committed = false;
-    auto failure = co_await attempt(session, candidate, !somebody_left(decision, i + 1), committed);
+    auto failure = co_await attempt(session, candidate, *reservation,
+                                    !somebody_left(decision, i + 1), committed);
+    shared.waiting.something_ended();
     if (!failure) {
         shared.benches.served(target, base::Clock::now());
         co_return true;
@@ -186,15 +210,14 @@ net::Task<bool> retry_last(Session& session, route::Decision& decision, Walked& 
                      walked.last_failure->back_in.value_or(base::Duration(0)));
         const base::Time at = base::Clock::now() + pause;
         if (pause > kLongestPause || at >= session.total_by) break;
-        net::Timer timer(session.lane.worker.loop.get_executor(), at);
-        session.abort.attach(&timer);
-        co_await timer.async_wait(net::kAwait);
-        session.abort.attach(nullptr);
-        if (session.abort.aborted()) co_return true;
+        if (!co_await session.pause(at)) co_return true;
         std::optional<InFlight::Slot> slot;
         if (!session.lane.shared.in_flight.take(target, slot)) continue;
+        auto reservation = co_await reserve(session, target);
+        if (!reservation) continue;
         bool committed = false;
-        auto failure = co_await attempt(session, decision.candidates[index], true, committed);
+        auto failure =
+            co_await attempt(session, decision.candidates[index], *reservation, true, committed);
         if (!failure) {
             session.lane.shared.benches.served(target, base::Clock::now());
             co_return true;
@@ -205,6 +228,40 @@ net::Task<bool> retry_last(Session& session, route::Decision& decision, Walked& 
         walked.last_failure = std::move(failure);
     }
     co_return false;
+}
+
+/// Those whom only time keeps from serving the request.
+std::vector<const config::Target*> able(const route::Decision& decision) {
+    std::vector<const config::Target*> targets;
+    for (const route::Candidate& candidate : decision.candidates)
+        if (candidate.skip == Skip::none || candidate.skip == Skip::benched ||
+            candidate.skip == Skip::quota)
+            targets.push_back(candidate.target);
+    return targets;
+}
+
+/// Asks the candidates; where all are out of quota and the client allows it, waits for the
+/// first that returns and asks again. Ends with an answer or an error.
+net::Task<> serve(Session& session, route::Decision decision,
+                  std::optional<base::Time> wait_until) {
+    Patience patience{decision.alias ? decision.alias->name : session.ask.model,
+                      wait_until.value_or(base::Time{})};
+    if (wait_until && session.lane.shared.waiting.busy(patience.line)) {
+        co_await wait_for_quota(session, patience, base::Duration(0));
+        decision = *route::decide(session.state(), session.ask, session.lane.counter);
+    }
+    for (;;) {
+        if (session.exchange.gone()) co_return;
+        Walked walked = co_await walk(session, decision);
+        if (!walked.answered) walked.answered = co_await retry_last(session, decision, walked);
+        if (walked.answered) co_return;
+        const auto back_in = wait_until ? quota_returns_in(*session.record) : std::nullopt;
+        if (!back_in || !co_await wait_for_quota(session, patience, *back_in)) break;
+        session.record->steps.clear();
+        decision = *route::decide(session.state(), session.ask, session.lane.counter);
+    }
+    if (session.exchange.gone()) co_return;
+    co_await session.refuse(chain_error(*session.record, base::Clock::now() >= session.total_by));
 }
 
 ClientError too_many(int most) {
@@ -239,6 +296,7 @@ route::Ask ask_of(const llm::ChatRequest& request) {
     ask.vision = request.wants_vision;
     ask.json_schema = request.wants_json_schema;
     ask.prompt_bytes = request.prompt_bytes;
+    ask.max_tokens = request.max_tokens;
     return ask;
 }
 
@@ -272,20 +330,19 @@ net::Task<> handle_chat(Lane& lane, net::Exchange& exchange, llm::Endpoint endpo
         !InFlight::take(lane.shared.inference, *settings.max_parallel_requests, slot))
         co_return co_await session.refuse(too_many(*settings.max_parallel_requests));
 
-    auto decision = route::decide(*session.catalog, lane.shared.benches, session.ask,
-                                  base::Clock::now(), lane.counter);
+    auto decision = route::decide(session.state(), session.ask, lane.counter);
     if (!decision)
         co_return co_await session.refuse(
             unknown_model(*session.catalog, route::served_alias(settings, session.ask)));
+    auto wait_until = may_wait_until(exchange);
+    if (!wait_until) co_return co_await session.refuse(wait_until.error());
 
     exchange.watch_hangup([&session] {
         session.exchange.mark_gone();
         session.abort.abort();
     });
-    Walked walked = co_await walk(session, *decision);
-    if (!walked.answered) walked.answered = co_await retry_last(session, *decision, walked);
-    if (walked.answered) co_return;
-    co_await session.refuse(chain_error(*session.record, base::Clock::now() >= session.total_by));
+    session.able = able(*decision);
+    co_await serve(session, std::move(*decision), *wait_until);
 }
 
 }  // namespace gateway

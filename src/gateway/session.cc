@@ -1,6 +1,9 @@
 #include "gateway/session.h"
 
 #include "base/log.h"
+#include "base/units.h"
+
+#include <fmt/format.h>
 
 namespace gateway {
 
@@ -38,11 +41,54 @@ Session::~Session() {
                                 : record->usage.known   ? "stated"
                                                         : "none"},
                       {"trail", record->trail()}});
+    if (lane.shared.store) book_usage();
     lane.shared.records.add(std::move(record));
+}
+
+/// One row a call; tokens belong to the one that gave them.
+void Session::book_usage() const {
+    const std::int64_t second =
+        std::chrono::duration_cast<std::chrono::seconds>(base::WallClock::now().time_since_epoch())
+            .count();
+    for (const route::Step& step : record->steps) {
+        if (step.skip != route::Skip::none) continue;
+        const config::Target* target = nullptr;
+        for (const config::Target* one : able)
+            if (one->id == step.target) target = one;
+        store::UsageRow row{.second = second,
+                            .alias = record->asked,
+                            .target = step.target,
+                            .tier = std::string(target ? config::name(target->tier) : ""),
+                            .outcome = std::string(llm::name(step.outcome)),
+                            .ms = static_cast<std::uint64_t>(step.took.count())};
+        const bool gave = &step == &record->steps.back();
+        if (gave) {
+            const llm::Usage& usage = record->usage;
+            row.input_tokens = usage.prompt;
+            row.cached_tokens = usage.cached;
+            row.output_tokens = usage.completion;
+            row.estimated = usage.estimated ? 1 : 0;
+            if (target && target->tier == config::Tier::paid)
+                row.cost_usd = usage.cost_usd.value_or(
+                    static_cast<double>(usage.prompt) * target->input_cost_per_token +
+                    static_cast<double>(usage.completion) * target->output_cost_per_token);
+        }
+        lane.shared.store->add(std::move(row));
+    }
 }
 
 base::Duration Session::elapsed() const {
     return std::chrono::duration_cast<base::Duration>(base::Clock::now() - exchange.started);
+}
+
+net::Task<bool> Session::pause(base::Time at, net::Timer* timer) {
+    net::Timer own(lane.worker.loop.get_executor());
+    if (!timer) timer = &own;
+    timer->expires_at(at);
+    abort.attach(timer);
+    if (!abort.aborted()) co_await timer->async_wait(net::kAwait);
+    abort.attach(nullptr);
+    co_return !abort.aborted();
 }
 
 std::vector<net::Header> Session::headers(std::optional<base::Duration> retry_after) {
@@ -58,7 +104,26 @@ std::vector<net::Header> Session::headers(std::optional<base::Duration> retry_af
         retry_after_ = std::to_string((retry_after->count() + 999) / 1000);
         list.push_back({"Retry-After", retry_after_});
     }
+    add_allowance(list);
     return list;
+}
+
+void Session::add_allowance(std::vector<net::Header>& list) {
+    const quota::Allowance left = ways->book().allowance(able, base::Now::read());
+    static constexpr std::array<std::string_view, 6> kNames{
+        "x-ratelimit-limit-requests",   "x-ratelimit-remaining-requests",
+        "x-ratelimit-reset-requests",   "x-ratelimit-limit-tokens",
+        "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"};
+    std::size_t at = 0;
+    for (const quota::Allowance::Side& side : {left.requests, left.tokens}) {
+        if (side.known) {
+            allowance_[at] = fmt::format("{:.0f}", side.limit);
+            allowance_[at + 1] = fmt::format("{:.0f}", side.remaining);
+            allowance_[at + 2] = base::go_duration(side.reset_in);
+            for (std::size_t i = at; i < at + 3; ++i) list.push_back({kNames[i], allowance_[i]});
+        }
+        at += 3;
+    }
 }
 
 net::Task<bool> Session::answer(int status, std::string_view content_type, std::string_view body,

@@ -5,6 +5,7 @@
 #include "llm/dialect.h"
 #include "net/http_server.h"
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <string>
@@ -32,10 +33,19 @@ public:
     std::shared_ptr<route::Record> record;
     net::AbortHandle abort;
     base::Time total_by;
-    bool streaming = false;  ///< response bytes of a stream have been sent
+    bool streaming = false;                     ///< response bytes of a stream have been sent
+    std::vector<const config::Target*> able;    ///< who could serve it if their limits allow
+    std::unique_ptr<WaitingLine::Place> place;  ///< in the line for quota, until a call begins
+
+    /// What a decision about it is made from, as of now.
+    route::State state() const { return {ways->book(), lane.shared.benches, base::Now::read()}; }
 
     route::Step& step() { return record->steps.back(); }
     base::Duration elapsed() const;
+
+    /// Sleeps until `at`, or until `timer` (its own where none is given) is cancelled. False: the
+    /// client has left meanwhile.
+    net::Task<bool> pause(base::Time at, net::Timer* timer = nullptr);
 
     /// A whole answer with the x-freeway-* headers.
     net::Task<bool> answer(int status, std::string_view content_type, std::string_view body,
@@ -47,9 +57,12 @@ public:
 
 private:
     std::vector<net::Header> headers(std::optional<base::Duration> retry_after);
+    void add_allowance(std::vector<net::Header>& list);
+    void book_usage() const;
     std::string attempts_;
     std::string trail_;
     std::string retry_after_;
+    std::array<std::string, 6> allowance_;
 };
 
 }  // namespace gateway

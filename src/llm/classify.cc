@@ -1,9 +1,11 @@
 #include "llm/classify.h"
 
+#include "llm/axis.h"
 #include "llm/hints.h"
 #include "llm/json.h"
 #include "llm/providers/refine.h"
 #include "llm/redact.h"
+#include "llm/refused_rate.h"
 
 #include <algorithm>
 #include <array>
@@ -135,22 +137,38 @@ std::string rejected_member(const Complaint& c) {
     return std::string(rest.substr(0, rest.find_first_of(" ,.\n")));
 }
 
+/// The emptied bucket that returns last, among those of the window that the refusal named.
+/// Buckets that still hold something are nobody's cause, nor are those of another window.
+void add_empty_bucket(const std::vector<Rate>& empty, Failure& failure) {
+    auto reset = [](const Rate& rate) { return rate.reset_in.value_or(base::Duration(0)); };
+    const Rate* last = nullptr;
+    for (const Rate& rate : empty) {
+        const Window window = window_named(rate.window);
+        const bool unplaced = window == Window::none && !rate.reset_in;
+        const bool other =
+            failure.window != Window::none && window != failure.window && window != Window::none;
+        if (unplaced || other) continue;
+        if (!last || reset(*last) < reset(rate)) last = &rate;
+    }
+    if (!last) return;
+    if (failure.window == Window::none && window_named(last->window) != Window::none)
+        set_window(failure, window_named(last->window));
+    if (reset(*last) > base::Duration(0)) at_least(failure.back_in, reset(*last));
+}
+
 void add_returns(const Case& refusal, base::Provider provider, Failure& failure) {
     bool quota = failure.outcome == Outcome::rate_limited || failure.outcome == Outcome::exhausted;
     if (!quota && failure.outcome != Outcome::busy && failure.outcome != Outcome::transient) return;
     const Complaint& c = refusal.complaint;
     std::optional<base::Duration> prose = prose_duration(c.message);
-    at_least(failure.back_in, retry_after(refusal.reply, refusal.now));
+    std::optional<base::Duration> header = retry_after(refusal.reply, refusal.now);
+    at_least(failure.back_in, header);
     at_least(failure.back_in, base::parse_return(c.retry_after, refusal.now));
     at_least(failure.back_in, prose);
     // Groq's reset headers say when a bucket is full again: its own words are better.
-    bool full_again = provider == base::Provider::groq && prose;
-    if (!quota || full_again) return;
-    if (std::optional<EmptyBucket> bucket = empty_bucket(refusal.reply, refusal.now)) {
-        if (failure.window == Window::none && bucket->window != Window::none)
-            set_window(failure, bucket->window);
-        if (bucket->back_in > base::Duration(0)) at_least(failure.back_in, bucket->back_in);
-    }
+    bool full_again = provider == base::Provider::groq && (prose || header);
+    bool money = failure.outcome == Outcome::exhausted && failure.window == Window::none;
+    if (quota && !full_again && !money) add_empty_bucket(empty_rates(provider, refusal), failure);
 }
 
 std::string detail(const Complaint& c) {
@@ -176,6 +194,7 @@ Failure judge(base::Provider provider, const Case& refusal) {
         set_window(failure, prose_window(c.text));
     if (failure.outcome == Outcome::unsupported) failure.parameter = rejected_member(c);
     add_returns(refusal, provider, failure);
+    failure.rate = refused_rate(provider, refusal, failure);
     failure.detail = detail(c);
     return failure;
 }
@@ -208,13 +227,11 @@ bool bucket_refusal(const Case& refusal, Failure& failure) {
         failure = {.outcome = Outcome::too_large, .scope = Scope::request};
         return true;
     }
-    if (!limit || !c.says("rate limit reached")) return false;
-    // The axis stands between " on " and the colon; elsewhere the text may speak of other windows.
-    std::size_t colon = c.text.find(": limit");
-    std::size_t begin = c.text.rfind(" on ", colon);
-    if (colon == std::string::npos || begin == std::string::npos) return false;
+    // The rest of the text may speak of other windows.
+    const std::optional<Axis> axis = axis_of_bucket(c.text);
+    if (!axis || !c.says("rate limit")) return false;
     failure.scope = Scope::target;
-    set_window(failure, prose_window(c.text.substr(begin, colon - begin + 1)));
+    set_window(failure, axis->window);
     return true;
 }
 

@@ -58,6 +58,7 @@ void read_metadata(Complaint& c, string_view metadata) {
     set(c.provider_name, json::member(metadata, "provider_name"));
     set(c.limit_source, json::member(metadata, "limit_source"));
     set(c.type, json::member(metadata, "error_type"));
+    set(c.limit, json::member(metadata, "headers", "X-RateLimit-Limit"));
     set(c.reset, json::member(metadata, "headers", "X-RateLimit-Reset"));
     set(c.retry_after, json::member(metadata, "retry_after_seconds"));
     c.moderated = !json::blank(json::member(metadata, "reasons")) ||

@@ -18,6 +18,7 @@ struct Complaint {
     std::string raw;            ///< OpenRouter: what the provider behind it said
     std::string provider_name;  ///< OpenRouter: that provider
     std::string limit_source;   ///< OpenRouter
+    std::string limit;          ///< X-RateLimit-Limit inside the body
     std::string reset;          ///< X-RateLimit-Reset inside the body
     std::string retry_after;    ///< seconds inside the body
     bool moderated = false;     ///< OpenRouter: metadata.reasons / flagged_input

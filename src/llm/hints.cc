@@ -35,11 +35,19 @@ constexpr auto kUnits = std::to_array<Unit>({
     {"d", 8.64e7},
 });
 constexpr double kLongest = 31 * 8.64e7;
+/// A larger count is no quota.
+constexpr std::uint64_t kLargest = 1'000'000'000'000'000;
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 Duration clamped(double milliseconds) {
     return Duration(static_cast<Duration::rep>(std::clamp(milliseconds, 0.0, kLongest)));
+}
+
+/// `000` after the comma of `20,000`.
+bool three_digits(string_view text) {
+    const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+    return digits == 3;
 }
 
 string_view after_spaces(string_view text) {
@@ -104,37 +112,10 @@ constexpr auto kWindowWords = std::to_array<WindowWord>({
     {"5 hour", Window::hour},       {"5-hour", Window::hour},       {"per day", Window::day},
     {"per-day", Window::day},       {"/ day", Window::day},         {"/day", Window::day},
     {"daily", Window::day},         {"(rpd)", Window::day},         {"(tpd)", Window::day},
-    {"(aspd)", Window::day},        {"(asd)", Window::day},         {"per month", Window::month},
-    {"/ month", Window::month},     {"/month", Window::month},      {"monthly", Window::month},
+    {"(aspd)", Window::day},        {"(asd)", Window::day},         {"weekly", Window::day},
+    {"per week", Window::day},      {"per month", Window::month},   {"/ month", Window::month},
+    {"/month", Window::month},      {"monthly", Window::month},
 });
-
-/// The window that a header's name speaks of.
-Window header_window(string_view name) {
-    constexpr auto kNames = std::to_array<WindowWord>({{"minute", Window::minute},
-                                                       {"hour", Window::hour},
-                                                       {"5h", Window::hour},
-                                                       {"day", Window::day},
-                                                       {"7d", Window::day},
-                                                       {"month", Window::month}});
-    for (const WindowWord& word : kNames)
-        if (base::icontains(name, word.text)) return word.window;
-    return Window::none;
-}
-
-/// Reset header of the bucket whose `remaining` header this is.
-string_view reset_of(const Reply& reply, string_view remaining) {
-    constexpr string_view kWord = "remaining";
-    std::size_t at = find_lower(remaining, kWord);
-    std::string reset(remaining.substr(0, at));
-    reset += "reset";
-    reset += remaining.substr(at + kWord.size());
-    return reply.header(reset);
-}
-
-bool zero(string_view value) {
-    value = base::trim(value);
-    return !value.empty() && value.find_first_not_of("0.") == value.npos;
-}
 
 }  // namespace
 
@@ -197,22 +178,6 @@ std::optional<Duration> retry_after(const Reply& reply, base::WallTime now) {
     return stated;
 }
 
-std::optional<EmptyBucket> empty_bucket(const Reply& reply, base::WallTime now) {
-    std::optional<EmptyBucket> last;
-    for (const Header& header : reply.headers) {
-        bool rate =
-            base::icontains(header.name, "ratelimit") && base::icontains(header.name, "remaining");
-        if (!rate || !zero(header.value)) continue;
-        std::optional<Duration> reset =
-            base::parse_return(base::trim(reset_of(reply, header.name)), now);
-        Window window = header_window(header.name);
-        if (!reset && window == Window::none) continue;
-        EmptyBucket bucket{reset.value_or(Duration(0)), window};
-        if (!last || last->back_in < bucket.back_in) last = bucket;
-    }
-    return last;
-}
-
 Duration until_next_minute(base::WallTime now) {
     auto next = std::chrono::floor<std::chrono::minutes>(now) + std::chrono::minutes(1);
     return std::chrono::ceil<Duration>(next - now);
@@ -235,8 +200,14 @@ std::optional<std::uint64_t> number_after(string_view text, string_view label) {
     string_view rest = text.substr(at + label.size());
     rest = rest.substr(std::min(rest.find_first_not_of(" ~:"), rest.size()));
     std::uint64_t number = 0;
-    auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), number);
-    return error == std::errc() ? std::optional(number) : std::nullopt;
+    std::size_t end = 0;
+    for (; end < rest.size(); ++end) {
+        const bool thousands = rest[end] == ',' && end > 0 && three_digits(rest.substr(end + 1));
+        if (thousands) continue;
+        if (!is_digit(rest[end]) || number > kLargest) break;
+        number = number * 10 + static_cast<std::uint64_t>(rest[end] - '0');
+    }
+    return end > 0 && number <= kLargest ? std::optional(number) : std::nullopt;
 }
 
 }  // namespace llm

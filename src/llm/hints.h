@@ -24,20 +24,11 @@ Window prose_window(std::string_view lower_case_text);
 /// Retry-After (seconds or date), retry-after-ms.
 std::optional<base::Duration> retry_after(const Reply& reply, base::WallTime now);
 
-/// A rate bucket that headers show empty.
-struct EmptyBucket {
-    base::Duration back_in{0};
-    Window window = Window::none;
-};
-/// The emptied bucket that returns last: `…remaining…: 0` with its `…reset…`.
-/// Buckets that still hold something are nobody's cause.
-std::optional<EmptyBucket> empty_bucket(const Reply& reply, base::WallTime now);
-
 base::Duration until_next_minute(base::WallTime now);
 base::Duration until_next_utc_day(base::WallTime now);
 base::Duration until_next_utc_month(base::WallTime now);
 
-/// The number after `label` ("Limit 6000", "Requested ~14368").
+/// The number after `label` ("Limit 6000", "Requested ~14368", "of 20,000").
 std::optional<std::uint64_t> number_after(std::string_view text, std::string_view label);
 
 inline void at_least(std::optional<base::Duration>& back_in, std::optional<base::Duration> stated) {

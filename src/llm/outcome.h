@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/clock.h"
+#include "llm/rate.h"
 
 #include <optional>
 #include <string>
@@ -49,6 +50,9 @@ struct Failure {
     std::string parameter{};  ///< with unsupported: the member that was rejected
     std::string detail{};     ///< for logs and answers: no key, no organisation id
     int status = 0;           ///< HTTP status, 0 where none arrived
+    /// The quota that refused, where the reply makes plain which: never one of another window
+    /// than `window`. With too_large the quota that is too small: only its limit, not refused.
+    std::optional<Rate> rate{};
 };
 
 }  // namespace llm

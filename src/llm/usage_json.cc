@@ -27,7 +27,7 @@ Usage read_usage(std::string_view text) {
         else if (key == "completion_tokens")
             usage.completion = count();
         else if (key == "num_cached_tokens")
-            usage.cached = count();
+            usage.cached = json::count(value).value_or(usage.cached);
         else if (key == "cost")
             usage.cost_usd = json::number(value);
         else if (key == "prompt_tokens_details")

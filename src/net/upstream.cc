@@ -133,6 +133,7 @@ Task<Result<std::unique_ptr<UpstreamReply>>> UpstreamClient::send(UpstreamReques
     if (!request.body.empty() || request.method == "POST")
         fmt::format_to(std::back_inserter(head), "Content-Length: {}\r\n", request.body.size());
     head += "\r\n";
+    if (request.begun) *request.begun = true;
     if (auto written = co_await reply->stream_->write({head, request.body, {}}, head_by); !written)
         co_return std::unexpected(written.error());
     if (auto read = co_await reply->read_head(head_by); !read)

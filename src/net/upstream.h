@@ -80,6 +80,7 @@ struct UpstreamRequest {
     std::string_view target;   ///< path and query
     std::string_view headers;  ///< complete lines, each ending in CRLF; no Host, no Content-Length
     std::string_view body;
+    bool* begun = nullptr;  ///< set when a first byte may have left: the upstream may have seen it
 };
 
 class UpstreamClient;

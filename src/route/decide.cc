@@ -56,7 +56,7 @@ std::string_view lacking(const config::Capabilities& capabilities, const Ask& as
     return {};
 }
 
-void judge(Candidate& candidate, const Benches& benches, const Ask& ask, base::Time now) {
+void judge(Candidate& candidate, const State& state, const Ask& ask) {
     const config::Target& target = *candidate.target;
     if (!target.left_out.empty()) {
         candidate.skip = Skip::no_key;
@@ -72,9 +72,32 @@ void judge(Candidate& candidate, const Benches& benches, const Ask& ask, base::T
         candidate.skip = Skip::context;
         candidate.why = fmt::format("{} bytes of prompt do not fit {} tokens", ask.prompt_bytes,
                                     *target.max_input_tokens);
-    } else if (const auto bench = benches.find(target, now)) {
-        set_aside(candidate, *bench, now);
+    } else if (const auto bench = state.benches.find(target, state.now.steady)) {
+        set_aside(candidate, *bench, state.now.steady);
+    } else if (const auto shortage = state.book.shortage(target, ask.work(), state.now)) {
+        set_aside(candidate, *shortage);
     }
+}
+
+/// The free candidates among those that can go change places: first whose quota comes back
+/// soonest with most of it left, last what is scarce. Those without a known limit stay behind.
+void spend_wisely(const State& state, const Ask& ask, std::vector<Candidate>& candidates) {
+    std::vector<std::size_t> places;
+    std::vector<std::pair<double, std::size_t>> free;
+    for (std::size_t i = 0; i < candidates.size(); ++i) {
+        const Candidate& candidate = candidates[i];
+        if (candidate.skip != Skip::none || candidate.target->tier != config::Tier::free) continue;
+        places.push_back(i);
+        free.emplace_back(state.book.plenty(*candidate.target, ask.work(), state.now).value_or(0),
+                          i);
+    }
+    std::sort(free.begin(), free.end(), [](const auto& a, const auto& b) {
+        return a.first != b.first ? a.first > b.first : a.second < b.second;
+    });
+    std::vector<Candidate> moved;
+    moved.reserve(free.size());
+    for (const auto& [plenty, from] : free) moved.push_back(std::move(candidates[from]));
+    for (std::size_t i = 0; i < places.size(); ++i) candidates[places[i]] = std::move(moved[i]);
 }
 
 void add_alias(const config::Catalog& catalog, const config::Alias& alias,
@@ -110,6 +133,7 @@ std::string_view name(Skip skip) {
         case Skip::none: return "go";
         case Skip::no_key: return "no_key";
         case Skip::benched: return "benched";
+        case Skip::quota: return "quota";
         case Skip::mode: return "mode";
         case Skip::capability: return "capability";
         case Skip::context: return "context";
@@ -128,8 +152,15 @@ void set_aside(Candidate& candidate, const Bench& bench, base::Time now) {
                                 base::human(*candidate.back_in));
 }
 
-base::Result<Decision> decide(const config::Catalog& catalog, const Benches& benches,
-                              const Ask& ask, base::Time now, std::uint64_t seed) {
+void set_aside(Candidate& candidate, const quota::Shortage& shortage) {
+    candidate.skip = Skip::quota;
+    candidate.cause = shortage.cause();
+    candidate.back_in = shortage.back_in;
+    candidate.why = shortage.text();
+}
+
+base::Result<Decision> decide(const State& state, const Ask& ask, std::uint64_t seed) {
+    const config::Catalog& catalog = state.catalog();
     Decision decision;
     std::string captured;
     decision.alias = catalog.find(served_alias(catalog.settings, ask), &captured);
@@ -141,17 +172,21 @@ base::Result<Decision> decide(const config::Catalog& catalog, const Benches& ben
     } else {
         add_chain(catalog, catalog.settings.default_fallbacks, seed, decision.candidates);
     }
-    for (Candidate& candidate : decision.candidates) judge(candidate, benches, ask, now);
+    for (Candidate& candidate : decision.candidates) judge(candidate, state, ask);
+    if (catalog.settings.routing == config::Routing::spend_wisely)
+        spend_wisely(state, ask, decision.candidates);
     const auto able = [](const Candidate& c) {
-        return c.skip == Skip::none || c.skip == Skip::benched;
+        return c.skip == Skip::none || c.skip == Skip::benched || c.skip == Skip::quota;
     };
     decision.alone =
         std::count_if(decision.candidates.begin(), decision.candidates.end(), able) == 1;
     if (!decision.alone) return decision;
     Candidate& only = *std::find_if(decision.candidates.begin(), decision.candidates.end(), able);
-    if (only.skip == Skip::benched) {
-        only.skip = Skip::none;
-        only.back_in.reset();
+    if (only.skip != Skip::benched) return decision;
+    only = {.target = only.target, .model = std::move(only.model)};
+    if (const auto shortage = state.book.shortage(*only.target, ask.work(), state.now)) {
+        set_aside(only, *shortage);
+    } else {
         only.why = "asked although it is set aside: nobody else can serve this request";
     }
     return decision;
@@ -162,8 +197,7 @@ namespace {
 using Table = std::map<std::string, std::vector<std::string>, std::less<>>;
 
 /// Only `names` may follow `failed`: those not yet in the list are added at its end.
-void follow_only(const config::Catalog& catalog, const Benches& benches, const Ask& ask,
-                 base::Time now, Decision& decision, std::size_t failed,
+void follow_only(const State& state, const Ask& ask, Decision& decision, std::size_t failed,
                  const std::vector<std::string>& names, Skip skip, std::string_view why) {
     for (std::size_t i = failed + 1; i < decision.candidates.size(); ++i) {
         Candidate& candidate = decision.candidates[i];
@@ -174,9 +208,9 @@ void follow_only(const config::Catalog& catalog, const Benches& benches, const A
         candidate.why = why;
     }
     const std::size_t had = decision.candidates.size();
-    add_chain(catalog, names, 0, decision.candidates);
+    add_chain(state.catalog(), names, 0, decision.candidates);
     for (std::size_t i = had; i < decision.candidates.size(); ++i)
-        judge(decision.candidates[i], benches, ask, now);
+        judge(decision.candidates[i], state, ask);
 }
 
 const std::vector<std::string>* names_for(const Table& table, const Decision& decision) {
@@ -187,10 +221,11 @@ const std::vector<std::string>* names_for(const Table& table, const Decision& de
 
 }  // namespace
 
-void after_context_overflow(const config::Catalog& catalog, const Benches& benches, const Ask& ask,
-                            base::Time now, Decision& decision, std::size_t failed) {
-    if (const auto* names = names_for(catalog.settings.context_window_fallbacks, decision)) {
-        follow_only(catalog, benches, ask, now, decision, failed, *names, Skip::context,
+void after_context_overflow(const State& state, const Ask& ask, Decision& decision,
+                            std::size_t failed) {
+    if (const auto* names =
+            names_for(state.catalog().settings.context_window_fallbacks, decision)) {
+        follow_only(state, ask, decision, failed, *names, Skip::context,
                     "not among the context_window_fallbacks");
         return;
     }
@@ -205,11 +240,11 @@ void after_context_overflow(const config::Catalog& catalog, const Benches& bench
     }
 }
 
-bool after_content_refusal(const config::Catalog& catalog, const Benches& benches, const Ask& ask,
-                           base::Time now, Decision& decision, std::size_t failed) {
-    const auto* names = names_for(catalog.settings.content_policy_fallbacks, decision);
+bool after_content_refusal(const State& state, const Ask& ask, Decision& decision,
+                           std::size_t failed) {
+    const auto* names = names_for(state.catalog().settings.content_policy_fallbacks, decision);
     if (!names) return false;
-    follow_only(catalog, benches, ask, now, decision, failed, *names, Skip::capability,
+    follow_only(state, ask, decision, failed, *names, Skip::capability,
                 "not among the content_policy_fallbacks");
     return true;
 }

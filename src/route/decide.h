@@ -2,6 +2,7 @@
 
 #include "base/result.h"
 #include "config/catalog.h"
+#include "quota/ledger.h"
 #include "route/benches.h"
 
 #include <optional>
@@ -19,6 +20,9 @@ struct Ask {
     bool vision = false;
     bool json_schema = false;
     std::uint64_t prompt_bytes = 0;  ///< 0: unknown
+    std::optional<std::uint64_t> max_tokens{};
+
+    quota::Work work() const { return {prompt_bytes, max_tokens, 0, 0, 0}; }
 };
 
 /// The alias that serves `ask`: the one it names, unless completion_model names it for all.
@@ -29,6 +33,7 @@ enum class Skip {
     none,
     no_key,  ///< a variable that it needs is not set
     benched,
+    quota,        ///< a limit has too little left for this request
     mode,         ///< serves another kind of endpoint
     capability,   ///< the request needs what it can't do
     context,      ///< the prompt is larger than its window
@@ -44,12 +49,23 @@ struct Candidate {
     std::string model{};                        ///< upstream id, a wildcard already filled in
     Skip skip = Skip::none;                     ///< none: go
     std::string why{};                          ///< for people, where skipped
-    std::optional<base::Duration> back_in{};    ///< benched: until it returns
-    llm::Outcome cause = llm::Outcome::served;  ///< benched: for what
+    std::optional<base::Duration> back_in{};    ///< benched, quota: until it returns
+    llm::Outcome cause = llm::Outcome::served;  ///< benched, quota: for what
 };
 
 /// Marks `candidate` as kept out by `bench`.
 void set_aside(Candidate& candidate, const Bench& bench, base::Time now);
+/// Marks `candidate` as kept out by a limit.
+void set_aside(Candidate& candidate, const quota::Shortage& shortage);
+
+/// What a decision is made from: configuration with its limits, and who is set aside.
+struct State {
+    const quota::Book& book;
+    const Benches& benches;
+    base::Now now;
+
+    const config::Catalog& catalog() const { return book.catalog(); }
+};
 
 struct Decision {
     const config::Alias* alias = nullptr;
@@ -58,21 +74,21 @@ struct Decision {
 };
 
 /// Everybody who may serve `ask`, in order: the alias's own targets (by `order`, then
-/// by weight with `seed`), then its chain's, each target once. Pure: live traffic,
-/// preview and rehearsal use the same call. Benched targets carry Skip::benched,
-/// except where nobody else could serve the request at all: that one is asked anyway. Error
-/// not_found: no such alias.
-base::Result<Decision> decide(const config::Catalog& catalog, const Benches& benches,
-                              const Ask& ask, base::Time now, std::uint64_t seed);
+/// by weight with `seed`), then its chain's, each target once; with `routing: spend_wisely`
+/// the free ones among them change places. Pure: live traffic, preview and rehearsal use the
+/// same call. Benched targets carry Skip::benched, except where nobody else could serve the
+/// request at all: that one is asked anyway. A limit is never overridden. Error not_found: no
+/// such alias.
+base::Result<Decision> decide(const State& state, const Ask& ask, std::uint64_t seed);
 
 /// After a context overflow at `failed` only a stated, larger window may follow, or
 /// the alias's context_window_fallbacks. The others become Skip::context.
-void after_context_overflow(const config::Catalog& catalog, const Benches& benches, const Ask& ask,
-                            base::Time now, Decision& decision, std::size_t failed);
+void after_context_overflow(const State& state, const Ask& ask, Decision& decision,
+                            std::size_t failed);
 
 /// After a content refusal only the alias's content_policy_fallbacks may follow;
 /// false if there are none: the refusal is the answer.
-bool after_content_refusal(const config::Catalog& catalog, const Benches& benches, const Ask& ask,
-                           base::Time now, Decision& decision, std::size_t failed);
+bool after_content_refusal(const State& state, const Ask& ask, Decision& decision,
+                           std::size_t failed);
 
 }  // namespace route

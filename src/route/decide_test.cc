@@ -21,6 +21,8 @@ const base::Time kNow{1000h};
 struct Book {
     config::Catalog catalog;
     Benches benches;
+    std::unique_ptr<quota::Ledger> ledger = std::make_unique<quota::Ledger>();
+    mutable std::vector<std::shared_ptr<const quota::Book>> books;
 
     /// Adds an alias with one target for each of `models`.
     config::Alias& alias(const std::string& name, std::vector<std::string> models = {"model"},
@@ -55,8 +57,15 @@ struct Book {
         failure.back_in = length;
         benches.failed(target(id), failure, {}, kNow);
     }
+    /// Of the catalog as it is now; decisions point into it.
+    State state() const {
+        books.push_back(ledger->open(std::make_shared<config::Catalog>(catalog), now()));
+        return {*books.back(), benches, now()};
+    }
+    State last() const { return {*books.back(), benches, now()}; }
+    static base::Now now() { return {kNow, base::WallTime(1000h)}; }
     base::Result<Decision> decide(const Ask& ask, std::uint64_t seed = 1) const {
-        return route::decide(catalog, benches, ask, kNow, seed);
+        return route::decide(state(), ask, seed);
     }
     Decision of(const std::string& model, std::uint64_t seed = 1) const {
         return *decide({.model = model}, seed);
@@ -292,7 +301,7 @@ TEST(ContextOverflow, GoesOnlyToALargerWindow) {
     book.target("benched").max_input_tokens = 100'000;
     book.bench("benched");
     Decision decision = book.of("a");
-    after_context_overflow(book.catalog, book.benches, {.model = "a"}, kNow, decision, 0);
+    after_context_overflow(book.last(), {.model = "a"}, decision, 0);
     EXPECT_EQ(shown(decision),
               "a same-context larger unknown-context smaller-context benched-benched");
 }
@@ -303,7 +312,7 @@ TEST(ContextOverflow, OfAnUnknownWindowEndsTheChain) {
     book.alias("b");
     book.target("b").max_input_tokens = 1'000'000;
     Decision decision = book.of("a");
-    after_context_overflow(book.catalog, book.benches, {.model = "a"}, kNow, decision, 0);
+    after_context_overflow(book.last(), {.model = "a"}, decision, 0);
     EXPECT_EQ(shown(decision), "a b-context");
 }
 
@@ -314,7 +323,7 @@ TEST(ContextOverflow, ConfiguredFallbacksTakeTheChainsPlace) {
     book.target("off").left_out = "X is not set";
     book.catalog.settings.context_window_fallbacks["a"] = {"longer", "a", "long", "off"};
     Decision decision = book.of("a");
-    after_context_overflow(book.catalog, book.benches, {.model = "a"}, kNow, decision, 0);
+    after_context_overflow(book.last(), {.model = "a"}, decision, 0);
     EXPECT_EQ(shown(decision), "a b-context long longer off-no_key") << "and nobody is asked twice";
 }
 
@@ -324,13 +333,12 @@ TEST(ContentRefusal, IsTheAnswerUnlessFallbacksAreConfigured) {
     book.alias("b");
     book.alias("c");
     Decision decision = book.of("a");
-    EXPECT_FALSE(
-        after_content_refusal(book.catalog, book.benches, {.model = "a"}, kNow, decision, 0));
+    EXPECT_FALSE(after_content_refusal(book.last(), {.model = "a"}, decision, 0));
     EXPECT_EQ(shown(decision), "a b");
 
     book.catalog.settings.content_policy_fallbacks["a"] = {"c"};
-    EXPECT_TRUE(
-        after_content_refusal(book.catalog, book.benches, {.model = "a"}, kNow, decision, 0));
+    decision = book.of("a");
+    EXPECT_TRUE(after_content_refusal(book.last(), {.model = "a"}, decision, 0));
     EXPECT_EQ(shown(decision), "a b-capability c");
 }
 
@@ -339,8 +347,7 @@ TEST(ContentRefusal, OfADefaultFallbackIsTheAnswer) {
     book.alias("a");
     book.catalog.settings.default_fallbacks = {"a"};
     Decision decision = book.of("nobody");
-    EXPECT_FALSE(
-        after_content_refusal(book.catalog, book.benches, {.model = "nobody"}, kNow, decision, 0));
+    EXPECT_FALSE(after_content_refusal(book.last(), {.model = "nobody"}, decision, 0));
 }
 
 TEST(Consequences, AgreeWithThemselves) {

@@ -21,8 +21,9 @@ const stateOf = ({ gateway }) => path.join(gateway.folder, 'data');
 
 /** Waits until the bench of `a` is on disk, then ends the process without a word. */
 async function kill(w) {
-  const file = path.join(stateOf(w), 'benches.json');
-  await until(() => fs.existsSync(file) && fs.readFileSync(file, 'utf8').includes('exhausted'), 3000, 'the bench is saved');
+  const files = ['freeway.db', 'freeway.db-wal'].map((name) => path.join(stateOf(w), name));
+  const saved = (file) => fs.existsSync(file) && fs.readFileSync(file, 'latin1').includes('exhausted');
+  await until(() => files.some(saved), 3000, 'the bench is saved');
   await w.gateway.kill();
 }
 
@@ -68,13 +69,13 @@ describe('G6', { concurrency: 4 }, () => {
     assert.equal((await (await again(t, w)).chat('a')).servedBy, 'a');
   });
 
-  test('G6 a damaged file of benches is said and does not keep it from starting', async (t) => {
+  test('G6 a damaged store is said and does not keep it from starting', async (t) => {
     const w = await world(t, { a: openai });
     await w.gateway.stop();
     fs.mkdirSync(stateOf(w), { recursive: true });
-    fs.writeFileSync(path.join(stateOf(w), 'benches.json'), '[{"key": "a", "unt');
+    fs.writeFileSync(path.join(stateOf(w), 'freeway.db'), 'this is no database, and never was one'.repeat(50));
     const gateway = await again(t, w);
     assert.equal((await gateway.chat('a')).status, 200);
-    await until(() => /benches\.json/.test(gateway.log), 2000, 'the log names the file');
+    await until(() => /freeway\.db/.test(gateway.log), 2000, 'the log names the file');
   });
 });

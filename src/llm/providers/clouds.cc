@@ -1,5 +1,7 @@
+#include "llm/axis.h"
 #include "llm/hints.h"
 #include "llm/providers/refine.h"
+#include "llm/refused_rate.h"
 
 #include <array>
 
@@ -106,7 +108,9 @@ bool cohere(const Case& refusal, Failure& failure) {
 bool anthropic(const Case& refusal, Failure& failure) {
     if (apply(kAnthropic, refusal.complaint, failure)) return true;
     if (refusal.reply.header("anthropic-ratelimit-unified-status") != "rejected") return false;
-    bool weekly = refusal.reply.header("anthropic-ratelimit-unified-7d-status") == "rejected";
+    constexpr std::string_view kClaim = "anthropic-ratelimit-unified-representative-claim";
+    bool weekly = refusal.reply.header("anthropic-ratelimit-unified-7d-status") == "rejected" ||
+                  refusal.reply.header(kClaim) == "seven_day";
     std::string_view reset = refusal.reply.header("anthropic-ratelimit-unified-reset");
     if (reset.empty())
         reset = refusal.reply.header(weekly ? "anthropic-ratelimit-unified-7d-reset"
@@ -127,13 +131,12 @@ bool ollama(const Case& refusal, Failure& failure) {
 bool compatible(const Case& refusal, Failure& failure) {
     const Complaint& c = refusal.complaint;
     if (apply(kZai, c, failure) || apply(kCompatible, c, failure)) return true;
-    bool plan_used_up = c.code == "1308" || c.code == "1310" || c.says("usage limit reached");
-    if (!plan_used_up) return bucket_refusal(refusal, failure);
-    bool weekly = c.code == "1310" || c.says("week");
+    const std::string_view plan = plan_window(refusal);
+    if (plan.empty() && !c.says("usage limit reached")) return bucket_refusal(refusal, failure);
     failure = {.outcome = Outcome::exhausted,
                .scope = Scope::account,
                .back_in = prose_reset_date(c.message, refusal.now),
-               .window = weekly ? Window::day : Window::hour};
+               .window = plan.empty() ? Window::hour : window_named(plan)};
     return true;
 }
 

@@ -1,6 +1,9 @@
+#include "llm/axis.h"
 #include "llm/hints.h"
 #include "llm/providers/refine.h"
+#include "llm/refused_rate.h"
 
+#include <algorithm>
 #include <array>
 
 namespace llm::providers {
@@ -12,6 +15,10 @@ constexpr auto kRules = std::to_array<Rule>({
     {400, 400, "invalid_model", Outcome::gone, Scope::target},
     {402, 402, "", Outcome::exhausted, Scope::account},
 });
+
+base::Duration until_next(Window window, base::WallTime now) {
+    return window == Window::month ? until_next_utc_month(now) : until_next_utc_day(now);
+}
 
 }  // namespace
 
@@ -25,12 +32,13 @@ bool mistral(const Case& refusal, Failure& failure) {
             .outcome = Outcome::gone, .scope = Scope::target, .back_in = std::chrono::hours(24)};
         return true;
     }
-    auto empty = [&refusal](std::string_view name) { return refusal.reply.header(name) == "0"; };
-    if (empty("x-ratelimit-remaining-tokens-month") || empty("x-ratelimitbysize-remaining-month")) {
-        failure = {.outcome = Outcome::exhausted,
-                   .scope = Scope::account,
-                   .back_in = until_next_utc_month(refusal.now),
-                   .window = Window::month};
+    Window longest = Window::minute;
+    for (const Rate& rate : empty_rates(base::Provider::mistral, refusal))
+        longest = std::max(longest, window_named(rate.window));
+    if (longest != Window::minute) {
+        failure = {.scope = longest == Window::month ? Scope::account : Scope::target,
+                   .back_in = until_next(longest, refusal.now)};
+        set_window(failure, longest);
         return true;
     }
     failure = {.outcome = Outcome::rate_limited,

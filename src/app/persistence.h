@@ -1,0 +1,35 @@
+#pragma once
+
+#include "config/load.h"
+#include "gateway/gateway.h"
+
+#include <memory>
+#include <string>
+
+namespace app {
+
+/// Ties the gateway's memory to the store: what an earlier run left is put back, what changes is
+/// handed to the writer. Outlives all lanes.
+class Persistence {
+public:
+    explicit Persistence(gateway::Gateway& gateway) : gateway_(gateway) {}
+
+    /// Opens the store of `folder` and puts back what it holds; before the first catalog is
+    /// opened in the ledger. Error: the gateway must not start. A folder that can't be written is
+    /// none: it is said in the log and in /health/readiness, and nothing outlives the process.
+    base::Result<void> open(const std::string& folder);
+    /// Shares the ledger over REDIS_URL, where the environment names one. After open().
+    base::Result<void> share(const config::Environment& environment);
+    void start();
+    /// After a reload: its new limits are shared too.
+    void adopt();
+    /// A last write; waits for the disk no longer than a moment.
+    void stop();
+
+private:
+    gateway::Gateway& gateway_;
+    std::unique_ptr<store::Store> store_;
+    std::unique_ptr<store::SharedLedger> shared_;
+};
+
+}  // namespace app

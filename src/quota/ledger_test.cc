@@ -1,0 +1,393 @@
+#include "quota/ledger.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cmath>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+using namespace quota;
+using namespace std::chrono_literals;
+
+namespace {
+
+config::Limit limit(const std::string& metric, const std::string& window,
+                    std::optional<double> figure, const std::string& reset = "rolling",
+                    const std::string& scope = "target", const std::string& pool = "") {
+    config::Limit one;
+    one.metric = metric;
+    one.window = window;
+    one.limit = figure;
+    one.reset = reset;
+    one.scope = scope;
+    one.pool = pool;
+    return one;
+}
+
+/// A ledger over a catalog that a test builds, and a clock that it moves.
+struct World {
+    config::Catalog catalog;
+    Ledger ledger;
+    std::shared_ptr<const Book> book;
+    base::Now now{base::Time(1000h), base::WallTime(500'000h)};
+
+    void target(const std::string& id, std::vector<config::Limit> limits,
+                base::Provider provider = base::Provider::groq) {
+        config::Target one;
+        one.id = one.alias = id;
+        one.model = "model-of-" + id;
+        one.account = std::string(base::name(provider)) + ":KEY";
+        one.provider = provider;
+        one.limits = std::move(limits);
+        catalog.targets.push_back(std::move(one));
+    }
+    void open() { book = ledger.open(std::make_shared<config::Catalog>(catalog), now); }
+    const config::Target& at(std::size_t index) const { return book->catalog().targets[index]; }
+    auto reserve(std::size_t index, const Work& work = {}) {
+        return book->reserve(at(index), work, now);
+    }
+    /// A whole call that served.
+    bool call(std::size_t index, double input = 10, double output = 10) {
+        auto held = reserve(index);
+        if (!held) return false;
+        held->counted(now);
+        held->settle({.input_tokens = input, .output_tokens = output}, now);
+        return true;
+    }
+    void pass(base::Duration time) {
+        now.steady += time;
+        now.wall += time;
+    }
+    Line line(const std::string& part) {
+        for (Line& one : ledger.lines(now))
+            if (one.key.find(part) != std::string::npos) return one;
+        ADD_FAILURE() << "no line about " << part;
+        return {};
+    }
+};
+
+llm::Failure refusal(llm::Rate rate, llm::Outcome outcome = llm::Outcome::rate_limited) {
+    llm::Failure failure;
+    failure.outcome = outcome;
+    failure.status = 429;
+    rate.refused = true;
+    failure.rate = std::move(rate);
+    return failure;
+}
+
+}  // namespace
+
+TEST(Ledger, L4AdmitsExactlyTheLimitAndSaysWhenItReturns) {
+    World world;
+    world.target("a", {limit("requests", "minute", 3)});
+    world.open();
+    for (int i = 0; i < 3; ++i) EXPECT_TRUE(world.call(0)) << i;
+    const auto shortage = world.book->shortage(world.at(0), {}, world.now);
+    ASSERT_TRUE(shortage);
+    EXPECT_EQ(shortage->text(), "requests/minute 3; 3 used; 1 needed; back in 60 s");
+    EXPECT_EQ(shortage->cause(), llm::Outcome::rate_limited);
+    world.pass(60s + 1ms);
+    EXPECT_TRUE(world.call(0));
+}
+
+TEST(Ledger, HoldsAllLimitsOrNone) {
+    World world;
+    world.target("a", {limit("requests", "minute", 10), limit("requests", "day", 1)});
+    world.open();
+    EXPECT_TRUE(world.call(0));
+    EXPECT_FALSE(world.reserve(0));
+    EXPECT_EQ(world.line("requests/minute").used, 1);
+}
+
+TEST(Ledger, L2WhatWasNeverSentCostsNothing) {
+    World world;
+    world.target("a", {limit("requests", "minute", 1)});
+    world.open();
+    for (int i = 0; i < 5; ++i) {
+        auto held = world.reserve(0);
+        ASSERT_TRUE(held) << i;
+        held->unsent();
+    }
+    EXPECT_EQ(world.line("requests").used, 0);
+}
+
+TEST(Ledger, L3AForgottenReservationIsChargedAndHeldNoMore) {
+    World world;
+    world.target("a", {limit("requests", "day", 5), limit("concurrency", "", 2)});
+    world.open();
+    for (int i = 0; i < 4; ++i) {
+        ASSERT_TRUE(world.reserve(0));
+        world.pass(Bucket::kSlotLeaves);
+    }
+    EXPECT_EQ(world.line("requests").held, 0);
+    EXPECT_EQ(world.line("requests").used, 4);
+    EXPECT_EQ(world.line("concurrency").used, 0);
+}
+
+TEST(Ledger, TargetsShareAPoolAndAnAccount) {
+    World world;
+    for (const char* id : {"a", "b"})
+        world.target(id, {limit("requests", "day", 2, "fixed", "pool", "free"),
+                          limit("requests", "hour", 50, "rolling", "account")});
+    world.open();
+    EXPECT_TRUE(world.call(0));
+    EXPECT_TRUE(world.call(1));
+    EXPECT_FALSE(world.reserve(0));
+    EXPECT_FALSE(world.reserve(1));
+    const Line pool = world.line("pool:free@groq:KEY");
+    EXPECT_EQ(pool.aliases, (std::vector<std::string>{"a", "b"}));
+    EXPECT_EQ(world.line("account:groq:KEY").used, 2);
+}
+
+TEST(Ledger, AdvisoryLimitsInformAndNeverBlock) {
+    World world;
+    config::Limit advice = limit("requests", "minute", 1);
+    advice.advisory = true;
+    world.target("a", {advice});
+    world.open();
+    for (int i = 0; i < 4; ++i) EXPECT_TRUE(world.call(0));
+    EXPECT_EQ(world.line("requests").used, 4);
+    EXPECT_FALSE(world.line("requests").blocks);
+}
+
+TEST(Ledger, FailuresCountWhereTheProviderCountsThem) {
+    World world;
+    config::Limit all = limit("requests", "day", 9);
+    all.failures = "all";
+    config::Limit none = limit("requests", "hour", 9);
+    none.failures = "none";
+    world.target("a", {all, none, limit("requests", "minute", 9)});
+    world.open();
+    auto refused = world.reserve(0);
+    refused->fail(true, {}, world.now);
+    auto broken = world.reserve(0);
+    broken->fail(false, {}, world.now);
+    EXPECT_EQ(world.line("requests/day").used, 2);
+    EXPECT_EQ(world.line("requests/hour").used, 0);
+    EXPECT_EQ(world.line("requests/minute").used, 1);
+}
+
+TEST(Ledger, TokensAreHeldByEstimateAndSettledToWhatTheyWere) {
+    World world;
+    world.target("a", {limit("tokens", "day", 100'000, "token_bucket")});
+    world.open();
+    auto held = world.reserve(0, {.prompt_bytes = 4000, .max_tokens = 500});
+    EXPECT_GE(world.line("tokens").held, 1500) << "Groq takes max_tokens from the bucket at once";
+    held->settle({.input_tokens = 1000, .cached_tokens = 400, .output_tokens = 20}, world.now);
+    EXPECT_NEAR(world.line("tokens").used, 1020, 1);
+    held = world.reserve(0, {.prompt_bytes = 4000, .max_tokens = 500});
+    EXPECT_LT(world.line("tokens").held, 1020 + 1000 + 1500) << "bytes a token are learned";
+}
+
+TEST(Ledger, CachedTokensAreFreeWhereTheLimitSaysSo) {
+    World world;
+    config::Limit tokens = limit("tokens", "day", 100'000);
+    tokens.cached = false;
+    world.target("a", {tokens});
+    world.open();
+    auto held = world.reserve(0);
+    held->settle({.input_tokens = 1000, .cached_tokens = 400, .output_tokens = 20}, world.now);
+    EXPECT_NEAR(world.line("tokens").used, 620, 1e-6);
+}
+
+TEST(Ledger, ARequestLargerThanALimitNeverFits) {
+    World world;
+    world.target("a", {limit("tokens", "minute", 6000, "token_bucket")});
+    world.open();
+    const auto shortage =
+        world.book->shortage(world.at(0), {.prompt_bytes = 400'000, .max_tokens = 10}, world.now);
+    ASSERT_TRUE(shortage);
+    EXPECT_TRUE(shortage->fits_never);
+    EXPECT_EQ(shortage->cause(), llm::Outcome::too_large);
+    EXPECT_TRUE(
+        world.reserve(0, {.prompt_bytes = 100, .max_tokens = 6000}) ||
+        world.book->shortage(world.at(0), {.prompt_bytes = 100, .max_tokens = 6000}, world.now)
+            ->fits_never);
+}
+
+TEST(Ledger, AHeaderCorrectsItsOwnBucketOnly) {
+    World world;
+    world.target("a", {limit("requests", "day", 1000, "token_bucket"),
+                       limit("requests", "minute", 30, "token_bucket"),
+                       limit("tokens", "minute", 6000, "token_bucket")});
+    world.open();
+    const std::vector<llm::Rate> said{
+        {.metric = Metric::requests, .window = "day", .limit = 1000, .remaining = 0}};
+    world.book->learn(world.at(0), said, nullptr, world.now);
+    const auto shortage = world.book->shortage(world.at(0), {}, world.now);
+    ASSERT_TRUE(shortage);
+    EXPECT_EQ(shortage->window, "day");
+    EXPECT_EQ(world.line("requests/minute").used, 0);
+    EXPECT_EQ(world.line("tokens/minute").used, 0);
+}
+
+TEST(Ledger, AConfiguredCeilingIsOnlyEverLowered) {
+    World world;
+    world.target("a", {limit("requests", "day", 100, "token_bucket")});
+    world.open();
+    world.book->learn(
+        world.at(0),
+        std::vector<llm::Rate>{
+            {.metric = Metric::requests, .window = "day", .limit = 5000, .remaining = 4990}},
+        nullptr, world.now);
+    EXPECT_EQ(world.line("day").limit, 100);
+    EXPECT_NEAR(*world.line("day").remaining, 90, 1e-6);
+    world.book->learn(
+        world.at(0),
+        std::vector<llm::Rate>{
+            {.metric = Metric::requests, .window = "day", .limit = 50, .remaining = 40}},
+        nullptr, world.now);
+    EXPECT_EQ(world.line("day").limit, 50);
+    EXPECT_EQ(world.line("day").limit_source, Source::header);
+}
+
+TEST(Ledger, ADayRefusalClosesTheDayAndAMinuteRefusalTheMinute) {
+    World world;
+    world.target("a", {limit("tokens", "day", 100'000, "token_bucket"),
+                       limit("tokens", "minute", 6000, "token_bucket")});
+    world.open();
+    world.book->refused(
+        world.at(0),
+        refusal({.metric = Metric::tokens, .window = "day", .limit = 100'000, .used = 99'900}),
+        world.now);
+    auto shortage = world.book->shortage(world.at(0), {.prompt_bytes = 1000}, world.now);
+    ASSERT_TRUE(shortage);
+    EXPECT_EQ(shortage->window, "day");
+    EXPECT_NEAR(*world.line("tokens/minute").remaining, 6000, 1e-6);
+
+    world.ledger.set("all", {}, world.now);
+    llm::Failure minute = refusal({.metric = Metric::tokens, .window = "minute"});
+    minute.back_in = 20s;
+    world.book->refused(world.at(0), minute, world.now);
+    shortage = world.book->shortage(world.at(0), {}, world.now);
+    ASSERT_TRUE(shortage);
+    EXPECT_EQ(shortage->window, "minute");
+    EXPECT_LE(*shortage->back_in, 20s);
+    EXPECT_NEAR(*world.line("tokens/day").remaining, 100'000, 1e-6);
+}
+
+TEST(Ledger, APoolRefusalKeepsOutEveryMember) {
+    World world;
+    for (const char* id : {"a", "b"})
+        world.target(id, {limit("requests", "day", 50, "fixed", "pool", "openrouter-free")},
+                     base::Provider::openrouter);
+    world.open();
+    llm::Failure failure =
+        refusal({.metric = Metric::requests, .window = "day", .pool = "openrouter-free"},
+                llm::Outcome::exhausted);
+    failure.back_in = 3h;
+    world.book->refused(world.at(0), failure, world.now);
+    const auto shortage = world.book->shortage(world.at(1), {}, world.now);
+    ASSERT_TRUE(shortage);
+    EXPECT_EQ(shortage->cause(), llm::Outcome::exhausted);
+    EXPECT_GE(*shortage->back_in, 2h);
+}
+
+TEST(Ledger, AnUnknownLimitIsFoundBetweenWhatWentWellAndWhatDidNot) {
+    World world;
+    world.target("a", {limit("requests", "minute", std::nullopt, "rolling")},
+                 base::Provider::mistral);
+    world.open();
+    for (int i = 0; i < 7; ++i) ASSERT_TRUE(world.call(0));
+    llm::Failure bare;
+    bare.outcome = llm::Outcome::rate_limited;
+    bare.status = 429;
+    auto held = world.reserve(0);
+    held->fail(true, {}, world.now);
+    world.book->refused(world.at(0), bare, world.now);
+    EXPECT_EQ(world.line("requests").limit, 7);
+    EXPECT_EQ(world.line("requests").limit_source, Source::discovered);
+    EXPECT_FALSE(world.reserve(0)) << "known before asking";
+    world.pass(61s);
+    EXPECT_TRUE(world.reserve(0));
+    world.pass(7h);
+    for (int i = 0; i < 8; ++i) EXPECT_TRUE(world.call(0)) << "tried a little higher after hours";
+}
+
+TEST(Ledger, OperatorsActOnTheLiveState) {
+    World world;
+    world.target("a", {limit("requests", "day", 10)});
+    world.open();
+    EXPECT_EQ(world.ledger.set("a", {Ledger::Setting::Kind::remaining, 0}, world.now), 1u);
+    EXPECT_FALSE(world.reserve(0));
+    EXPECT_EQ(world.ledger.set("target:a requests/day", {}, world.now), 1u);
+    EXPECT_TRUE(world.reserve(0));
+    EXPECT_EQ(world.ledger.set("nobody", {}, world.now), 0u);
+}
+
+TEST(Ledger, AReloadKeepsWhatWasUsed) {
+    World world;
+    world.target("a", {limit("requests", "day", 2)});
+    world.open();
+    EXPECT_TRUE(world.call(0));
+    world.catalog.targets[0].limits[0].limit = 3;
+    world.open();
+    EXPECT_EQ(world.line("requests").used, 1);
+    EXPECT_EQ(world.line("requests").limit, 3);
+}
+
+TEST(Ledger, D3ARestartKeepsWhatWasUsedAndWhatWasLearned) {
+    std::map<std::string, Mark> marks;
+    const auto mark_of = [&](const std::string& key) { return &marks[key]; };
+    World first;
+    first.ledger.restore({}, mark_of);
+    first.target("a", {limit("requests", "day", 10, "fixed")}, base::Provider::openai);
+    first.open();
+    for (int i = 0; i < 4; ++i) ASSERT_TRUE(first.call(0));
+    first.book->learn(
+        first.at(0),
+        std::vector<llm::Rate>{
+            {.metric = Metric::tokens, .window = "minute", .limit = 5000, .remaining = 4000}},
+        nullptr, first.now);
+    auto saved = first.ledger.changed(first.now);
+    ASSERT_TRUE(first.call(0));
+    auto under_way = first.reserve(0);
+
+    World second;
+    second.now = first.now;
+    second.pass(1s);
+    std::map<std::string, Mark> left = marks;
+    second.ledger.restore(saved, [&](const std::string& key) { return &left[key]; });
+    second.target("a", {limit("requests", "day", 10, "fixed")}, base::Provider::openai);
+    second.open();
+    EXPECT_EQ(second.line("requests/day").used, 6) << "four saved, one marked, one under way";
+    EXPECT_EQ(second.line("tokens/minute").limit, 5000);
+}
+
+TEST(Ledger, L1ThreadsTogetherNeverTakeMoreThanThereIs) {
+    World world;
+    world.target("a", {limit("requests", "day", 1000), limit("tokens", "day", 1e9)});
+    world.open();
+    std::atomic<int> taken{0};
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 4; ++t)
+        threads.emplace_back([&] {
+            for (int i = 0; i < 600; ++i)
+                if (auto held = world.reserve(0)) {
+                    if (i % 3 == 0)
+                        held->unsent();
+                    else
+                        held->settle({.input_tokens = 5, .output_tokens = 5}, world.now), ++taken;
+                }
+        });
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(taken.load(), 1000);
+    EXPECT_EQ(world.line("requests").held, 0);
+}
+
+TEST(Ledger, AllowanceCountsASharedLimitOnce) {
+    World world;
+    for (const char* id : {"a", "b"})
+        world.target(id, {limit("requests", "day", 50, "fixed", "pool", "free")});
+    world.target("c", {limit("requests", "minute", 5), limit("tokens", "minute", 100)});
+    world.open();
+    EXPECT_TRUE(world.call(2));
+    const std::vector<const config::Target*> all{&world.at(0), &world.at(1), &world.at(2)};
+    const Allowance left = world.book->allowance(all, world.now);
+    EXPECT_EQ(left.requests.limit, 55);
+    EXPECT_EQ(left.requests.remaining, 54);
+    EXPECT_EQ(left.tokens.remaining, 80);
+}

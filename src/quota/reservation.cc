@@ -1,0 +1,90 @@
+#include "quota/tab.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace quota {
+
+Reservation::Reservation(Reservation&& other) noexcept
+    : tab_(std::exchange(other.tab_, nullptr)),
+      parts_(std::move(other.parts_)),
+      prompt_bytes_(other.prompt_bytes_) {}
+
+Reservation& Reservation::operator=(Reservation&& other) noexcept {
+    std::swap(tab_, other.tab_);
+    std::swap(parts_, other.parts_);
+    std::swap(prompt_bytes_, other.prompt_bytes_);
+    return *this;
+}
+
+Reservation::~Reservation() {
+    if (!tab_ || parts_.empty()) return;
+    const base::Now now = base::Now::read();
+    const std::lock_guard lock(tab_->shard.mutex);
+    for (const Part& part : parts_) {
+        part.slot->bucket.settle(part.hold, part.hold.amount, now);
+        part.slot->dirty = true;
+    }
+}
+
+Reservation::Part* Reservation::part_in(const Slot& slot) {
+    for (Part& part : parts_)
+        if (part.slot == &slot) return &part;
+    return nullptr;
+}
+
+void Reservation::counted(base::Now now) {
+    if (!tab_ || parts_.empty()) return;
+    const std::lock_guard lock(tab_->shard.mutex);
+    for (const Part& part : parts_) part.slot->bucket.charge(part.hold, now);
+}
+
+void Reservation::settle(const Used& used, base::Now now) {
+    Tab* tab = std::exchange(tab_, nullptr);
+    if (!tab || parts_.empty()) return;
+    const std::lock_guard lock(tab->shard.mutex);
+    tab->estimate.learn(prompt_bytes_, used.input_tokens, used.output_tokens);
+    for (const Part& part : parts_) {
+        Slot& slot = *part.slot;
+        const double took = tab->took(slot.bucket.rule(), used);
+        slot.bucket.settle(part.hold, part.told ? std::max(took, part.hold.amount) : took, now);
+        slot.good = std::max(slot.good, slot.bucket.charged_used(now));
+        slot.dirty = true;
+    }
+}
+
+void Reservation::fail(bool refused, const Used& used, base::Now now) {
+    Tab* tab = std::exchange(tab_, nullptr);
+    if (!tab || parts_.empty()) return;
+    const std::lock_guard lock(tab->shard.mutex);
+    Used worked = used;
+    if (!refused && worked.input_tokens == 0)
+        worked.input_tokens = tab->estimate.prompt(prompt_bytes_);
+    for (const Part& part : parts_) {
+        Bucket& bucket = part.slot->bucket;
+        const Rule& rule = bucket.rule();
+        const bool counts =
+            rule.failures == Failures::all || (rule.failures == Failures::answered && !refused);
+        if (counts)
+            bucket.settle(part.hold,
+                          refused && rule.metric != Metric::requests ? 0 : tab->took(rule, worked),
+                          now);
+        else
+            bucket.refund(part.hold);
+        part.slot->dirty = true;
+    }
+}
+
+void Reservation::lost() { *this = Reservation(); }
+
+void Reservation::unsent() {
+    Tab* tab = std::exchange(tab_, nullptr);
+    if (!tab || parts_.empty()) return;
+    const std::lock_guard lock(tab->shard.mutex);
+    for (const Part& part : parts_) {
+        part.slot->bucket.refund(part.hold);
+        part.slot->dirty = true;
+    }
+}
+
+}  // namespace quota
