@@ -31,12 +31,14 @@ std::shared_ptr<config::Catalog> chain(bool limited) {
         target.account = fmt::format("account-{}", i % 8);
         for (const char* metric : {"requests", "tokens"})
             for (const char* window : {"minute", "day"})
-                if (limited)
-                    target.limits.push_back({.metric = metric,
-                                             .window = window,
-                                             .limit = 1e12,
-                                             .reset = i % 2 ? "rolling" : "token_bucket",
-                                             .scope = "model"});
+                if (limited) {
+                    config::Limit& limit = target.limits.emplace_back();
+                    limit.metric = metric;
+                    limit.window = window;
+                    limit.limit = 1e12;
+                    limit.reset = i % 2 ? "rolling" : "token_bucket";
+                    limit.scope = "model";
+                }
         config::Alias alias;
         alias.name = target.alias;
         alias.targets.push_back(catalog->targets.size());
@@ -78,7 +80,10 @@ void measure(const char* name, bool limited, int rounds) {
         auto held = book->reserve(catalog->targets[1], ask.work(), base::Now::read());
         if (!held) std::abort();
         held->counted(base::Now::read());
-        held->settle({.input_tokens = 500, .output_tokens = 100}, base::Now::read());
+        quota::Used used;
+        used.input_tokens = 500;
+        used.output_tokens = 100;
+        held->settle(used, base::Now::read());
     });
     fmt::print("{:<18}{:>12.2f}{:>22.2f}\n", name, decide, hold);
 }

@@ -6,6 +6,7 @@ import re
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -108,7 +109,7 @@ class Stage:
                           UPSTREAM=self.upstream.port)
             env = self.folder / "empty-env"
             env.write_text("")
-        data = self.folder / f"data-{config.name}"
+        data = Path(tempfile.mkdtemp(prefix="data-", dir=self.folder))
         data.mkdir(exist_ok=True)
         command = [binary, "serve", "--config", config, "--env", env, "--data", data,
                    "--listen", f"127.0.0.1:{port}"]

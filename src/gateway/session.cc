@@ -109,6 +109,7 @@ std::vector<net::Header> Session::headers(std::optional<base::Duration> retry_af
 }
 
 void Session::add_allowance(std::vector<net::Header>& list) {
+    if (!ways->book().limited(able)) return;
     const quota::Allowance left = ways->book().allowance(able, base::Now::read());
     static constexpr std::array<std::string_view, 6> kNames{
         "x-ratelimit-limit-requests",   "x-ratelimit-remaining-requests",

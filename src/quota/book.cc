@@ -160,6 +160,12 @@ std::optional<double> Book::plenty(const config::Target& target, const Work& wor
     return least;
 }
 
+bool Book::limited(std::span<const config::Target* const> targets) const {
+    return std::ranges::any_of(targets, [this](const config::Target* target) {
+        return !tab(*target)->bare.load(std::memory_order_acquire);
+    });
+}
+
 Allowance Book::allowance(std::span<const config::Target* const> targets, base::Now now) const {
     Allowance all;
     std::set<const Slot*> seen;

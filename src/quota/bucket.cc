@@ -78,7 +78,8 @@ base::Now Bucket::advance(base::Now now) {
         holds_.pop_front();
         ++first_;
     }
-    for (; !leaving_.empty() && leaving_.front().first <= now.steady; leaving_.pop_front())
+    for (; !leaving_.empty() && leaving_.front().first <= now.steady;
+         leaving_.erase(leaving_.begin()))
         release(leaving_.front().second);
     if (closed_until_ && *closed_until_ <= now.steady) closed_until_.reset();
     usage_.advance(now);

@@ -198,7 +198,7 @@ private:
     double rate_ = 0;
     base::Time rate_at_{};
     bool shared_ = false;
-    std::deque<std::pair<base::Time, double>> leaving_;  ///< slots that are free from then on
+    std::vector<std::pair<base::Time, double>> leaving_;  ///< slots that are free from then on
     void said_by(Source source, base::Now now);
     Source source_ = Source::configured;
     base::WallTime source_at_{};

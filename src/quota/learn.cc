@@ -28,9 +28,9 @@ Slot* slot_for(Tab& tab, const llm::Rate& rate, base::Now now) {
     const std::string scope = !rate.pool.empty()                   ? "pool"
                               : rate.metric == Metric::utilization ? "account"
                                                                    : "model";
-    Rule rule = learned_rule(tab.target.provider, rate.metric,
+    Rule rule = learned_rule(tab.target->provider, rate.metric,
                              rate.window.empty() ? "minute" : rate.window);
-    return tab.place(scope, scope_name(tab.target, scope, rate.pool), std::move(rule), now);
+    return tab.place(scope, scope_name(*tab.target, scope, rate.pool), std::move(rule), now);
 }
 
 Reading reading_of(const llm::Rate& rate, Source source) {

@@ -41,9 +41,9 @@ void state_limits(Tab& tab, base::Now now) {
     for (Slot* slot : tab.slots)
         if (!slot->stated) learned.push_back(slot);
     tab.slots.clear();
-    for (const config::Limit& limit : tab.target.limits) {
+    for (const config::Limit& limit : tab.target->limits) {
         Rule rule = rule_of(limit);
-        const std::string name = scope_name(tab.target, limit.scope, limit.pool);
+        const std::string name = scope_name(*tab.target, limit.scope, limit.pool);
         Slot* slot = tab.place(limit.scope, name, rule, now);
         if (!slot) continue;
         slot->stated = true;
@@ -61,7 +61,7 @@ void recall_learned(Tab& tab, base::Now now) {
         const std::lock_guard lock(tab.memory.mutex);
         for (const char* scope : {"target", "model", "account"}) {
             const std::string prefix =
-                std::string(scope) + ':' + scope_name(tab.target, scope, {}) + ' ';
+                std::string(scope) + ':' + scope_name(*tab.target, scope, {}) + ' ';
             for (auto at = tab.memory.saved.lower_bound(prefix);
                  at != tab.memory.saved.end() && at->first.starts_with(prefix); ++at)
                 if (at->second.learned_limit)
@@ -73,8 +73,8 @@ void recall_learned(Tab& tab, base::Now now) {
         const auto metric =
             slash == std::string::npos ? std::nullopt : base::metric_named(label.substr(0, slash));
         if (!metric || span_of(label.substr(slash + 1)) == base::Duration(0)) continue;
-        tab.place(scope, scope_name(tab.target, scope, {}),
-                  learned_rule(tab.target.provider, *metric, label.substr(slash + 1)), now);
+        tab.place(scope, scope_name(*tab.target, scope, {}),
+                  learned_rule(tab.target->provider, *metric, label.substr(slash + 1)), now);
     }
 }
 
@@ -126,9 +126,8 @@ std::shared_ptr<const Book> Ledger::open(config::Snapshot catalog, base::Now now
         if (!tab) tab = std::make_unique<Tab>(shard, state_->memory);
         const std::lock_guard shard_lock(shard.mutex);
         tab->present = true;
-        tab->target = target;
-        tab->target.key = {};
-        tab->target.engine.reset();
+        tab->catalog = catalog;
+        tab->target = &target;
         tab->default_max_tokens = max_tokens_of(target);
         state_limits(*tab, now);
         recall_learned(*tab, now);
@@ -148,8 +147,8 @@ std::vector<Line> Ledger::lines(base::Now now) const {
             Line& line = found.try_emplace(slot).first->second;
             if (line.key.empty()) line = line_of(*slot, now);
             if (line.aliases.size() < Line::kMostAliases &&
-                std::ranges::find(line.aliases, tab->target.alias) == line.aliases.end())
-                line.aliases.push_back(tab->target.alias);
+                std::ranges::find(line.aliases, tab->target->alias) == line.aliases.end())
+                line.aliases.push_back(tab->target->alias);
         }
     }
     std::vector<Line> lines;
@@ -166,7 +165,7 @@ std::size_t Ledger::set(std::string_view what, const Setting& setting, base::Now
         const std::lock_guard shard_lock(tab->shard.mutex);
         for (Slot* slot : tab->slots) {
             const bool meant = what == "all" || what == slot->bucket.key() || what == slot->name ||
-                               what == tab->target.alias;
+                               what == tab->target->alias;
             if (!meant || std::ranges::find(done, slot) != done.end()) continue;
             double used = setting.value;
             if (setting.kind == Setting::Kind::reset) used = 0;
@@ -185,7 +184,7 @@ std::size_t Ledger::set(std::string_view what, const Setting& setting, base::Now
 void Ledger::forget_refusals(std::string_view alias, base::Now now) {
     const std::lock_guard lock(state_->mutex);
     for (const auto& [name, tab] : state_->tabs) {
-        if (!alias.empty() && tab->target.alias != alias) continue;
+        if (!alias.empty() && tab->target->alias != alias) continue;
         const std::lock_guard shard_lock(tab->shard.mutex);
         for (Slot* slot : tab->slots) {
             if (slot->stated) continue;

@@ -155,6 +155,8 @@ public:
     /// What a refusal said: closes or lowers the bucket that it names, and narrows unknown limits.
     /// Called when the refused call's reservation has ended.
     void refused(const config::Target& target, const llm::Failure& failure, base::Now now) const;
+    /// Whether any of them has a limit, known or not.
+    bool limited(std::span<const config::Target* const> targets) const;
     /// Of several targets, a limit that they share counts once.
     Allowance allowance(std::span<const config::Target* const> targets, base::Now now) const;
 

@@ -34,7 +34,7 @@ double Tab::need(const Bucket& bucket, const Work& work) const {
     const auto max_tokens = work.max_tokens ? work.max_tokens : default_max_tokens;
     const auto input = [&] { return estimate.prompt(work.prompt_bytes); };
     const auto output = [&] {
-        return max_tokens && reserves_output(target.provider)
+        return max_tokens && reserves_output(target->provider)
                    ? static_cast<double>(*max_tokens)
                    : estimate.answer(max_tokens, unknown);
     };
@@ -43,8 +43,8 @@ double Tab::need(const Bucket& bucket, const Work& work) const {
         case Metric::input_tokens: return input();
         case Metric::output_tokens: return output();
         case Metric::usd:
-            return input() * target.input_cost_per_token +
-                   estimate.answer(max_tokens) * target.output_cost_per_token;
+            return input() * target->input_cost_per_token +
+                   estimate.answer(max_tokens) * target->output_cost_per_token;
         default: return units(bucket.rule().metric, work);
     }
 }
@@ -53,7 +53,7 @@ double Tab::least(Metric metric, const Work& work) const {
     const auto max_tokens = work.max_tokens ? work.max_tokens : default_max_tokens;
     const double input = Estimate::least_prompt(work.prompt_bytes);
     const double output =
-        max_tokens && reserves_output(target.provider) ? static_cast<double>(*max_tokens) : 1;
+        max_tokens && reserves_output(target->provider) ? static_cast<double>(*max_tokens) : 1;
     switch (metric) {
         case Metric::tokens: return input + output;
         case Metric::input_tokens: return input;
@@ -74,8 +74,8 @@ double Tab::took(const Rule& rule, const Used& used) const {
         case Metric::images: return used.images;
         case Metric::inputs: return used.inputs;
         case Metric::usd:
-            return used.usd.value_or(used.input_tokens * target.input_cost_per_token +
-                                     used.output_tokens * target.output_cost_per_token);
+            return used.usd.value_or(used.input_tokens * target->input_cost_per_token +
+                                     used.output_tokens * target->output_cost_per_token);
         case Metric::concurrency:
         case Metric::utilization: return 0;
     }

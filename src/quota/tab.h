@@ -50,9 +50,10 @@ struct Tab {
     Tab(Shard& s, Memory& m) : shard(s), memory(m) {}
     Shard& shard;
     Memory& memory;
-    std::atomic<bool> bare{true};  ///< no bucket yet: nothing to ask
-    bool present = true;           ///< in the newest catalog
-    config::Target target;         ///< as the newest catalog has it; without key and engine
+    std::atomic<bool> bare{true};            ///< no bucket yet: nothing to ask
+    bool present = true;                     ///< in the newest catalog
+    config::Snapshot catalog;                ///< the newest that has it, or had it
+    const config::Target* target = nullptr;  ///< in that catalog
     std::vector<Slot*> slots;
     Estimate estimate;
     std::optional<std::uint64_t> default_max_tokens;  ///< that configuration adds to its requests
