@@ -88,7 +88,6 @@ CLI::App* add_rehearse(CLI::App& cli, app::CommonOptions& common, app::RehearseO
 }  // namespace
 
 int main(int argc, char** argv) {
-    std::signal(SIGPIPE, SIG_IGN);
     CLI::App cli{
         "freeway: a free-first AI gateway. One OpenAI-compatible endpoint, free tiers first, local "
         "models last."};
@@ -164,6 +163,9 @@ int main(int argc, char** argv) {
     } catch (const CLI::ParseError& error) {
         return cli.exit(error) == 0 ? 0 : 2;
     }
+    // A reader of our output that leaves (`| head`) ends a command; a peer that leaves ends
+    // neither.
+    if (*serve_command || *pull_command) std::signal(SIGPIPE, SIG_IGN);
     if (*serve_command) return app::serve(serve);
     if (*check_command) return app::check(common);
     if (*build_command) return app::build(common, out);

@@ -79,7 +79,7 @@ net::Task<bool> wait_for_quota(Session& session, Patience& patience, base::Durat
         const base::Time now = base::Clock::now();
         const bool next = session.place->position() == 1;
         if (next && (session.place->woken() || now >= retry_at)) co_return true;
-        if (now >= by) co_return false;
+        if (now >= by || session.lane.shared.draining.load()) co_return false;
         const auto left = std::chrono::duration_cast<base::Duration>(back_at - now);
         if (!co_await tell(session, patience, left)) co_return false;
         const base::Time look = std::min(by, next ? retry_at : now + kLook);

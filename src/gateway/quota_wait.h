@@ -26,7 +26,7 @@ struct Patience {
 /// Waits until it is this request's turn in the line and quota may have returned (`back_in` is
 /// over, or a moment has passed: it may return sooner than was said); streams are told their
 /// place meanwhile. The place stays the request's until a call begins. False: it can't be in
-/// time, or the client has left.
+/// time, the gateway is about to end, or the client has left.
 net::Task<bool> wait_for_quota(Session& session, Patience& patience, base::Duration back_in);
 
 }  // namespace gateway
