@@ -144,20 +144,23 @@ quota::Used used_of(const llm::Usage& usage) {
 }
 
 /// What the attempt's end means for the limits it held.
-void end_reservation(Session& session, const config::Target& target, bool begun,
-                     const std::optional<Failure>& failure, quota::Reservation& reservation) {
+void end_reservation(Session& session, const config::Target& target, const Trial& trial,
+                     const std::optional<Failure>& failure) {
     const base::Now now = base::Now::read();
     const quota::Used used = used_of(session.record->usage);
+    quota::Reservation& reservation = trial.reservation;
     if (!failure) return reservation.settle(used, now);
-    if (!begun) return reservation.unsent();
+    if (!trial.begun) return reservation.unsent();
+    const bool quota =
+        failure->outcome == Outcome::rate_limited || failure->outcome == Outcome::exhausted;
     const bool no_verdict = failure->status == 0 || failure->status / 100 == 2;
-    if (no_verdict && !session.record->usage.known && failure->outcome != Outcome::rate_limited &&
-        failure->outcome != Outcome::exhausted)
-        return reservation.lost();
-    const bool refused = failure->status == 429 || failure->outcome == Outcome::rate_limited ||
-                         failure->outcome == Outcome::exhausted ||
-                         failure->outcome == Outcome::too_large;
-    reservation.fail(refused, used, now);
+    const bool worked = trial.committed || (no_verdict && !quota);
+    if (worked && !session.record->usage.known)
+        reservation.lost();
+    else
+        reservation.fail(
+            !worked && (quota || failure->status == 429 || failure->outcome == Outcome::too_large),
+            used, now);
     session.ways->book().refused(target, *failure, now);
 }
 
@@ -253,7 +256,7 @@ net::Task<std::optional<Failure>> attempt(Session& session, const route::Candida
     route::Step& done = session.step();
     done.took = session.elapsed() - done.at;
     if (failure) failure->status = done.status;
-    end_reservation(session, target, trial.begun, failure, reservation);
+    end_reservation(session, target, trial, failure);
     if (!failure) co_return failure;
     scrub(failure->detail, target);
     done.outcome = failure->outcome;

@@ -118,7 +118,8 @@ net::Task<std::expected<quota::Reservation, quota::Shortage>> reserve(
         auto held = session.ways->book().reserve(target, session.ask.work(), base::Now::read());
         const bool ask = !held && held.error().ungranted && session.lane.shared.shared_ledger;
         if (!ask || base::Clock::now() >= by) co_return held;
-        session.lane.shared.shared_ledger->want(held.error().limit, held.error().needed);
+        if (!session.lane.shared.shared_ledger->want(held.error().limit, held.error().needed))
+            co_return held;
         if (!co_await session.pause(base::Clock::now() + kHandOutStep)) co_return held;
     }
 }
@@ -246,7 +247,8 @@ net::Task<> serve(Session& session, route::Decision decision,
                   std::optional<base::Time> wait_until) {
     Patience patience{decision.alias ? decision.alias->name : session.ask.model,
                       wait_until.value_or(base::Time{})};
-    if (wait_until && session.lane.shared.waiting.busy(patience.line)) {
+    if (wait_until && session.lane.shared.waiting.busy(patience.line) &&
+        quota_returns_by(decision, *wait_until)) {
         co_await wait_for_quota(session, patience, base::Duration(0));
         decision = *route::decide(session.state(), session.ask, session.lane.counter);
     }

@@ -65,6 +65,14 @@ std::optional<base::Duration> quota_returns_in(const route::Record& record) {
     return soonest;
 }
 
+bool quota_returns_by(const route::Decision& decision, base::Time by) {
+    const base::Time now = base::Clock::now();
+    return std::ranges::any_of(decision.candidates, [&](const route::Candidate& candidate) {
+        return candidate.skip == Skip::none ||
+               (candidate.back_in && now + *candidate.back_in <= by);
+    });
+}
+
 net::Task<bool> wait_for_quota(Session& session, Patience& patience, base::Duration back_in) {
     const base::Time began = base::Clock::now();
     const base::Time by = std::min(patience.until, session.total_by);

@@ -15,6 +15,9 @@ std::expected<std::optional<base::Time>, ClientError> may_wait_until(const net::
 /// was called; nullopt: waiting would not help.
 std::optional<base::Duration> quota_returns_in(const route::Record& record);
 
+/// Whether somebody can go, or returns in time.
+bool quota_returns_by(const route::Decision& decision, base::Time by);
+
 /// How long a request waits in which line, and what its client was last told of it.
 struct Patience {
     std::string line;  ///< the alias

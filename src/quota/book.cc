@@ -21,6 +21,8 @@ constexpr double kDust = 1e-6;
 constexpr base::Duration kTrust{6 * 3'600'000};
 constexpr base::Duration kTrustNothing{24 * 3'600'000};
 constexpr double kHigher = 1.2;
+/// What a shared ledger has not handed out by now is worth asking for again after this long.
+constexpr base::Duration kHandedOut{1'000};
 
 /// Old findings are not for ever: the provider may allow more by now.
 void doubt(Slot& slot, base::Now now) {
@@ -42,7 +44,7 @@ std::optional<Shortage> lack(const Tab& tab, Slot& slot, const Work& work, base:
     const Rule& rule = bucket.rule();
     const double limit = bucket.limit().value_or(0);
     const double least = tab.least(rule.metric, work);
-    const bool never = least > limit && bucket.limit_source() != Source::header;
+    const bool never = limit > 0 && least > limit && bucket.limit_source() != Source::header;
     const double need = never ? least : std::min(tab.need(bucket, work), limit);
     const double left = bucket.available(now);
     const bool enough = need > 0 || rule.metric != Metric::utilization
@@ -53,7 +55,7 @@ std::optional<Shortage> lack(const Tab& tab, Slot& slot, const Work& work, base:
     Shortage shortage{bucket.key(), rule.metric,  rule.window, limit, bucket.used(now),
                       need,         std::nullopt, never,       enough};
     if (enough)
-        shortage.back_in = base::Duration(0);
+        shortage.back_in = kHandedOut;
     else if (!shortage.fits_never && limit > 0)
         shortage.back_in = bucket.earliest(std::max(need, kDust), now);
     return shortage;

@@ -24,7 +24,8 @@ Slot* slot_for(Tab& tab, const llm::Rate& rate, base::Now now) {
         rate.window.empty() && std::ranges::any_of(tab.slots, [&](const Slot* slot) {
             return slot->bucket.rule().metric == rate.metric;
         });
-    if (unclear) return nullptr;
+    const bool many = tab.target->model.find('*') != std::string::npos;
+    if (unclear || (many && rate.pool.empty())) return nullptr;  // a wildcard is many models
     const std::string scope = !rate.pool.empty()                   ? "pool"
                               : rate.metric == Metric::utilization ? "account"
                                                                    : "model";

@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <utility>
 
 namespace quota {
 
@@ -14,6 +15,22 @@ struct Ledger::State {
     Memory memory;
     std::mutex mutex;  ///< of `tabs`; taken before any shard's
     std::map<std::string, std::unique_ptr<Tab>> tabs;
+
+    std::uint64_t openings = 0;
+
+    /// Limits that configuration no longer states are as if only the provider had spoken of them.
+    void forget_unstated(std::uint64_t opening, base::Now now) {
+        for (std::size_t i = 0; i < shards.size(); ++i) {
+            const std::lock_guard lock(shards[i].mutex);
+            for (const auto& [key, slot] : shards[i].slots) {
+                if (!slot->stated || slot->opening == opening) continue;
+                const Rule& rule = slot->bucket.rule();
+                slot->stated = false;
+                slot->bucket.replace(
+                    learned_rule(static_cast<base::Provider>(i), rule.metric, rule.window), now);
+            }
+        }
+    }
 
     Shard& shard(base::Provider provider) { return shards[static_cast<std::size_t>(provider)]; }
 };
@@ -35,8 +52,9 @@ std::optional<std::uint64_t> max_tokens_of(const config::Target& target) {
     return std::nullopt;
 }
 
-/// Puts the limits that configuration states into the tab; learned ones stay behind them.
-void state_limits(Tab& tab, base::Now now) {
+/// Puts the limits that configuration states into the tab; learned ones stay behind them. Of one
+/// that is stated twice the smaller holds.
+void state_limits(Tab& tab, std::uint64_t opening, base::Now now) {
     std::vector<Slot*> learned;
     for (Slot* slot : tab.slots)
         if (!slot->stated) learned.push_back(slot);
@@ -46,8 +64,11 @@ void state_limits(Tab& tab, base::Now now) {
         const std::string name = scope_name(*tab.target, limit.scope, limit.pool);
         Slot* slot = tab.place(limit.scope, name, rule, now);
         if (!slot) continue;
+        const std::optional<double> before = slot->bucket.rule().limit;
+        const bool again = std::exchange(slot->opening, opening) == opening;
+        const bool looser = again && before && (!rule.limit || *rule.limit >= *before);
         slot->stated = true;
-        slot->bucket.replace(std::move(rule), now);
+        if (!looser) slot->bucket.replace(std::move(rule), now);
         std::erase(learned, slot);
     }
     for (Slot* slot : learned) tab.slots.push_back(slot);
@@ -84,7 +105,7 @@ Line line_of(Slot& slot, base::Now now) {
     line.limit = bucket.limit();
     line.used = bucket.used(now);
     line.held = bucket.held();
-    if (line.limit) line.remaining = bucket.available(now);
+    if (line.limit) line.remaining = std::max(0.0, bucket.available(now));
     line.whole_in = bucket.whole_in(now);
     line.back_in = bucket.earliest(
         bucket.rule().metric == Metric::utilization ? 0.01 : std::min(1.0, line.limit.value_or(1)),
@@ -119,6 +140,7 @@ Ledger::~Ledger() = default;
 std::shared_ptr<const Book> Ledger::open(config::Snapshot catalog, base::Now now) {
     auto book = std::make_shared<Book>();
     const std::lock_guard lock(state_->mutex);
+    const std::uint64_t opening = ++state_->openings;
     for (auto& [name, tab] : state_->tabs) tab->present = false;
     for (const config::Target& target : catalog->targets) {
         Shard& shard = state_->shard(target.provider);
@@ -129,10 +151,11 @@ std::shared_ptr<const Book> Ledger::open(config::Snapshot catalog, base::Now now
         tab->catalog = catalog;
         tab->target = &target;
         tab->default_max_tokens = max_tokens_of(target);
-        state_limits(*tab, now);
+        state_limits(*tab, opening, now);
         recall_learned(*tab, now);
         book->tabs_.push_back(tab.get());
     }
+    state_->forget_unstated(opening, now);
     book->catalog_ = std::move(catalog);
     return book;
 }

@@ -4,6 +4,8 @@
 
 #include <atomic>
 #include <cmath>
+#include <limits>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
@@ -390,4 +392,63 @@ TEST(Ledger, AllowanceCountsASharedLimitOnce) {
     EXPECT_EQ(left.requests.limit, 55);
     EXPECT_EQ(left.requests.remaining, 54);
     EXPECT_EQ(left.tokens.remaining, 80);
+}
+
+TEST(Ledger, OfALimitStatedTwiceTheSmallerHolds) {
+    World world;
+    world.target("a", {limit("requests", "minute", 2), limit("requests", "minute", 50, "fixed")});
+    world.open();
+    EXPECT_EQ(world.line("requests").limit, 2);
+}
+
+TEST(Ledger, ALimitThatConfigurationDropsDoesNotComeBack) {
+    World world;
+    world.target("a", {limit("requests", "minute", 2, "rolling", "model")});
+    world.open();
+    EXPECT_TRUE(world.call(0));
+    world.catalog.targets[0].limits.clear();
+    world.open();
+    EXPECT_TRUE(world.ledger.lines(world.now).empty());
+    llm::Rate rate;
+    rate.window = "minute";
+    rate.limit = 1000;
+    rate.remaining = 990;
+    world.book->learn(world.at(0), std::vector<llm::Rate>{rate}, nullptr, world.now);
+    EXPECT_EQ(world.line("requests").limit, 1000);
+}
+
+TEST(Ledger, AWildcardTargetIsManyModels) {
+    World world;
+    world.target("a", {});
+    world.catalog.targets[0].model = "*";
+    world.open();
+    llm::Rate rate;
+    rate.window = "day";
+    rate.limit = 1000;
+    rate.remaining = 0;
+    world.book->learn(world.at(0), std::vector<llm::Rate>{rate}, nullptr, world.now);
+    EXPECT_TRUE(world.reserve(0)) << "what one model has left says nothing of the others";
+}
+
+TEST(Ledger, AMarkWithoutItsSavedStateShutsNoMoreThanTheLimit) {
+    Mark mark{.charged = 1e6, .held = std::numeric_limits<double>::infinity(), .last_charge = 0};
+    World world;
+    world.ledger.restore({}, [&](const std::string&) { return &mark; });
+    mark.last_charge =
+        std::chrono::duration_cast<std::chrono::milliseconds>(world.now.wall.time_since_epoch())
+            .count();
+    world.target("a", {limit("requests", "minute", 10)});
+    world.open();
+    EXPECT_EQ(world.line("requests").used, 10);
+    world.pass(61s);
+    EXPECT_TRUE(world.reserve(0));
+}
+
+TEST(Ledger, WeeksAreAWindow) {
+    EXPECT_EQ(span_of("2w"), base::Duration(14 * 24h));
+    World world;
+    world.target("a", {limit("requests", "1w", 1)});
+    world.open();
+    EXPECT_TRUE(world.call(0));
+    EXPECT_FALSE(world.reserve(0));
 }

@@ -61,6 +61,10 @@ base::Duration span_of(std::string_view window) {
     if (window == "day") return 24h;
     if (window == "week") return 7 * 24h;
     if (window == "month") return 31 * 24h;
+    if (window.ends_with('w')) {
+        std::string days(window.substr(0, window.size() - 1));
+        return 7 * base::parse_duration(days + 'd').value_or(base::Duration(0));
+    }
     return base::parse_duration(window).value_or(base::Duration(0));
 }
 

@@ -14,6 +14,9 @@ bool reserves_output(Provider provider) {
 
 namespace {
 
+/// No bucket counts more: whole numbers up to here are exact.
+constexpr double kMostUnits = 1e15;
+
 /// What the request itself states.
 double units(Metric metric, const Work& work) {
     switch (metric) {
@@ -101,12 +104,17 @@ Slot* Tab::place(const std::string& scope, const std::string& name, Rule rule, b
     const std::string key = scope + ':' + name + ' ' + label(rule);
     std::unique_ptr<Slot>& slot = shard.slots[key];
     if (!slot) {
-        if (slots.size() >= kMostSlots) return shard.slots.erase(key), nullptr;
+        if (slots.size() >= kMostSlots && !rule.limit) return shard.slots.erase(key), nullptr;
         slot = std::make_unique<Slot>(scope, name, key, std::move(rule));
         const std::lock_guard lock(memory.mutex);
         const auto known = memory.saved.find(key);
         Mark* mark = memory.mark_of(key);
-        const Mark before = mark ? *mark : Mark{};
+        Mark before = mark ? *mark : Mark{};
+        for (double* figure : {&before.charged, &before.held})
+            if (!(*figure >= 0 && *figure <= kMostUnits)) *figure = 0;
+        // Without the saved state the sum may be of all times: at most everything is used.
+        if (known == memory.saved.end() && slot->bucket.limit())
+            before.charged = std::min(before.charged, *slot->bucket.limit());
         if (known != memory.saved.end() || before.charged > 0 || before.held > 0) {
             Saved saved{.key = key, .reset = slot->bucket.rule().reset};
             if (known != memory.saved.end()) saved = known->second;

@@ -22,10 +22,11 @@ struct Slot {
     std::string scope;  ///< target, model, account, pool, provider
     std::string name;   ///< what the scope is of
     Bucket bucket;
-    bool dirty = true;    ///< changed since it was last saved
-    bool stated = false;  ///< configuration has it; else it was learned
-    double taught = 0;    ///< use that only refusals told of
-    double good = 0;      ///< most that was ever used in a window without a refusal
+    bool dirty = true;          ///< changed since it was last saved
+    bool stated = false;        ///< configuration has it; else it was learned
+    std::uint64_t opening = 0;  ///< of the ledger, at which configuration last stated it
+    double taught = 0;          ///< use that only refusals told of
+    double good = 0;            ///< most that was ever used in a window without a refusal
 };
 
 /// What an earlier run left of the buckets, until they are placed again.

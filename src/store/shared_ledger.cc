@@ -92,14 +92,15 @@ void SharedLedger::adopt() {
     });
 }
 
-void SharedLedger::want(const std::string& key, double amount) {
+bool SharedLedger::want(const std::string& key, double amount) {
     const std::lock_guard lock(mutex_);
-    if (wants_.size() >= kMostWants && !wants_.contains(key)) return;
+    if (wants_.size() >= kMostWants && !wants_.contains(key)) return false;
     Want& want = wants_[key];
     want.sum += amount;
     want.largest = std::max(want.largest, amount);
     want.least = want.least > 0 ? std::min(want.least, amount) : amount;
     if (!cut_off_) wake_.notify_one();
+    return !cut_off_;
 }
 
 void SharedLedger::stop() {

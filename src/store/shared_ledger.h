@@ -59,8 +59,8 @@ public:
     /// Puts buckets that are new (after a reload) in shared mode at once; else the next round does.
     void adopt();
     /// A call lacks `amount` of the bucket `key`: asks for it at once. From any thread, repeatedly
-    /// while it lacks; never waits for Redis.
-    void want(const std::string& key, double amount);
+    /// while it lacks; never waits for Redis. False: it is cut off, nothing will come soon.
+    bool want(const std::string& key, double amount);
     /// Gives back what is unused, if connected, and ends the thread: within about 1 s.
     void stop();
 

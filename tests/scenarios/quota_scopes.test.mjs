@@ -178,6 +178,16 @@ describe('scopes', { concurrency: 6 }, () => {
     }
   });
 
+  test('G7 a stream that breaks with a refusal after content has cost what it cost', async (t) => {
+    const info = { a: { limits: [hourly(100), hourly(100_000, { metric: 'tokens' })] } };
+    const w = await world(t, { a: { ...openai, headers: () => ({}) } }, { info });
+    w.a.next({ reply: 'one two three four five', insertAt: 3, insert: 'data: {"error":{"message":"Rate limit reached","code":429}}\n\n' });
+    const answer = await w.gateway.stream('a');
+    assert.equal(answer.errors.length, 1, answer.text);
+    assert.equal((await rowOf(w.gateway, 'a', 'requests', 'hour')).used, 1);
+    assert.ok((await rowOf(w.gateway, 'a', 'tokens', 'hour')).used > 3, 'its tokens are charged as they were held');
+  });
+
   test('L6 a target without limits serves while all budgets are spent', async (t) => {
     const money = { metric: 'usd', window: 'month', limit: 0.000001, reset: 'calendar_month', scope: 'account' };
     const info = { limits: [money], input_cost_per_token: 1, output_cost_per_token: 1 };

@@ -171,4 +171,16 @@ describe('waiting', { concurrency: 8 }, () => {
     await w.gateway.stop({ within: 35_000 });
     assert.notEqual((await asked).status, 200);
   });
+
+  test('a wait that can not end in time is refused at once, also behind others who wait', async (t) => {
+    const w = await spent(t, '20s');
+    const patient = w.gateway.chat('a', {}, waiting('60s'));
+    await sleep(300);
+    const began = performance.now();
+    const answer = await w.gateway.chat('a', {}, waiting('2s'));
+    assert.deepEqual([answer.status, performance.now() - began < 1000], [429, true], answer.text);
+    w.gateway.signal('SIGTERM');
+    assert.equal((await patient).status, 429, 'who waits when the gateway ends is told, not cut off');
+    assert.ok(performance.now() - began < 5000, 'and does not hold it up');
+  });
 });
