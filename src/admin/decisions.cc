@@ -8,6 +8,9 @@ namespace json = boost::json;
 
 namespace {
 
+constexpr base::Duration kFiled{200};
+constexpr base::Duration kFiledLook{10};
+
 /// A whole chat request, or just `{"model": "…"}`.
 base::Result<route::Ask> read_ask(std::string body) {
     auto request = llm::parse_chat(body, llm::Endpoint::chat);
@@ -72,7 +75,13 @@ net::Task<> preview(gateway::Lane& lane, net::Exchange& exchange, std::string) {
 }
 
 net::Task<> explain_request(gateway::Lane& lane, net::Exchange& exchange, std::string rest) {
-    const auto record = lane.shared.records.find(rest);
+    auto record = lane.shared.records.find(rest);
+    // A record is filed when its request is over: a moment after the client has its answer.
+    const base::Time by = base::Clock::now() + kFiled;
+    while (!record && rest.starts_with("req_") && base::Clock::now() < by) {
+        co_await net::sleep_until(lane.worker.loop.get_executor(), base::Clock::now() + kFiledLook);
+        record = lane.shared.records.find(rest);
+    }
     if (!record)
         co_return co_await reply(exchange, {404,
                                             "No record of this request: the last 1000 are kept.",

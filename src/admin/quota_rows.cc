@@ -71,7 +71,10 @@ std::string what_counts(const json::object& row) {
 std::string left(const json::object& row) {
     const auto ceiling = number(row, "ceiling");
     if (!ceiling) return fmt::format("unknown, {} used", figure(number(row, "used").value_or(0)));
-    return figure(number(row, "remaining").value_or(0)) + '/' + figure(*ceiling);
+    const std::string metric = text(row, "metric");
+    const bool whole = metric != "usd" && metric != "utilization";
+    const double remaining = number(row, "remaining").value_or(0);
+    return figure(whole ? std::floor(remaining + 1e-6) : remaining) + '/' + figure(*ceiling);
 }
 
 std::string gauge(const json::object& row, Drawing drawing) {

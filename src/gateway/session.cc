@@ -25,6 +25,7 @@ Session::~Session() {
     lane.shared.active.fetch_sub(1, std::memory_order_relaxed);
     record->took = elapsed();
     if (record->status == 0) record->status = exchange.gone() ? 499 : exchange.status();
+    lane.shared.records.add(record);
     using base::log::Level;
     base::log::write(record->status >= 500 ? Level::warning : Level::info, "request",
                      {{"id", record->id},
@@ -42,7 +43,6 @@ Session::~Session() {
                                                         : "none"},
                       {"trail", record->trail()}});
     if (lane.shared.store) book_usage();
-    lane.shared.records.add(std::move(record));
 }
 
 /// One row a call; tokens belong to the one that gave them.
