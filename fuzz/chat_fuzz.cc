@@ -31,7 +31,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         for (int i = 0; i <= static_cast<int>(base::Provider::openai_compatible); ++i) {
             auto provider = static_cast<base::Provider>(i);
             llm::Upstream upstream{.provider = provider, .alias = "alias", .model = "o3\"x"};
-            auto call = llm::dialect(llm::protocol_of(provider)).call(*request, upstream);
+            auto call = llm::dialect(request->endpoint, upstream).call(*request, upstream);
             if (call) FUZZ_CHECK(is_json(call->body));
         }
     }

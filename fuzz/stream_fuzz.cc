@@ -15,7 +15,7 @@ struct Seen {
 
 Seen decode(const llm::ChatRequest& request, const llm::Upstream& upstream, std::string_view bytes,
             std::size_t step) {
-    auto decoder = llm::dialect(llm::protocol_of(upstream.provider)).stream(request, upstream, {});
+    auto decoder = llm::dialect(request.endpoint, upstream).stream(request, upstream, {});
     Seen seen;
     for (std::size_t at = 0; at < bytes.size() && !seen.failed; at += step)
         seen.failed = decoder->feed(bytes.substr(at, step), seen.out).has_value();

@@ -167,7 +167,6 @@ void end_reservation(Session& session, const config::Target& target, const Trial
 net::Task<std::optional<Failure>> call(Session& session, const route::Candidate& candidate,
                                        Trial& trial) {
     const config::Target& target = *candidate.target;
-    const llm::Dialect& dialect = llm::dialect(llm::protocol_of(target.provider));
     const Way& way = session.ways->to(target);
     std::vector<std::string> drop = session.lane.shared.rejects.of(target.id);
     drop.insert(drop.end(), target.drop.begin(), target.drop.end());
@@ -175,11 +174,13 @@ net::Task<std::optional<Failure>> call(Session& session, const route::Candidate&
                                  target.alias,
                                  candidate.model,
                                  target.capabilities.reasoning,
+                                 !target.capabilities.stated || target.capabilities.json_schema,
                                  target.max_output_tokens,
                                  way.defaults,
                                  way.overrides,
                                  drop,
                                  target.allow};
+    const llm::Dialect& dialect = llm::dialect(session.request.endpoint, upstream);
     auto prepared = dialect.call(session.request, upstream);
     if (!prepared) {
         session.step().skip = route::Skip::unsupported;

@@ -1,5 +1,6 @@
 #include "llm/chat_request.h"
 
+#include "llm/client_dialect.h"
 #include "llm/json.h"
 
 #include <simdjson.h>
@@ -41,6 +42,10 @@ std::unexpected<base::Error> not_json(const Cursor& in, std::string_view body) {
         return refuse("the body is empty; send a JSON object with `model` and `messages`");
     return refuse(fmt::format("the body is not valid JSON: it breaks at byte {} of {}",
                               in.position(), body.size()));
+}
+
+bool is_openai(Endpoint endpoint) {
+    return endpoint == Endpoint::chat || endpoint == Endpoint::completion;
 }
 
 /// Reads the client's object and fills a ChatRequest in passing.
@@ -149,7 +154,10 @@ void Reader::part() {
     in_.enter_object();
     while (in_.next_member(key)) {
         std::string_view value = in_.value();
-        if (key == "type") image = value == "\"image_url\"" || value == "\"input_image\"";
+        if (key != "type") continue;
+        image = value == "\"image_url\"" || value == "\"input_image\"";
+        request_.wants_audio = request_.wants_audio || value == "\"input_audio\"";
+        request_.wants_documents = request_.wants_documents || value == "\"file\"";
     }
     if (!image) return;
     ++images_;
@@ -157,7 +165,7 @@ void Reader::part() {
 }
 
 base::Result<void> no_duplicates(const ChatRequest& request) {
-    for (std::string_view key : {"model", "stream", "messages", "prompt"}) {
+    for (std::string_view key : {"model", "stream", "messages", "prompt", "input"}) {
         auto same = [key](const Member& member) { return member.key == key; };
         if (std::ranges::count_if(request.members, same) > 1)
             return refuse(fmt::format("`{}` is given twice; send it once", key));
@@ -182,6 +190,8 @@ base::Result<void> read_model(ChatRequest& request) {
 }
 
 base::Result<void> read_stream(ChatRequest& request) {
+    request.stream =
+        request.endpoint == Endpoint::ollama_chat || request.endpoint == Endpoint::ollama_generate;
     const Member* member = request.find("stream");
     if (!member) return {};
     std::string_view value = request.text(member->value);
@@ -194,6 +204,7 @@ base::Result<void> read_stream(ChatRequest& request) {
 }
 
 base::Result<void> check_prompt(const ChatRequest& request) {
+    if (!is_openai(request.endpoint)) return {};
     std::string_view key = request.endpoint == Endpoint::chat ? "messages" : "prompt";
     const Member* member = request.find(key);
     if (!member) return refuse(fmt::format("`{}` is missing", key));
@@ -220,6 +231,40 @@ void read_wishes(ChatRequest& request) {
     request.wants_json_schema = json::member(value("response_format"), "type") == "\"json_schema\"";
     request.max_tokens = json::count(value("max_completion_tokens"));
     if (!request.max_tokens) request.max_tokens = json::count(value("max_tokens"));
+    request.choices = json::count(value("n")).value_or(1);
+}
+
+/// Counts what the parts of a conversation weigh and need.
+void weigh(ChatRequest& request, const std::vector<Part>& parts) {
+    for (const Part& part : parts) {
+        request.prompt_bytes += part.text.size() + part.json.size();
+        request.wants_audio = request.wants_audio || part.kind == Part::Kind::audio;
+        const bool image = part.kind == Part::Kind::image;
+        const bool file = part.kind == Part::Kind::document && part.text.empty();
+        request.wants_vision = request.wants_vision || image;
+        request.wants_documents = request.wants_documents || file;
+        if (image) request.prompt_bytes += kImageBytes;
+        if (file) request.prompt_bytes += part.data.size() / 2;
+        weigh(request, part.parts);
+    }
+}
+
+/// The same wishes, of a request in another protocol than OpenAI's.
+base::Result<void> read_canonical(ChatRequest& request) {
+    const base::Result<Chat>& chat = canonical(request);
+    if (!chat) return std::unexpected(chat.error());
+    auto value = [&chat](std::string_view key) {
+        const Extra* extra = chat->find(key);
+        return extra ? std::string_view(extra->json) : std::string_view();
+    };
+    for (const Message& message : chat->messages) weigh(request, message.parts);
+    for (const Tool& tool : chat->tools)
+        request.prompt_bytes += tool.schema.size() + tool.description.size();
+    request.wants_tools = !chat->tools.empty();
+    request.wants_json_schema = json::member(value("response_format"), "type") == "\"json_schema\"";
+    request.max_tokens = json::count(value("max_completion_tokens"));
+    if (!request.max_tokens) request.max_tokens = json::count(value("max_tokens"));
+    return {};
 }
 
 }  // namespace
@@ -234,8 +279,18 @@ base::Result<ChatRequest> parse_chat(std::string body, Endpoint endpoint) {
     for (auto check :
          {no_duplicates(request), read_model(request), read_stream(request), check_prompt(request)})
         if (!check) return std::unexpected(check.error());
-    read_wishes(request);
+    if (is_openai(endpoint))
+        read_wishes(request);
+    else if (auto read = read_canonical(request); !read)
+        return std::unexpected(read.error());
     return request;
+}
+
+const base::Result<Chat>& canonical(const ChatRequest& request) {
+    if (!request.chat)
+        request.chat = std::make_shared<const base::Result<Chat>>(
+            client_dialect(request.endpoint).read(request));
+    return *request.chat;
 }
 
 }  // namespace llm

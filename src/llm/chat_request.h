@@ -1,8 +1,10 @@
 #pragma once
 
 #include "base/result.h"
+#include "llm/chat.h"
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -10,8 +12,15 @@
 
 namespace llm {
 
-/// Which OpenAI endpoint the client called.
-enum class Endpoint { chat, completion };
+/// Which endpoint the client called, hence the protocol it speaks.
+enum class Endpoint {
+    chat,             ///< OpenAI /chat/completions
+    completion,       ///< OpenAI /completions
+    responses,        ///< OpenAI /responses
+    messages,         ///< Anthropic /v1/messages
+    ollama_chat,      ///< Ollama /api/chat
+    ollama_generate,  ///< Ollama /api/generate
+};
 
 /// A range of bytes in ChatRequest::body.
 struct Span {
@@ -26,9 +35,8 @@ struct Member {
     Span value;
 };
 
-/// A client's chat (or legacy completion) request, parsed once. Everything later
-/// is done with the spans: the body is never parsed or built again for targets
-/// that speak the same protocol.
+/// A client's chat request in any protocol, parsed once. For targets that speak the same
+/// protocol everything later is done with the spans: the body is never parsed or built again.
 struct ChatRequest {
     Endpoint endpoint = Endpoint::chat;
     std::string body;  ///< as the client sent it
@@ -38,9 +46,15 @@ struct ChatRequest {
     bool include_usage = false;               ///< stream_options.include_usage
     bool wants_tools = false;                 ///< `tools` (or `functions`) is a non-empty array
     bool wants_vision = false;                ///< an image part in any message
+    bool wants_audio = false;                 ///< an audio part in any message
+    bool wants_documents = false;             ///< a file part in any message
     bool wants_json_schema = false;           ///< response_format.type == json_schema
+    std::uint64_t choices = 1;                ///< n
     std::optional<std::uint64_t> max_tokens;  ///< max_completion_tokens, else max_tokens
     std::uint64_t prompt_bytes = 0;           ///< bytes of messages (or prompt)
+    /// The canonical form: of every protocol but OpenAI's chat and completions from the start,
+    /// of these once a target that speaks another one is asked. See canonical().
+    mutable std::shared_ptr<const base::Result<Chat>> chat{};
 
     std::string_view text(Span span) const {
         return std::string_view(body).substr(span.begin, span.end - span.begin);
@@ -57,5 +71,8 @@ struct ChatRequest {
 /// empty or not an array of objects, `stream` not a bool, a key given twice for
 /// members that decide (`model`, `stream`, `messages`).
 base::Result<ChatRequest> parse_chat(std::string body, Endpoint endpoint);
+
+/// The request in the canonical form, made at most once. A failure says what can't be carried.
+const base::Result<Chat>& canonical(const ChatRequest& request);
 
 }  // namespace llm

@@ -100,6 +100,8 @@ public:
         return failure;
     }
 
+    void broken(std::string_view error, std::string& out) override { chat_->broken(error, out); }
+
 private:
     void convert(std::string& out) {
         reader_.feed(chunks_);

@@ -5,6 +5,12 @@
 #include "llm/completion.h"
 #include "llm/ollama.h"
 #include "llm/openai.h"
+#include "llm/openai_client.h"
+#include "llm/openai_rules.h"
+#include "llm/openai_upstream.h"
+#include "llm/translate.h"
+
+#include <fmt/format.h>
 
 namespace llm {
 namespace {
@@ -16,16 +22,46 @@ const Dialect& serving(Protocol protocol) {
     return all;
 }
 
+/// One of every client's protocol with every upstream's: the objects hold no state.
+template <class Client, class To>
+const Dialect& translating(std::string_view note) {
+    static const Client client;
+    static const To upstream;
+    static const Translating both(client, upstream, std::string(note));
+    return both;
+}
+
+const Dialect& to_openai(Endpoint endpoint, const Upstream& upstream) {
+    static const OpenAiDialect same;
+    switch (endpoint) {
+        case Endpoint::chat: return same;
+        case Endpoint::completion:
+            if (openai::rules(upstream).completions) return same;
+            return translating<CompletionClient, OpenAiUpstream>("carried the prompt as a chat");
+        default: return translating<OpenAiClient, OpenAiUpstream>("translated");
+    }
+}
+
 }  // namespace
 
-const Dialect& dialect(Protocol protocol) {
-    switch (protocol) {
-        case Protocol::openai: return serving<OpenAiDialect>(protocol);
-        case Protocol::anthropic: return serving<AnthropicDialect>(protocol);
-        case Protocol::cohere: return serving<CohereDialect>(protocol);
-        case Protocol::ollama: return serving<OllamaDialect>(protocol);
+const Dialect& dialect(Endpoint endpoint, const Upstream& upstream) {
+    switch (protocol_of(upstream.provider)) {
+        case Protocol::openai: return to_openai(endpoint, upstream);
+        case Protocol::anthropic: return serving<AnthropicDialect>(Protocol::anthropic);
+        case Protocol::cohere: return serving<CohereDialect>(Protocol::cohere);
+        case Protocol::ollama: return serving<OllamaDialect>(Protocol::ollama);
     }
-    return serving<OpenAiDialect>(Protocol::openai);
+    return to_openai(endpoint, upstream);
+}
+
+const ClientDialect& client_dialect(Endpoint endpoint) {
+    static const OpenAiClient chat;
+    static const CompletionClient completion;
+    return endpoint == Endpoint::completion ? static_cast<const ClientDialect&>(completion) : chat;
+}
+
+std::string ClientDialect::comment(std::string_view text) const {
+    return fmt::format(": {}\n\n", text);
 }
 
 }  // namespace llm

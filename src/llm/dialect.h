@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/provider.h"
+#include "llm/chat.h"
 #include "llm/chat_request.h"
 #include "llm/http.h"
 #include "llm/outcome.h"
@@ -18,18 +19,13 @@ namespace llm {
 /// A wire protocol.
 enum class Protocol { openai, anthropic, cohere, ollama };
 
-/// A body member that configuration adds: key and value as JSON text.
-struct Extra {
-    std::string key;
-    std::string json;
-};
-
 /// Whom a request goes to, as far as bytes depend on it. Views that outlive the call.
 struct Upstream {
     base::Provider provider = base::Provider::openai_compatible;
     std::string_view alias;  ///< shown to the client as `model`
     std::string_view model;  ///< the upstream's own id
     bool reasoning = false;
+    bool json_schema = true;  ///< it can bind its answer to a JSON schema itself
     std::optional<std::uint64_t> max_output_tokens{};
     std::span<const Extra> defaults{};   ///< sent unless the client set the member
     std::span<const Extra> overrides{};  ///< sent always (LiteLLM extra_body)
@@ -47,13 +43,13 @@ struct Call {
         changes;  ///< "removed logprobs", "renamed seed to random_seed": for the decision record
 };
 
-/// A whole answer in the client's protocol (OpenAI).
+/// A whole answer in the client's protocol.
 struct Answer {
     std::string body;
     Usage usage;
 };
 
-/// Turns one upstream stream into OpenAI server-sent events. One per attempt.
+/// Turns one upstream stream into the client's. One per attempt.
 class StreamDecoder {
 public:
     virtual ~StreamDecoder() = default;
@@ -65,6 +61,10 @@ public:
     /// The upstream closed in order. Appends the end (`[DONE]`, missing usage
     /// chunk), or says why the stream was not whole (no finish reason, empty).
     virtual std::optional<Failure> finish(std::string& out) = 0;
+
+    /// The answer broke after content: appends the client's error frame and the proper end.
+    /// `error` is OpenAI's error body.
+    virtual void broken(std::string_view error, std::string& out) = 0;
 
     /// The first content (text, reasoning, refusal, tool call) has been decoded:
     /// no fallback any more. A role-only delta is not content.
@@ -80,13 +80,14 @@ protected:
     Usage usage_;
 };
 
-/// The four protocols behind one face. Stateless: one object serves all threads.
+/// One client's protocol facing one upstream's. Stateless: one object serves all threads.
+/// Where both are the same, bytes pass; else the canonical form stands between.
 class Dialect {
 public:
     virtual ~Dialect() = default;
 
-    /// `unsupported` for what this protocol has no word for (tools and images in
-    /// the translated dialects), so that the chain moves on.
+    /// `unsupported` for what the upstream's protocol has no word for, so that the chain
+    /// moves on.
     virtual base::Result<Call> call(const ChatRequest& request, const Upstream& upstream) const = 0;
 
     /// Reads a 2xx body. A body that is no answer is a Failure: unparsable,
@@ -102,7 +103,6 @@ public:
                                                   base::WallTime now) const = 0;
 };
 
-const Dialect& dialect(Protocol protocol);
 constexpr Protocol protocol_of(base::Provider provider) {
     switch (provider) {
         case base::Provider::anthropic: return Protocol::anthropic;
@@ -111,5 +111,8 @@ constexpr Protocol protocol_of(base::Provider provider) {
         default: return Protocol::openai;
     }
 }
+
+/// How a request that came in at `endpoint` is put to `upstream`.
+const Dialect& dialect(Endpoint endpoint, const Upstream& upstream);
 
 }  // namespace llm

@@ -2,6 +2,7 @@
 // (request.json) to one upstream (upstream.json), what goes over the wire
 // (call.txt), what the upstream answered (reply.json, .sse or .ndjson) and what
 // the client sees of it (answer.json or answer.sse; answer.txt for a failure).
+// A key `endpoint` in upstream.json names the protocol of the client where it is not chat.
 // BLESS=1 writes call and answer as they now are.
 
 #include "llm/dialect.h"
@@ -52,15 +53,26 @@ base::Provider provider_named(std::string_view wanted) {
     return base::Provider::openai;
 }
 
+Endpoint endpoint_named(std::string_view wanted) {
+    constexpr std::array<std::string_view, 6> kNames{"chat",     "completion",  "responses",
+                                                     "messages", "ollama_chat", "ollama_generate"};
+    auto it = std::ranges::find(kNames, wanted);
+    if (it == kNames.end()) ADD_FAILURE() << "no endpoint " << wanted;
+    return static_cast<Endpoint>(it - kNames.begin());
+}
+
 /// upstream.json, with the texts that an Upstream only views.
 struct Target {
     std::string alias, model;
     std::vector<Extra> defaults, overrides;
     std::vector<std::string> drop;
+    Endpoint endpoint = Endpoint::chat;
     Upstream upstream;
 
     explicit Target(const fs::path& path) {
         boost::json::object object = boost::json::parse(read(path)).as_object();
+        if (auto* spoken = object.if_contains("endpoint"))
+            endpoint = endpoint_named(spoken->as_string().c_str());
         alias = object.at("alias").as_string().c_str();
         model = object.at("model").as_string().c_str();
         auto extras = [&object](const char* key, std::vector<Extra>& list) {
@@ -77,6 +89,7 @@ struct Target {
                     .alias = alias,
                     .model = model,
                     .reasoning = object.contains("reasoning"),
+                    .json_schema = !object.contains("no_json_schema"),
                     .defaults = defaults,
                     .overrides = overrides,
                     .drop = drop};
@@ -104,7 +117,7 @@ struct Decoded {
 
 Decoded decode(const ChatRequest& request, const Upstream& upstream,
                const std::vector<std::string_view>& parts) {
-    auto decoder = dialect(protocol_of(upstream.provider)).stream(request, upstream, kNow);
+    auto decoder = dialect(request.endpoint, upstream).stream(request, upstream, kNow);
     Decoded result;
     std::optional<Failure> failure;
     for (std::string_view part : parts)
@@ -131,11 +144,9 @@ class Golden : public testing::TestWithParam<std::string> {};
 TEST_P(Golden, Case) {
     fs::path folder = fs::path(FREEWAY_GOLDEN_DIR) / GetParam();
     Target target(folder / "upstream.json");
-    bool completion = fs::path(folder).filename().string().starts_with("completion");
-    auto request = parse_chat(read(folder / "request.json"),
-                              completion ? Endpoint::completion : Endpoint::chat);
+    auto request = parse_chat(read(folder / "request.json"), target.endpoint);
     ASSERT_TRUE(request) << request.error().detail;
-    const Dialect& spoken = dialect(protocol_of(target.upstream.provider));
+    const Dialect& spoken = dialect(request->endpoint, target.upstream);
 
     base::Result<Call> call = spoken.call(*request, target.upstream);
     std::string sent =

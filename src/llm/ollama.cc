@@ -81,9 +81,9 @@ Failure inner_error(const Upstream& upstream, string_view line, base::WallTime n
     return failure;
 }
 
-class OllamaStream : public TranslatedStream {
+class OllamaStream : public TextStream {
 public:
-    using TranslatedStream::TranslatedStream;
+    using TextStream::TextStream;
 
     MaybeFailure feed(string_view bytes, std::string& out) override;
 

@@ -20,7 +20,7 @@ struct Sent {
 Sent send(Upstream upstream, std::string body, Endpoint endpoint = Endpoint::chat) {
     base::Result<ChatRequest> request = parse_chat(std::move(body), endpoint);
     EXPECT_TRUE(request) << request.error().detail;
-    base::Result<Call> call = dialect(Protocol::openai).call(*request, upstream);
+    base::Result<Call> call = dialect(request->endpoint, upstream).call(*request, upstream);
     if (!call) return {.path = {}, .body = {}, .changes = {}, .error = call.error().detail};
     EXPECT_TRUE(parse_chat(call->body,
                            call->path == "/completions" ? Endpoint::completion : Endpoint::chat))
@@ -226,7 +226,7 @@ TEST(OpenAiCall, CompletionsAreNativeOrCarriedAsAChat) {
              Endpoint::completion);
     EXPECT_EQ(carried.path, "/chat/completions");
     EXPECT_EQ(carried.body,
-              R"({"model":"up/m","max_tokens":5,"messages":[{"role":"user","content":"on\"ce"}]})");
+              R"({"model":"up/m","messages":[{"role":"user","content":"on\"ce"}],"max_tokens":5})");
     EXPECT_EQ(send(to(Provider::groq), R"({"model":"x","prompt":["a","b"]})", Endpoint::completion)
                   .error.substr(0, 7),
               "prompt:");

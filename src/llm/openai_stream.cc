@@ -40,6 +40,9 @@ public:
 
     MaybeFailure feed(string_view bytes, std::string& out) override;
     MaybeFailure finish(std::string& out) override;
+    void broken(string_view error, std::string& out) override {
+        fmt::format_to(std::back_inserter(out), "data: {}\n\ndata: [DONE]\n\n", error);
+    }
 
 private:
     enum class Form { unknown, events, one_body };

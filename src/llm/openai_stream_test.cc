@@ -20,7 +20,7 @@ struct Decoded {
 Decoded run(const Upstream& upstream, const ChatRequest& request, std::string_view text,
             std::size_t step) {
     std::unique_ptr<StreamDecoder> decoder =
-        dialect(protocol_of(upstream.provider)).stream(request, upstream, base::WallTime());
+        dialect(request.endpoint, upstream).stream(request, upstream, base::WallTime());
     Decoded result;
     for (std::size_t at = 0; at < text.size() && !result.failure && !decoder->done(); at += step) {
         result.failure = decoder->feed(text.substr(at, step), result.out);
@@ -47,7 +47,7 @@ protected:
         }
         for (std::size_t at = 1; at < text.size(); ++at) {
             std::unique_ptr<StreamDecoder> decoder =
-                dialect(Protocol::openai).stream(request, upstream, base::WallTime());
+                dialect(request.endpoint, upstream).stream(request, upstream, base::WallTime());
             std::string out;
             std::optional<Failure> failure = decoder->feed(text.substr(0, at), out);
             if (!failure) failure = decoder->feed(text.substr(at), out);
@@ -304,9 +304,9 @@ TEST_F(OpenAiStream, CompletionsOverAChat) {
     Decoded r = decode(chunk("gpt", kRole) + chunk("gpt", kText) + chunk("gpt", kStop) + kDone);
     EXPECT_EQ(
         r.out,
-        R"(data: {"id":"c1","created":5,"model":"my-alias","object":"text_completion","choices":[{"index":0,"text":"grüß \"model\"","logprobs":null,"finish_reason":null}]})"
+        R"(data: {"id":"c1","object":"text_completion","created":5,"model":"my-alias","choices":[{"index":0,"text":"grüß \"model\"","logprobs":null,"finish_reason":null}]})"
         "\n\n"
-        R"(data: {"id":"c1","created":5,"model":"my-alias","object":"text_completion","choices":[{"index":0,"text":"","logprobs":null,"finish_reason":"stop"}]})"
+        R"(data: {"id":"c1","object":"text_completion","created":5,"model":"my-alias","choices":[{"index":0,"text":"","logprobs":null,"finish_reason":"stop"}]})"
         "\n\n" +
             kDone);
     EXPECT_TRUE(r.done && r.committed);

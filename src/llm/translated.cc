@@ -9,14 +9,14 @@
 
 namespace llm {
 
-void TranslatedStream::start(std::string_view id, std::string& out) {
+void TextStream::start(std::string_view id, std::string& out) {
     if (chunks_) return;
     chunks_.emplace(json::quote(id.empty() ? std::string_view("chatcmpl-freeway") : id),
                     std::to_string(unix_seconds(now_)), upstream_.alias);
     chunks_->role(out);
 }
 
-void TranslatedStream::text(std::string_view text, std::string& out) {
+void TextStream::text(std::string_view text, std::string& out) {
     if (text.empty()) return;
     start({}, out);
     chunks_->content(out, text);
@@ -24,7 +24,7 @@ void TranslatedStream::text(std::string_view text, std::string& out) {
     committed_ = true;
 }
 
-void TranslatedStream::thinking(std::string_view text, std::string& out) {
+void TextStream::thinking(std::string_view text, std::string& out) {
     if (text.empty()) return;
     start({}, out);
     chunks_->reasoning(out, text);
@@ -32,7 +32,7 @@ void TranslatedStream::thinking(std::string_view text, std::string& out) {
     committed_ = true;
 }
 
-std::optional<Failure> TranslatedStream::close(std::string& out) {
+std::optional<Failure> TextStream::close(std::string& out) {
     if (!committed_)
         if (std::optional<Failure> failure = empty_answer(json::quote(finish_reason_)))
             return failure;
@@ -45,7 +45,7 @@ std::optional<Failure> TranslatedStream::close(std::string& out) {
     return std::nullopt;
 }
 
-std::optional<Failure> TranslatedStream::finish(std::string& out) {
+std::optional<Failure> TextStream::finish(std::string& out) {
     if (done_) return std::nullopt;
     if (std::optional<Failure> failure = drain(out)) return failure;
     if (done_) return std::nullopt;
@@ -88,15 +88,8 @@ std::expected<Answer, Failure> finish_answer(const ChatRequest& request, const U
     return Answer{answer_json(answer, upstream.alias), answer.usage};
 }
 
-std::uint64_t unix_seconds(base::WallTime now) {
-    auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count();
-    return seconds > 0 ? static_cast<std::uint64_t>(seconds) : 0;
-}
-
-std::string made_up_id(std::string_view seed) {
-    std::uint64_t hash = 14695981039346656037u;  // FNV-1a
-    for (char c : seed) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
-    return fmt::format("chatcmpl-{:016x}", hash);
+void TextStream::broken(std::string_view error, std::string& out) {
+    fmt::format_to(std::back_inserter(out), "data: {}\n\ndata: [DONE]\n\n", error);
 }
 
 }  // namespace llm

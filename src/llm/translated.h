@@ -3,6 +3,7 @@
 #include "llm/chunks.h"
 #include "llm/dialect.h"
 #include "llm/sse.h"
+#include "llm/translate.h"
 
 #include <optional>
 #include <string>
@@ -12,12 +13,13 @@ namespace llm {
 /// What the streams of the translated protocols share: the OpenAI chunks they
 /// write, and the rules of a proper end. A subclass reads its own wire format
 /// and calls start, text, thinking, stopped and close.
-class TranslatedStream : public StreamDecoder {
+class TextStream : public StreamDecoder {
 public:
-    TranslatedStream(const ChatRequest& request, const Upstream& upstream, base::WallTime now)
+    TextStream(const ChatRequest& request, const Upstream& upstream, base::WallTime now)
         : request_(request), upstream_(upstream), now_(now) {}
 
     std::optional<Failure> finish(std::string& out) override;
+    void broken(std::string_view error, std::string& out) override;
 
 protected:
     /// Takes what is left at the end of the bytes.
@@ -43,9 +45,9 @@ private:
 };
 
 /// A translated stream of server-sent events, each one JSON object.
-class TranslatedEvents : public TranslatedStream {
+class TranslatedEvents : public TextStream {
 public:
-    using TranslatedStream::TranslatedStream;
+    using TextStream::TextStream;
     std::optional<Failure> feed(std::string_view bytes, std::string& out) override;
 
 private:
@@ -61,10 +63,5 @@ private:
 /// without any content is a failure.
 std::expected<Answer, Failure> finish_answer(const ChatRequest& request, const Upstream& upstream,
                                              WholeAnswer answer);
-
-std::uint64_t unix_seconds(base::WallTime now);
-
-/// An id of ours where the protocol has none: the same bytes give the same id.
-std::string made_up_id(std::string_view seed);
 
 }  // namespace llm

@@ -20,7 +20,7 @@ Usage whole(Provider provider, std::string_view body) {
     const Upstream upstream{.provider = provider, .alias = "a", .model = "m"};
     const std::vector<Header> headers;
     auto answer =
-        dialect(protocol_of(provider))
+        dialect(request->endpoint, upstream)
             .answer(*request, upstream, {.status = 200, .headers = headers, .body = body}, kNow);
     EXPECT_TRUE(answer) << body;
     return answer ? answer->usage : Usage{};
@@ -31,7 +31,7 @@ Usage streamed(Provider provider, std::string_view events) {
         parse_chat(R"({"model":"a","stream":true,"messages":[{"role":"user","content":"x"}]})",
                    Endpoint::chat);
     const Upstream upstream{.provider = provider, .alias = "a", .model = "m"};
-    auto decoder = dialect(protocol_of(provider)).stream(*request, upstream, kNow);
+    auto decoder = dialect(request->endpoint, upstream).stream(*request, upstream, kNow);
     std::string out;
     EXPECT_FALSE(decoder->feed(events, out)) << events;
     EXPECT_FALSE(decoder->finish(out)) << events;

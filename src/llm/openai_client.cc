@@ -1,0 +1,511 @@
+#include "llm/openai_client.h"
+
+#include "llm/chunks.h"
+#include "llm/json.h"
+#include "llm/translate.h"
+#include "llm/usage_json.h"
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+
+namespace llm {
+namespace {
+
+using std::string_view;
+
+std::unexpected<base::Error> wrong(std::string text) {
+    return base::fail(base::ErrorKind::bad_input, std::move(text));
+}
+
+std::string text_of(string_view object, string_view key) {
+    return json::text(json::member(object, key)).value_or("");
+}
+
+/// The members of `object` but `known`, as they stand.
+void keep_rest(string_view object, std::initializer_list<string_view> known,
+               std::vector<Extra>& extras) {
+    json::Cursor in(object);
+    string_view key;
+    in.enter_object();
+    while (in.next_member(key)) {
+        string_view value = in.value();
+        if (std::ranges::find(known, key) == known.end())
+            extras.push_back({json::unescape(key), std::string(value)});
+    }
+}
+
+void read_file(string_view file, Part& part) {
+    part.name = text_of(file, "filename");
+    part.id = text_of(file, "file_id");
+    if (std::string data = text_of(file, "file_data"); !data.empty()) set_source(part, data);
+    if (!part.url.empty() && !part.url.starts_with("http")) {  // bare base64
+        part.data = std::exchange(part.url, {});
+        part.media_type = "application/pdf";
+    }
+}
+
+base::Result<Part> read_part(string_view object) {
+    Part part;
+    std::string type = text_of(object, "type");
+    if (type == "text" || type == "input_text" || type == "output_text" || type.empty()) {
+        part.text = text_of(object, "text");
+        keep_rest(object, {"type", "text"}, part.extras);
+    } else if (type == "refusal") {
+        part.kind = Part::Kind::refusal;
+        part.text = text_of(object, "refusal");
+    } else if (type == "image_url" || type == "input_image") {
+        part.kind = Part::Kind::image;
+        string_view image = json::member(object, "image_url");
+        set_source(part, json::text(image).value_or(text_of(image, "url")));
+        if (image.starts_with('{')) keep_rest(image, {"url"}, part.extras);
+        keep_rest(object, {"type", "image_url"}, part.extras);
+        part.id = text_of(object, "file_id");
+    } else if (type == "input_audio") {
+        part.kind = Part::Kind::audio;
+        string_view audio = json::member(object, "input_audio");
+        part.data = json::text(audio).value_or(text_of(audio, "data"));
+        std::string format = text_of(audio, "format");
+        part.media_type = "audio/" + (format.empty() ? std::string("wav") : format);
+    } else if (type == "file" || type == "input_file") {
+        part.kind = Part::Kind::document;
+        string_view file = json::member(object, "file");
+        read_file(file.starts_with('{') ? file : object, part);
+        keep_rest(object, {"type", "file", "filename", "file_id", "file_data"}, part.extras);
+    } else if (type == "thinking") {
+        part.kind = Part::Kind::thinking;
+        part.text = text_of(object, "thinking");
+        part.signature = text_of(object, "signature");
+    } else {
+        return base::fail(
+            base::ErrorKind::unsupported,
+            fmt::format("messages[].content[].{}: not carried to another protocol", type));
+    }
+    return part;
+}
+
+void read_thinking(string_view message, std::vector<Part>& parts) {
+    string_view blocks = json::member(message, "thinking_blocks");
+    json::Cursor in(blocks);
+    if (blocks.starts_with('[') && in.enter_array())
+        while (in.next_element()) {
+            string_view block = in.value();
+            if (text_of(block, "type") == "redacted_thinking")
+                parts.push_back(
+                    {.kind = Part::Kind::redacted_thinking, .data = text_of(block, "data")});
+            else
+                parts.push_back({.kind = Part::Kind::thinking,
+                                 .text = text_of(block, "thinking"),
+                                 .signature = text_of(block, "signature")});
+        }
+    if (!parts.empty()) return;
+    std::string text = text_of(message, "reasoning_content");
+    if (text.empty()) text = text_of(message, "reasoning");
+    if (!text.empty()) parts.push_back({.kind = Part::Kind::thinking, .text = std::move(text)});
+}
+
+void read_calls(string_view calls, std::vector<Part>& parts) {
+    json::Cursor in(calls);
+    if (!calls.starts_with('[') || !in.enter_array()) return;
+    while (in.next_element()) {
+        string_view call = in.value();
+        string_view function = json::member(call, "function");
+        std::string arguments = text_of(function, "arguments");
+        parts.push_back({.kind = Part::Kind::tool_call,
+                         .name = text_of(function, "name"),
+                         .id = text_of(call, "id"),
+                         .json = base::trim(arguments).empty() ? "{}" : std::move(arguments)});
+    }
+}
+
+/// Reads the messages one by one; the results of tools that follow each other, and the
+/// user's words after them, become one user's message.
+class Messages {
+public:
+    base::Result<void> read(string_view message);
+    std::vector<Message> take() { return std::move(messages_); }
+
+private:
+    base::Result<void> tool_result(string_view message);
+
+    std::vector<Message> messages_;
+    bool in_results_ = false;
+};
+
+base::Result<void> Messages::tool_result(string_view message) {
+    auto content = read_openai_content(json::member(message, "content"));
+    if (!content) return std::unexpected(content.error());
+    if (!std::exchange(in_results_, true)) messages_.push_back({.role = Message::Role::user});
+    messages_.back().parts.push_back({.kind = Part::Kind::tool_result,
+                                      .name = text_of(message, "name"),
+                                      .id = text_of(message, "tool_call_id"),
+                                      .parts = *std::move(content)});
+    return {};
+}
+
+base::Result<void> Messages::read(string_view message) {
+    std::string role = text_of(message, "role");
+    if (role == "tool" || role == "function") return tool_result(message);
+    bool after_results = std::exchange(in_results_, false);
+    if (!json::blank(json::member(message, "function_call")))
+        return base::fail(base::ErrorKind::unsupported,
+                          "messages[].function_call: use tool_calls to reach this target");
+    Message out{.name = text_of(message, "name")};
+    if (role == "system" || role == "developer")
+        out.role = Message::Role::system;
+    else if (role == "assistant")
+        out.role = Message::Role::assistant;
+    else if (role != "user")
+        return wrong(fmt::format(
+            "messages[].role `{}` is none of system, developer, user, assistant, tool", role));
+    if (out.role == Message::Role::assistant) read_thinking(message, out.parts);
+    auto content = read_openai_content(json::member(message, "content"));
+    if (!content) return std::unexpected(content.error());
+    std::ranges::move(*content, std::back_inserter(out.parts));
+    if (std::string refusal = text_of(message, "refusal"); !refusal.empty())
+        out.parts.push_back({.kind = Part::Kind::refusal, .text = std::move(refusal)});
+    read_calls(json::member(message, "tool_calls"), out.parts);
+    keep_rest(message,
+              {"role", "content", "name", "refusal", "tool_calls", "reasoning_content", "reasoning",
+               "reasoning_details", "thinking_blocks", "annotations", "audio", "function_call"},
+              out.extras);
+    if (after_results && out.role == Message::Role::user) {
+        std::ranges::move(out.parts, std::back_inserter(messages_.back().parts));
+        return {};
+    }
+    messages_.push_back(std::move(out));
+    return {};
+}
+
+constexpr auto kNotParameters = std::to_array<string_view>(
+    {"model", "messages", "prompt", "tools", "stream", "stream_options", "n"});
+
+base::Result<void> read_parameters(const ChatRequest& request, Chat& chat) {
+    for (const Member& member : request.members) {
+        string_view value = request.text(member.value);
+        if (value == "null" ||
+            std::ranges::find(kNotParameters, member.key) != kNotParameters.end())
+            continue;
+        if ((member.key == "functions" || member.key == "audio") && !json::blank(value))
+            return base::fail(base::ErrorKind::unsupported,
+                              fmt::format("{}: not carried to another protocol", member.key));
+        if (member.key == "modalities" && value.find("\"audio\"") != value.npos)
+            return base::fail(base::ErrorKind::unsupported,
+                              "modalities: audio is not carried to another protocol");
+        chat.set(member.key, std::string(value));
+    }
+    if (request.choices > 1)
+        return base::fail(base::ErrorKind::unsupported, "n: this target gives one choice only");
+    return {};
+}
+
+class ChatWriter : public AnswerWriter {
+public:
+    ChatWriter(const ChatRequest& request, string_view alias, base::WallTime now)
+        : include_usage_(request.include_usage), alias_(alias), now_(now) {}
+
+    void start(string_view id, std::uint64_t created) override {
+        if (chunks_) return;
+        chunks_.emplace(json::quote(chat_id(id, now_)),
+                        std::to_string(created ? created : unix_seconds(now_)), alias_);
+        chunks_->role(out_);
+    }
+    void text(string_view piece) override { chunks().content(out_, piece); }
+    void refusal(string_view piece) override {
+        chunks().delta(out_, fmt::format(R"({{"refusal":{}}})", json::quote(piece)));
+    }
+    void thinking(string_view piece) override {
+        chunks().reasoning(out_, piece);
+        thinking_ += piece;
+    }
+    void signature(string_view signature) override {
+        chunks().delta(
+            out_,
+            fmt::format(
+                R"({{"thinking_blocks":[{{"type":"thinking","thinking":{},"signature":{}}}]}})",
+                json::quote(std::exchange(thinking_, {})), json::quote(signature)));
+    }
+    void redacted_thinking(string_view data) override {
+        chunks().delta(
+            out_, fmt::format(R"({{"thinking_blocks":[{{"type":"redacted_thinking","data":{}}}]}})",
+                              json::quote(data)));
+    }
+    void tool_call(string_view id, string_view name) override {
+        chunks().delta(
+            out_,
+            fmt::format(
+                R"({{"tool_calls":[{{"index":{},"id":{},"type":"function","function":{{"name":{},"arguments":""}}}}]}})",
+                calls_++, json::quote(id), json::quote(name)));
+    }
+    void arguments(std::size_t call, string_view fragment) override {
+        chunks().delta(
+            out_, fmt::format(R"({{"tool_calls":[{{"index":{},"function":{{"arguments":{}}}}}]}})",
+                              call, json::quote(fragment)));
+    }
+    void extra(string_view key, string_view json) override {
+        chunks().delta(out_, fmt::format("{{{}:{}}}", json::quote(key), json));
+    }
+    void finish(string_view reason, string_view, const Usage& usage) override {
+        chunks().finish(out_, reason);
+        if (include_usage_) chunks_->usage(out_, usage);
+        ChunkWriter::done(out_);
+    }
+    void ping() override { out_ += ": ping\n\n"; }
+    void broken(string_view error) override {
+        fmt::format_to(std::back_inserter(out_), "data: {}\n\ndata: [DONE]\n\n", error);
+    }
+
+private:
+    ChunkWriter& chunks() {
+        start({}, 0);
+        return *chunks_;
+    }
+
+    bool include_usage_;
+    std::string alias_;
+    base::WallTime now_;
+    std::optional<ChunkWriter> chunks_;
+    std::string thinking_;  ///< since the last signature
+    std::size_t calls_ = 0;
+};
+
+class CompletionWriter : public AnswerWriter {
+public:
+    CompletionWriter(const ChatRequest& request, string_view alias, base::WallTime now)
+        : include_usage_(request.include_usage), alias_(alias), now_(now) {}
+
+    void start(string_view id, std::uint64_t created) override {
+        if (!head_.empty()) return;
+        head_ = fmt::format(
+            R"(data: {{"id":{},"object":"text_completion","created":{},"model":{},"choices":[)",
+            json::quote(chat_id(id, now_)), created ? created : unix_seconds(now_),
+            json::quote(alias_));
+    }
+    void text(string_view piece) override { chunk(piece, "null"); }
+    void refusal(string_view piece) override { chunk(piece, "null"); }
+    void thinking(string_view) override {}
+    void signature(string_view) override {}
+    void redacted_thinking(string_view) override {}
+    void tool_call(string_view, string_view) override {}
+    void arguments(std::size_t, string_view) override {}
+    void extra(string_view, string_view) override {}
+    void finish(string_view reason, string_view, const Usage& usage) override {
+        chunk({}, json::quote(reason));
+        if (include_usage_) out_ += fmt::format("{}],\"usage\":{}}}\n\n", head_, usage_json(usage));
+        ChunkWriter::done(out_);
+    }
+    void ping() override { out_ += ": ping\n\n"; }
+    void broken(string_view error) override {
+        fmt::format_to(std::back_inserter(out_), "data: {}\n\ndata: [DONE]\n\n", error);
+    }
+
+private:
+    void chunk(string_view text, string_view reason) {
+        start({}, 0);
+        fmt::format_to(std::back_inserter(out_),
+                       R"({}{{"index":0,"text":{},"logprobs":null,"finish_reason":{}}}]}})"
+                       "\n\n",
+                       head_, json::quote(text), reason);
+    }
+
+    bool include_usage_;
+    std::string alias_;
+    base::WallTime now_;
+    std::string head_;
+};
+
+}  // namespace
+
+void set_source(Part& part, std::string url) {
+    string_view view = url;
+    std::size_t comma = view.find(',');
+    if (!view.starts_with("data:") || comma == view.npos) {
+        part.url = std::move(url);
+        return;
+    }
+    string_view type = view.substr(5, comma - 5);
+    if (std::size_t end = type.find(';'); end != type.npos) type = type.substr(0, end);
+    part.media_type = type;
+    part.data = view.substr(comma + 1);
+}
+
+base::Result<std::vector<Part>> read_openai_content(string_view content) {
+    std::vector<Part> parts;
+    if (std::optional<std::string> text = json::text(content)) {
+        if (!text->empty()) parts.push_back({.text = *std::move(text)});
+        return parts;
+    }
+    json::Cursor in(content);
+    if (!content.starts_with('[') || !in.enter_array()) return parts;
+    while (in.next_element()) {
+        string_view element = in.value();
+        if (std::optional<std::string> text = json::text(element)) {
+            parts.push_back({.text = *std::move(text)});
+            continue;
+        }
+        base::Result<Part> part = read_part(element);
+        if (!part) return std::unexpected(part.error());
+        parts.push_back(*std::move(part));
+    }
+    return parts;
+}
+
+base::Result<std::vector<Tool>> read_openai_tools(string_view tools) {
+    std::vector<Tool> out;
+    json::Cursor in(tools);
+    if (!tools.starts_with('[') || !in.enter_array()) return out;
+    while (in.next_element()) {
+        string_view one = in.value();
+        string_view function = json::member(one, "function");
+        std::string type = text_of(one, "type");
+        if (type != "function" && !type.empty()) {
+            out.push_back({.name = type, .native = std::string(one)});
+            continue;
+        }
+        Tool tool{.name = text_of(function, "name"),
+                  .description = text_of(function, "description")};
+        if (string_view schema = json::member(function, "parameters"); schema.starts_with('{'))
+            tool.schema = schema;
+        tool.strict = json::boolean(json::member(function, "strict"));
+        keep_rest(one, {"type", "function"}, tool.extras);
+        if (tool.name.empty()) return wrong("`tools[].function.name` is missing");
+        out.push_back(std::move(tool));
+    }
+    return out;
+}
+
+std::string chat_id(string_view id, base::WallTime now) {
+    if (!id.empty()) return std::string(id);
+    return made_up_id(std::to_string(now.time_since_epoch().count()));
+}
+
+std::string openai_message_members(const std::vector<Part>& parts) {
+    std::string text, refusal, reasoning, blocks, calls;
+    bool has_text = false;
+    for (const Part& part : parts) {
+        auto block = [&](std::string json) { blocks += (blocks.empty() ? "" : ",") + json; };
+        switch (part.kind) {
+            case Part::Kind::refusal: refusal += part.text; break;
+            case Part::Kind::thinking:
+                reasoning += part.text;
+                if (!part.signature.empty())
+                    block(fmt::format(R"({{"type":"thinking","thinking":{},"signature":{}}})",
+                                      json::quote(part.text), json::quote(part.signature)));
+                break;
+            case Part::Kind::redacted_thinking:
+                block(fmt::format(R"({{"type":"redacted_thinking","data":{}}})",
+                                  json::quote(part.data)));
+                break;
+            case Part::Kind::tool_call:
+                calls += fmt::format(
+                    R"({}{{"id":{},"type":"function","function":{{"name":{},"arguments":{}}}}})",
+                    calls.empty() ? "" : ",", json::quote(part.id), json::quote(part.name),
+                    json::quote(part.json.empty() ? "{}" : part.json));
+                break;
+            default: text += part.text; has_text = true;
+        }
+    }
+    std::string out = R"("role":"assistant","content":)";
+    out += has_text || calls.empty() ? json::quote(text) : "null";
+    if (!refusal.empty()) out += ",\"refusal\":" + json::quote(refusal);
+    if (!reasoning.empty()) out += ",\"reasoning_content\":" + json::quote(reasoning);
+    if (!blocks.empty()) out += ",\"thinking_blocks\":[" + blocks + ']';
+    if (!calls.empty()) out += ",\"tool_calls\":[" + calls + ']';
+    return out;
+}
+
+base::Result<Chat> OpenAiClient::read(const ChatRequest& request) const {
+    Chat chat;
+    Messages messages;
+    if (const Member* member = request.find("messages")) {
+        json::Cursor in(request.text(member->value));
+        in.enter_array();
+        while (in.next_element())
+            if (auto read = messages.read(in.value()); !read) return std::unexpected(read.error());
+    }
+    chat.messages = messages.take();
+    if (const Member* member = request.find("tools")) {
+        auto tools = read_openai_tools(request.text(member->value));
+        if (!tools) return std::unexpected(tools.error());
+        chat.tools = *std::move(tools);
+    }
+    if (auto read = read_parameters(request, chat); !read) return std::unexpected(read.error());
+    return chat;
+}
+
+std::string OpenAiClient::answer(const ChatRequest&, string_view alias,
+                                 const Completion& answer) const {
+    std::string extras;
+    for (const Extra& extra : answer.extras)
+        extras += fmt::format(",{}:{}", json::quote(extra.key), extra.json);
+    return fmt::format(
+        R"({{"id":{},"object":"chat.completion","created":{},"model":{},"choices":[{{"index":0,"message":{{{}{}}},"finish_reason":{}}}],"usage":{}}})",
+        json::quote(answer.id), answer.created, json::quote(alias),
+        openai_message_members(answer.parts), extras, json::quote(answer.finish_reason),
+        usage_json(answer.usage));
+}
+
+std::unique_ptr<AnswerWriter> OpenAiClient::writer(const ChatRequest& request, string_view alias,
+                                                   base::WallTime now) const {
+    return std::make_unique<ChatWriter>(request, alias, now);
+}
+
+std::string OpenAiClient::error(int, string_view error) const { return std::string(error); }
+
+std::string OpenAiClient::error_frames(int, string_view error) const {
+    return fmt::format("data: {}\n\ndata: [DONE]\n\n", error);
+}
+
+namespace {
+
+/// The one prompt string: `"…"` or `["…"]`.
+base::Result<std::string> one_prompt(string_view prompt) {
+    string_view text = prompt;
+    if (prompt.starts_with('[')) {
+        json::Cursor in(prompt);
+        in.enter_array();
+        text = in.next_element() ? in.value() : string_view();
+        if (in.next_element()) text = {};
+    }
+    if (std::optional<std::string> one = json::text(text)) return *std::move(one);
+    return base::fail(base::ErrorKind::unsupported,
+                      "prompt: this target takes one string, no tokens and no list of several");
+}
+
+}  // namespace
+
+base::Result<Chat> CompletionClient::read(const ChatRequest& request) const {
+    Chat chat;
+    const Member* prompt = request.find("prompt");
+    auto text = one_prompt(prompt ? request.text(prompt->value) : string_view());
+    if (!text) return std::unexpected(text.error());
+    chat.messages.push_back({.parts = {{.text = *std::move(text)}}});
+    if (auto read = read_parameters(request, chat); !read) return std::unexpected(read.error());
+    for (string_view key : {"suffix", "echo"})
+        if (const Extra* extra = chat.find(key);
+            extra && !json::blank(extra->json) && extra->json != "false")
+            return base::fail(base::ErrorKind::unsupported,
+                              fmt::format("{}: this target completes by chat", key));
+    std::erase_if(chat.parameters, [](const Extra& extra) {
+        return extra.key == "suffix" || extra.key == "echo" || extra.key == "logprobs" ||
+               extra.key == "best_of";
+    });
+    return chat;
+}
+
+std::string CompletionClient::answer(const ChatRequest&, string_view alias,
+                                     const Completion& answer) const {
+    return fmt::format(
+        R"({{"id":{},"object":"text_completion","created":{},"model":{},"choices":[{{"index":0,"text":{},"logprobs":null,"finish_reason":{}}}],"usage":{}}})",
+        json::quote(answer.id), answer.created, json::quote(alias), json::quote(answer.text()),
+        json::quote(answer.finish_reason), usage_json(answer.usage));
+}
+
+std::unique_ptr<AnswerWriter> CompletionClient::writer(const ChatRequest& request,
+                                                       string_view alias,
+                                                       base::WallTime now) const {
+    return std::make_unique<CompletionWriter>(request, alias, now);
+}
+
+}  // namespace llm
