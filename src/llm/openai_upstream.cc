@@ -365,7 +365,8 @@ Completion read_openai_answer(string_view body) {
     return out;
 }
 
-std::expected<Completion, Failure> OpenAiUpstream::answer(const Upstream& upstream,
+std::expected<Completion, Failure> OpenAiUpstream::answer(const ChatRequest&,
+                                                          const Upstream& upstream,
                                                           const Reply& reply,
                                                           base::WallTime now) const {
     auto judged = OpenAiDialect().answer(ChatRequest(), upstream, reply, now);

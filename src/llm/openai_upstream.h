@@ -10,7 +10,8 @@ class OpenAiUpstream : public UpstreamDialect {
 public:
     base::Result<Call> call(const Chat& chat, const ChatRequest& request,
                             const Upstream& upstream) const override;
-    std::expected<Completion, Failure> answer(const Upstream& upstream, const Reply& reply,
+    std::expected<Completion, Failure> answer(const ChatRequest& request, const Upstream& upstream,
+                                              const Reply& reply,
                                               base::WallTime now) const override;
     std::unique_ptr<AnswerReader> stream(const ChatRequest& request, const Upstream& upstream,
                                          base::WallTime now) const override;

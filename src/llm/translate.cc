@@ -150,7 +150,7 @@ base::Result<Call> Translating::call(const ChatRequest& request, const Upstream&
 std::expected<Answer, Failure> Translating::answer(const ChatRequest& request,
                                                    const Upstream& upstream, const Reply& reply,
                                                    base::WallTime now) const {
-    auto read = upstream_.answer(upstream, reply, now);
+    auto read = upstream_.answer(request, upstream, reply, now);
     if (!read) return std::unexpected(std::move(read.error()));
     auto whole = completed(*std::move(read), request, now);
     if (!whole) return std::unexpected(std::move(whole.error()));

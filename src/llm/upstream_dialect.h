@@ -39,7 +39,8 @@ public:
     virtual base::Result<Call> call(const Chat& chat, const ChatRequest& request,
                                     const Upstream& upstream) const = 0;
     /// Reads a 2xx body; one that is no answer is a Failure.
-    virtual std::expected<Completion, Failure> answer(const Upstream& upstream, const Reply& reply,
+    virtual std::expected<Completion, Failure> answer(const ChatRequest& request,
+                                                      const Upstream& upstream, const Reply& reply,
                                                       base::WallTime now) const = 0;
     /// `request` and `upstream` outlive the reader.
     virtual std::unique_ptr<AnswerReader> stream(const ChatRequest& request,
