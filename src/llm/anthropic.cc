@@ -165,7 +165,9 @@ base::Result<Call> AnthropicDialect::call(const ChatRequest& request,
                                           const Upstream& upstream) const {
     base::Result<std::vector<Turn>> turns = read_text_chat(request, "anthropic");
     if (!turns) return std::unexpected(turns.error());
-    Parameters parameters(request, upstream);
+    const base::Result<Chat>& canon = canonical(request);
+    if (!canon) return std::unexpected(canon.error());
+    Parameters parameters(*canon, upstream);
     if (string_view format = json::member(parameters.get("response_format"), "type");
         format == "\"json_object\"")
         return base::fail(base::ErrorKind::unsupported,
@@ -182,8 +184,7 @@ base::Result<Call> AnthropicDialect::call(const ChatRequest& request,
     if (string_view user = parameters.get("user"); user.starts_with('"'))
         body.set("metadata", fmt::format(R"({{"user_id":{}}})", user));
     if (request.stream) body.set("stream", "true");
-    for (const Extra* extra : parameters.native_defaults()) body.set(extra->key, extra->json);
-    for (const Extra& extra : upstream.overrides) body.set(extra.key, extra.json);
+    parameters.finish(body);
     return Call{"/v1/messages", body.str(), parameters.changes()};
 }
 

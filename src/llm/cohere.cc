@@ -121,7 +121,9 @@ MaybeFailure CohereStream::message_end(string_view delta, std::string& out) {
 base::Result<Call> CohereDialect::call(const ChatRequest& request, const Upstream& upstream) const {
     base::Result<std::vector<Turn>> turns = read_text_chat(request, "cohere");
     if (!turns) return std::unexpected(turns.error());
-    Parameters parameters(request, upstream);
+    const base::Result<Chat>& chat = canonical(request);
+    if (!chat) return std::unexpected(chat.error());
+    Parameters parameters(*chat, upstream);
     ObjectWriter body;
     body.set("model", json::quote(upstream.model));
     body.set("messages", messages_json(*turns, EmptyTurns::leave_out));
@@ -132,8 +134,7 @@ base::Result<Call> CohereDialect::call(const ChatRequest& request, const Upstrea
     add_thinking(parameters, upstream, body);
     if (json::member(parameters.get("response_format"), "type") == "\"json_object\"")
         body.set("response_format", R"({"type":"json_object"})");
-    for (const Extra* extra : parameters.native_defaults()) body.set(extra->key, extra->json);
-    for (const Extra& extra : upstream.overrides) body.set(extra.key, extra.json);
+    parameters.finish(body);
     return Call{"/v2/chat", body.str(), parameters.changes()};
 }
 

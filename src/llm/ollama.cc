@@ -133,7 +133,9 @@ MaybeFailure OllamaStream::take(string_view line, std::string& out) {
 base::Result<Call> OllamaDialect::call(const ChatRequest& request, const Upstream& upstream) const {
     base::Result<std::vector<Turn>> turns = read_text_chat(request, "ollama");
     if (!turns) return std::unexpected(turns.error());
-    Parameters parameters(request, upstream);
+    const base::Result<Chat>& chat = canonical(request);
+    if (!chat) return std::unexpected(chat.error());
+    Parameters parameters(*chat, upstream);
     ObjectWriter body, options;
     body.set("model", json::quote(upstream.model));
     body.set("messages", messages_json(*turns, EmptyTurns::keep));
@@ -145,8 +147,7 @@ base::Result<Call> OllamaDialect::call(const ChatRequest& request, const Upstrea
     if (string_view keep = parameters.get("keep_alive"); !keep.empty())
         body.set("keep_alive", std::string(keep));
     add_options(parameters, options);
-    for (const Extra* extra : parameters.native_defaults()) add_native(*extra, body, options);
-    for (const Extra& extra : upstream.overrides) add_native(extra, body, options);
+    for (const Extra* extra : parameters.natives()) add_native(*extra, body, options);
     if (!options.empty()) body.set("options", options.str());
     return Call{"/api/chat", body.str(), parameters.changes()};
 }

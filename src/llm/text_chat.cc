@@ -2,9 +2,6 @@
 
 #include "llm/json.h"
 
-#include <algorithm>
-#include <array>
-
 #include <fmt/format.h>
 
 namespace llm {
@@ -83,95 +80,6 @@ base::Result<std::vector<Turn>> read_text_chat(const ChatRequest& request, strin
         turns.push_back(*std::move(turn));
     }
     return turns;
-}
-
-void ObjectWriter::set(string_view key, std::string json) {
-    auto it = std::ranges::find(members_, key, &std::pair<std::string, std::string>::first);
-    if (it != members_.end())
-        it->second = std::move(json);
-    else
-        members_.emplace_back(key, std::move(json));
-}
-
-const std::string* ObjectWriter::find(string_view key) const {
-    auto it = std::ranges::find(members_, key, &std::pair<std::string, std::string>::first);
-    return it == members_.end() ? nullptr : &it->second;
-}
-
-std::string ObjectWriter::str() const {
-    std::string out = "{";
-    for (const auto& [key, json] : members_) {
-        if (out.size() > 1) out += ',';
-        out += json::quote(key);
-        out += ':';
-        out += json;
-    }
-    return out + '}';
-}
-
-string_view Parameters::get(string_view key) {
-    used(key);
-    if (std::ranges::find(upstream_.drop, key) != upstream_.drop.end()) return {};
-    string_view value;
-    if (const Member* member = request_.find(key)) value = request_.text(member->value);
-    if (!value.empty() && value != "null") return value;
-    auto extra = std::ranges::find(upstream_.defaults, key, &Extra::key);
-    return extra == upstream_.defaults.end() ? string_view() : string_view(extra->json);
-}
-
-std::optional<double> Parameters::number(string_view key) { return json::number(get(key)); }
-
-std::optional<std::uint64_t> Parameters::max_tokens() {
-    std::optional<std::uint64_t> newer = json::count(get("max_completion_tokens"));
-    std::optional<std::uint64_t> older = json::count(get("max_tokens"));
-    bool client_older = request_.find("max_tokens") && !request_.find("max_completion_tokens");
-    return newer && !(client_older && older) ? newer : older;
-}
-
-std::vector<std::string> Parameters::stops() {
-    std::vector<std::string> out;
-    string_view stop = get("stop");
-    if (std::optional<std::string> one = json::text(stop)) out.push_back(*one);
-    if (!stop.starts_with('[')) return out;
-    json::Cursor in(stop);
-    in.enter_array();
-    while (in.next_element())
-        if (std::optional<std::string> one = json::text(in.value())) out.push_back(*one);
-    return out;
-}
-
-bool Parameters::was_used(string_view key) const {
-    static constexpr auto kAlways =
-        std::to_array<string_view>({"model", "messages", "stream", "stream_options", "n"});
-    return std::ranges::find(kAlways, key) != kAlways.end() ||
-           std::ranges::find(used_, key) != used_.end();
-}
-
-std::vector<std::string> Parameters::changes() const {
-    std::vector<std::string> out;
-    for (const Member& member : request_.members)
-        if (!was_used(member.key)) out.push_back(fmt::format("removed {}", member.key));
-    return out;
-}
-
-std::vector<const Extra*> Parameters::native_defaults() const {
-    std::vector<const Extra*> out;
-    for (const Extra& extra : upstream_.defaults)
-        if (!was_used(extra.key)) out.push_back(&extra);
-    return out;
-}
-
-std::string clamped(double value, double low, double high) {
-    return fmt::format("{}", std::clamp(value, low, high));
-}
-
-std::string quoted_list(const std::vector<std::string>& texts) {
-    std::string out = "[";
-    for (const std::string& text : texts) {
-        if (out.size() > 1) out += ',';
-        out += json::quote(text);
-    }
-    return out + ']';
 }
 
 std::string messages_json(const std::vector<Turn>& turns, EmptyTurns empty) {
