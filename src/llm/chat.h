@@ -117,6 +117,8 @@ public:
     virtual void arguments(std::size_t call, std::string_view fragment) = 0;
     /// Something more about the answer, such as a citation.
     virtual void extra(std::string_view key, std::string_view json) = 0;
+    /// Nothing but that the upstream lives.
+    virtual void ping() {}
     /// The proper end, once, when nothing else will come.
     virtual void finish(std::string_view reason, std::string_view stop_sequence,
                         const Usage& usage) = 0;

@@ -16,7 +16,7 @@ namespace llm {
 class AnswerWriter : public AnswerSink {
 public:
     /// Something to show that the connection lives, where the protocol has such a thing.
-    virtual void ping() = 0;
+    void ping() override = 0;
     /// An error after content: the protocol's error frame, and its proper end. `error` is
     /// OpenAI's error body: {"error":{"message","type","param","code",…}}.
     virtual void broken(std::string_view error) = 0;

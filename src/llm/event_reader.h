@@ -3,25 +3,27 @@
 #include "llm/sse.h"
 #include "llm/upstream_dialect.h"
 
+#include <optional>
+#include <string_view>
+
 namespace llm {
 
-/// An answer that comes as server-sent events, each one JSON object. A subclass says what
-/// they mean.
+/// Reads a stream of server-sent events, each one JSON object. A subclass takes them one by one
+/// and sets done_ at the proper end; a stream that closes before it is not whole.
 class EventReader : public AnswerReader {
 public:
     std::optional<Failure> feed(std::string_view bytes, AnswerSink& sink) override;
     std::optional<Failure> finish(AnswerSink& sink) override;
 
 protected:
-    /// `event` is a whole JSON object.
-    virtual std::optional<Failure> take(std::string_view event, AnswerSink& sink) = 0;
-    /// The events are over and done() is not yet true.
-    virtual std::optional<Failure> cut(AnswerSink& sink) = 0;
+    /// `data` is a whole JSON object.
+    virtual std::optional<Failure> take(std::string_view data, AnswerSink& sink) = 0;
 
 private:
-    std::optional<Failure> take_checked(std::string_view data, AnswerSink& sink);
+    std::optional<Failure> check(std::string_view data, AnswerSink& sink);
 
     SseReader reader_;
+    bool any_ = false;
 };
 
 }  // namespace llm

@@ -40,6 +40,10 @@ public:
     void tool_call(std::string_view id, std::string_view name) override;
     void arguments(std::size_t call, std::string_view fragment) override;
     void extra(std::string_view key, std::string_view json) override { to_.extra(key, json); }
+    /// Before the first content the client sees nothing, so that another target may answer.
+    void ping() override {
+        if (content()) to_.ping();
+    }
     void finish(std::string_view reason, std::string_view stop_sequence,
                 const Usage& usage) override;
 
