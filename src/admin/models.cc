@@ -1,6 +1,6 @@
 #include "admin/endpoints.h"
 #include "admin/json_reply.h"
-#include "gateway/handle.h"
+#include "gateway/serve.h"
 
 #include <algorithm>
 

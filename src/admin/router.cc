@@ -12,6 +12,7 @@ namespace admin {
 namespace {
 
 using gateway::Lane;
+using llm::Endpoint;
 using net::Exchange;
 using net::Task;
 
@@ -19,11 +20,9 @@ enum class Access { open, key };
 
 using Handler = Task<> (*)(Lane&, Exchange&, std::string);
 
+template <llm::Endpoint endpoint>
 Task<> chat(Lane& lane, Exchange& exchange, std::string) {
-    return gateway::handle_chat(lane, exchange, llm::Endpoint::chat);
-}
-Task<> completion(Lane& lane, Exchange& exchange, std::string) {
-    return gateway::handle_chat(lane, exchange, llm::Endpoint::completion);
+    return gateway::handle_chat(lane, exchange, endpoint);
 }
 
 struct Route {
@@ -36,8 +35,12 @@ struct Route {
 };
 
 constexpr std::array kRoutes{
-    Route{"POST", "/chat/completions", "", false, Access::open, chat},
-    Route{"POST", "/completions", "", false, Access::open, completion},
+    Route{"POST", "/chat/completions", "", false, Access::open, chat<Endpoint::chat>},
+    Route{"POST", "/completions", "", false, Access::open, chat<Endpoint::completion>},
+    Route{"POST", "/responses", "", false, Access::open, chat<Endpoint::responses>},
+    Route{"POST", "/messages", "", false, Access::open, chat<Endpoint::messages>},
+    Route{"POST", "/api/chat", "", false, Access::open, chat<Endpoint::ollama_chat>},
+    Route{"POST", "/api/generate", "", false, Access::open, chat<Endpoint::ollama_generate>},
     Route{"GET", "/models", "", false, Access::key, list_models},
     Route{"GET", "/models/", "", true, Access::key, show_model},
     Route{"GET", "/health", "", false, Access::key, health},

@@ -3,7 +3,7 @@
 #include "app/client.h"
 #include "app/table.h"
 #include "config/load.h"
-#include "gateway/handle.h"
+#include "gateway/serve.h"
 #include "route/record.h"
 
 #include <fmt/format.h>

@@ -50,12 +50,9 @@ bool InFlight::take(std::atomic<int>& count, int most, std::optional<Slot>& slot
 
 namespace {
 
-/// Complete header lines of the upstream request, key included.
-std::string upstream_headers(const config::Target& target, bool stream) {
-    std::string out =
-        "Content-Type: application/json\r\nUser-Agent: freeway/" FREEWAY_VERSION "\r\n";
-    net::append_header(out, "Accept",
-                       stream ? "text/event-stream, application/json" : "application/json");
+/// Complete header lines of every upstream request, key included.
+std::string upstream_headers(const config::Target& target) {
+    std::string out = "User-Agent: freeway/" FREEWAY_VERSION "\r\n";
     if (target.provider == base::Provider::anthropic)
         net::append_header(out, "anthropic-version", "2023-06-01");
     if (target.provider == base::Provider::openrouter) {
@@ -85,8 +82,7 @@ const Way& Ways::to(const config::Target& target) {
     const auto known = ways_.find(&target);
     if (known != ways_.end()) return known->second;
     Way way{net::Origin({target.base.tls, target.base.host, target.base.port}),
-            upstream_headers(target, false), upstream_headers(target, true),
-            extras(target.defaults), extras(target.overrides)};
+            upstream_headers(target), extras(target.defaults), extras(target.overrides)};
     return ways_.emplace(&target, std::move(way)).first->second;
 }
 

@@ -88,8 +88,7 @@ struct Gateway {
 /// How to reach a target: what every call to it repeats.
 struct Way {
     net::Origin origin;
-    std::string headers;  ///< complete lines, key included: never logged
-    std::string stream_headers;
+    std::string headers;               ///< complete lines, key included: never logged
     std::vector<llm::Extra> defaults;  ///< members that the configuration adds to a body
     std::vector<llm::Extra> overrides;
 };

@@ -1,282 +1,10 @@
 #include "gateway/handle.h"
 
-#include "base/log.h"
-#include "base/units.h"
-#include "gateway/attempt.h"
 #include "gateway/auth.h"
-#include "gateway/quota_wait.h"
-#include "route/consequences.h"
-#include "route/policy.h"
-
-#include <fmt/format.h>
-
-#include <algorithm>
+#include "gateway/chat_job.h"
+#include "gateway/serve.h"
 
 namespace gateway {
-
-using llm::Failure;
-using llm::Outcome;
-using route::Skip;
-
-namespace {
-
-void note_skip(Session& session, const route::Candidate& candidate) {
-    route::Step step;
-    step.alias = candidate.target->alias;
-    step.target = candidate.target->id;
-    step.skip = candidate.skip;
-    step.detail = candidate.why;
-    step.back_in = candidate.back_in;
-    step.outcome = candidate.cause;
-    session.record->steps.push_back(std::move(step));
-}
-
-/// A shared ledger on the same network hands out quota well within this.
-constexpr base::Duration kHandOut{250};
-constexpr base::Duration kHandOutStep{5};
-
-/// What a failed attempt means for the requests to come.
-void learn(Session& session, const config::Target& target, const Failure& failure) {
-    Gateway& shared = session.lane.shared;
-    if (failure.outcome == Outcome::client_gone) return;
-    if (failure.outcome == Outcome::unsupported && session.request.find(failure.parameter) &&
-        LearnedRejects::may_go(failure.parameter))
-        shared.rejects.learn(target.id, failure.parameter);
-    const config::Settings& settings = session.catalog->settings;
-    if (!settings.cooldowns) return;
-    const route::BenchTerms terms{target.cooldown ? target.cooldown : settings.cooldown,
-                                  route::allowed_fails(settings, target, failure)};
-    const base::Time now = base::Clock::now();
-    const auto bench = shared.benches.failed(target, failure, terms, now);
-    if (!bench) return;
-    session.step().back_in = std::chrono::ceil<base::Duration>(bench->until - now);
-    const bool serious =
-        failure.outcome == Outcome::unauthorized || failure.outcome == Outcome::gone;
-    if (bench->strikes <= terms.allowed_fails + 1 || !serious)
-        base::log::write(serious ? base::log::Level::error : base::log::Level::info, "bench",
-                         {{"what", bench->key},
-                          {"cause", llm::name(bench->cause)},
-                          {"source", route::name(bench->source)},
-                          {"seconds", session.step().back_in->count() / 1000},
-                          {"detail", failure.detail}});
-}
-
-bool somebody_left(const route::Decision& decision, std::size_t from) {
-    return std::any_of(decision.candidates.begin() + static_cast<std::ptrdiff_t>(from),
-                       decision.candidates.end(),
-                       [](const route::Candidate& c) { return c.skip == Skip::none; });
-}
-
-enum class Next { move_on, answer };
-
-/// After a failure: who may still follow.
-Next after(Session& session, route::Decision& decision, std::size_t failed,
-           const Failure& failure) {
-    if (failure.outcome == Outcome::context_overflow)
-        route::after_context_overflow(session.state(), session.ask, decision, failed);
-    if (failure.outcome == Outcome::content_filtered)
-        return route::after_content_refusal(session.state(), session.ask, decision, failed)
-                   ? Next::move_on
-                   : Next::answer;
-    return route::consequence(failure.outcome).move_on ? Next::move_on : Next::answer;
-}
-
-/// Told in its own stream: the client has content of an answer that broke.
-net::Task<> end_broken_stream(Session& session, const Failure& failure) {
-    const route::Consequence& row = route::consequence(failure.outcome);
-    ClientError error{row.status,
-                      fmt::format("{} broke off: {}", session.record->served_by, failure.detail),
-                      std::string(row.type),
-                      std::string(row.code),
-                      {},
-                      {}};
-    co_await session.refuse(std::move(error));
-}
-
-/// The one attempt that looks whether a target is back; on every way out the next may look.
-struct Probe {
-    route::Benches& benches;
-    const config::Target& target;
-    bool under_way = false;
-    ~Probe() {
-        if (under_way) benches.release_probe(target);
-    }
-};
-
-struct Walked {
-    bool answered = false;
-    std::optional<std::size_t> last_asked;  ///< index of the last candidate that was called
-    std::optional<Failure> last_failure;
-};
-
-/// Holds what the request needs of the target's limits. Where several gateways share the ledger
-/// and this one has nothing in hand, it waits a moment to be given some.
-net::Task<std::expected<quota::Reservation, quota::Shortage>> reserve(
-    Session& session, const config::Target& target) {
-    const base::Time by = base::Clock::now() + kHandOut;
-    for (;;) {
-        auto held = session.ways->book().reserve(target, session.ask.work(), base::Now::read());
-        const bool ask = !held && held.error().ungranted && session.lane.shared.shared_ledger;
-        if (!ask || base::Clock::now() >= by) co_return held;
-        if (!session.lane.shared.shared_ledger->want(held.error().limit, held.error().needed))
-            co_return held;
-        if (!co_await session.pause(base::Clock::now() + kHandOutStep)) co_return held;
-    }
-}
-
-/// One attempt at a candidate that the decision lets through, with all that belongs
-/// to its start and end. True: the request is over.
-net::Task<bool> try_candidate(Session& session, route::Decision& decision, std::size_t i,
-                              Walked& walked) {
-    route::Candidate& candidate = decision.candidates[i];
-    const config::Target& target = *candidate.target;
-    Gateway& shared = session.lane.shared;
-    Probe probe{shared.benches, target};
-    std::optional<InFlight::Slot> slot;
-    if (!decision.alone) {
-        if (auto bench = shared.benches.admit(target, base::Clock::now(), probe.under_way)) {
-            route::set_aside(candidate, *bench, base::Clock::now());
-            note_skip(session, candidate);
-            co_return false;
-        }
-    }
-    if (!shared.in_flight.take(target, slot)) {
-        candidate.skip = Skip::concurrency;
-        candidate.why = fmt::format("{} requests are under way", *target.max_parallel_requests);
-        candidate.cause = Outcome::busy;
-        note_skip(session, candidate);
-        co_return false;
-    }
-    auto reservation = co_await reserve(session, target);
-    if (!reservation) {
-        route::set_aside(candidate, reservation.error());
-        note_skip(session, candidate);
-        co_return false;
-    }
-    session.place.reset();
-    bool committed = false;
-    auto failure = co_await attempt(session, candidate, *reservation,
-                                    !somebody_left(decision, i + 1), committed);
-    shared.waiting.something_ended();
-    if (!failure) {
-        shared.benches.served(target, base::Clock::now());
-        co_return true;
-    }
-    learn(session, target, *failure);
-    if (failure->outcome == Outcome::client_gone) {
-        session.exchange.mark_gone();
-        co_return true;
-    }
-    if (committed) {
-        co_await end_broken_stream(session, *failure);
-        co_return true;
-    }
-    if (session.step().skip == Skip::none) walked.last_asked = i;
-    walked.last_failure = std::move(failure);
-    co_return false;
-}
-
-/// Asks the candidates in order, each at most once.
-net::Task<Walked> walk(Session& session, route::Decision& decision) {
-    Walked walked;
-    for (std::size_t i = 0; i < decision.candidates.size(); ++i) {
-        if (decision.candidates[i].skip != Skip::none) {
-            note_skip(session, decision.candidates[i]);
-            continue;
-        }
-        if (base::Clock::now() >= session.total_by) break;
-        walked.last_failure.reset();
-        walked.answered = co_await try_candidate(session, decision, i, walked);
-        if (walked.answered) break;
-        if (walked.last_failure &&
-            after(session, decision, i, *walked.last_failure) == Next::answer)
-            break;
-    }
-    co_return walked;
-}
-
-/// Nobody waits longer than this for the return that a target stated.
-constexpr base::Duration kLongestPause{60'000};
-
-/// Configured same-target retries: only of the last one asked, only when nobody else
-/// is left and a moment may help or the retry policy names the kind of failure.
-net::Task<bool> retry_last(Session& session, route::Decision& decision, Walked& walked) {
-    if (!walked.last_asked || !walked.last_failure) co_return false;
-    const std::size_t index = *walked.last_asked;
-    const config::Target& target = *decision.candidates[index].target;
-    for (int i = 0; i < route::retries(session.catalog->settings, target, *walked.last_failure);
-         ++i) {
-        const base::Duration pause =
-            std::max(base::Duration(300) * (1 << std::min(i, 4)),
-                     walked.last_failure->back_in.value_or(base::Duration(0)));
-        const base::Time at = base::Clock::now() + pause;
-        if (pause > kLongestPause || at >= session.total_by) break;
-        if (!co_await session.pause(at)) co_return true;
-        std::optional<InFlight::Slot> slot;
-        if (!session.lane.shared.in_flight.take(target, slot)) continue;
-        auto reservation = co_await reserve(session, target);
-        if (!reservation) continue;
-        bool committed = false;
-        auto failure =
-            co_await attempt(session, decision.candidates[index], *reservation, true, committed);
-        if (!failure) {
-            session.lane.shared.benches.served(target, base::Clock::now());
-            co_return true;
-        }
-        learn(session, target, *failure);
-        if (committed) co_await end_broken_stream(session, *failure);
-        if (committed || failure->outcome == Outcome::client_gone) co_return true;
-        walked.last_failure = std::move(failure);
-    }
-    co_return false;
-}
-
-/// Those whom only time keeps from serving the request.
-std::vector<const config::Target*> able(const route::Decision& decision) {
-    std::vector<const config::Target*> targets;
-    for (const route::Candidate& candidate : decision.candidates)
-        if (candidate.skip == Skip::none || candidate.skip == Skip::benched ||
-            candidate.skip == Skip::quota)
-            targets.push_back(candidate.target);
-    return targets;
-}
-
-/// Asks the candidates; where all are out of quota and the client allows it, waits for the
-/// first that returns and asks again. Ends with an answer or an error.
-net::Task<> serve(Session& session, route::Decision decision,
-                  std::optional<base::Time> wait_until) {
-    Patience patience{decision.alias ? decision.alias->name : session.ask.model,
-                      wait_until.value_or(base::Time{})};
-    if (wait_until && session.lane.shared.waiting.busy(patience.line) &&
-        quota_returns_by(decision, *wait_until)) {
-        co_await wait_for_quota(session, patience, base::Duration(0));
-        decision = *route::decide(session.state(), session.ask, session.lane.counter);
-    }
-    for (;;) {
-        if (session.exchange.gone()) co_return;
-        Walked walked = co_await walk(session, decision);
-        if (!walked.answered) walked.answered = co_await retry_last(session, decision, walked);
-        if (walked.answered) co_return;
-        const auto back_in = wait_until ? quota_returns_in(*session.record) : std::nullopt;
-        if (!back_in || !co_await wait_for_quota(session, patience, *back_in)) break;
-        session.record->steps.clear();
-        decision = *route::decide(session.state(), session.ask, session.lane.counter);
-    }
-    if (session.exchange.gone()) co_return;
-    co_await session.refuse(chain_error(*session.record, base::Clock::now() >= session.total_by));
-}
-
-ClientError too_many(int most) {
-    return {429,
-            fmt::format("{} requests are under way, which is all that this gateway allows at once.",
-                        most),
-            "rate_limit_error",
-            "too_many_parallel_requests",
-            {},
-            base::Duration(1'000)};
-}
-
-}  // namespace
 
 ClientError unreadable(const base::Error& error) {
     switch (error.kind) {
@@ -292,8 +20,8 @@ ClientError unreadable(const base::Error& error) {
 route::Ask ask_of(const llm::ChatRequest& request) {
     route::Ask ask;
     ask.model = request.model;
-    ask.mode =
-        request.endpoint == llm::Endpoint::chat ? config::Mode::chat : config::Mode::completion;
+    ask.mode = request.endpoint == llm::Endpoint::completion ? config::Mode::completion
+                                                             : config::Mode::chat;
     ask.tools = request.wants_tools;
     ask.vision = request.wants_vision;
     ask.json_schema = request.wants_json_schema;
@@ -302,20 +30,9 @@ route::Ask ask_of(const llm::ChatRequest& request) {
     return ask;
 }
 
-ClientError unknown_model(const config::Catalog& catalog, const std::string& model) {
-    const std::string hint = catalog.aliases.empty()
-                                 ? "No provider is enabled: set a flag to 1 in .env."
-                                 : "GET /v1/models lists the names that are served.";
-    return {404,
-            fmt::format("The model `{}` does not exist here. {}", base::shown(model, 200), hint),
-            "invalid_request_error",
-            "model_not_found",
-            "model",
-            {}};
-}
-
 net::Task<> handle_chat(Lane& lane, net::Exchange& exchange, llm::Endpoint endpoint) {
     Session session(lane, exchange);
+    session.client = &llm::client_dialect(endpoint);
     const config::Settings& settings = session.catalog->settings;
     if (auto refused = authorize(settings, exchange)) co_return co_await session.refuse(*refused);
 
@@ -323,28 +40,11 @@ net::Task<> handle_chat(Lane& lane, net::Exchange& exchange, llm::Endpoint endpo
     if (!body) co_return co_await session.refuse(unreadable(body.error()));
     auto parsed = llm::parse_chat(std::move(*body), endpoint);
     if (!parsed) co_return co_await session.refuse(unreadable(parsed.error()));
-    session.request = std::move(*parsed);
-    session.record->asked = session.request.model;
-    session.record->stream = session.request.stream;
-    session.ask = ask_of(session.request);
-    std::optional<InFlight::Slot> slot;
-    if (settings.max_parallel_requests &&
-        !InFlight::take(lane.shared.inference, *settings.max_parallel_requests, slot))
-        co_return co_await session.refuse(too_many(*settings.max_parallel_requests));
-
-    auto decision = route::decide(session.state(), session.ask, lane.counter);
-    if (!decision)
-        co_return co_await session.refuse(
-            unknown_model(*session.catalog, route::served_alias(settings, session.ask)));
-    auto wait_until = may_wait_until(exchange);
-    if (!wait_until) co_return co_await session.refuse(wait_until.error());
-
-    exchange.watch_hangup([&session] {
-        session.exchange.mark_gone();
-        session.abort.abort();
-    });
-    session.able = able(*decision);
-    co_await serve(session, std::move(*decision), *wait_until);
+    ChatJob job(std::move(*parsed));
+    session.job = &job;
+    session.record->asked = job.request().model;
+    session.ask = ask_of(job.request());
+    co_await serve(session);
 }
 
 }  // namespace gateway

@@ -4,8 +4,8 @@
 
 namespace gateway {
 
-/// The request path of /v1/chat/completions and /v1/completions: authenticate → read →
-/// decide → attempt → relay → settle. The order of the path is this function.
+/// The request path of a chat in any client's protocol: authenticate → read → decide → attempt →
+/// relay → settle. The order of the path is this function and serve().
 net::Task<> handle_chat(Lane& lane, net::Exchange& exchange, llm::Endpoint endpoint);
 
 /// What a parsed request asks of a target.
@@ -13,8 +13,5 @@ route::Ask ask_of(const llm::ChatRequest& request);
 
 /// A body that could not be read or parsed, as the client is told.
 ClientError unreadable(const base::Error& error);
-
-/// Error for an alias that nobody configured.
-ClientError unknown_model(const config::Catalog& catalog, const std::string& model);
 
 }  // namespace gateway

@@ -25,14 +25,14 @@ net::Task<bool> tell(Session& session, Patience& patience, base::Duration left) 
     const base::Time now = base::Clock::now();
     const std::size_t position = session.place->position();
     const bool news = position != patience.told_position || now - patience.told_at >= kHeartbeat;
-    if (!session.request.stream || !news) co_return true;
+    if (!session.job->stream() || !news) co_return true;
     patience.told_position = position;
     patience.told_at = now;
     const std::string text = fmt::format(
-        ": waiting for quota, position {} of {}, about {} s\n\n", position, session.place->length(),
+        "waiting for quota, position {} of {}, about {} s", position, session.place->length(),
         (std::max<base::Duration::rep>(0, left.count()) + 999) / 1000);
     if (!co_await session.begin_stream()) co_return false;
-    co_return co_await session.exchange.write(text);
+    co_return co_await session.exchange.write(session.client->comment(text));
 }
 
 }  // namespace

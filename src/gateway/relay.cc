@@ -10,34 +10,19 @@ namespace {
 /// What a stream may hold back before its first content (role deltas, comments).
 constexpr std::size_t kMostHeld = 1u << 20;
 
-Failure client_left() { return {.outcome = Outcome::client_gone, .detail = "the client left"}; }
-
 }  // namespace
 
-Failure transport_failure(const base::Error& error) {
-    Failure failure;
-    failure.detail = error.detail;
-    failure.scope = llm::Scope::target;
-    switch (error.kind) {
-        case base::ErrorKind::gone: failure.outcome = Outcome::client_gone; break;
-        case base::ErrorKind::timed_out: failure.outcome = Outcome::timeout; break;
-        case base::ErrorKind::protocol:
-        case base::ErrorKind::too_large: failure.outcome = Outcome::malformed; break;
-        default: failure.outcome = Outcome::transient; break;
-    }
-    return failure;
-}
-
-net::Task<std::optional<Failure>> relay(Session& session, net::UpstreamReply& reply,
+net::Task<std::optional<Failure>> relay(Session& session, OpenCall& call,
                                         llm::StreamDecoder& decoder, const config::Target& target,
-                                        const Limits& limits, bool& committed) {
+                                        bool& committed) {
+    const Limits& limits = call.limits;
     std::string out;
     bool ended = false;
     while (!ended) {
         const base::Time deadline =
             committed ? std::min(limits.attempt_by, base::Clock::now() + limits.gap)
                       : limits.first_by;
-        auto bytes = co_await reply.next(deadline);
+        auto bytes = co_await call.reply->next(deadline);
         std::optional<Failure> failure;
         if (!bytes) {
             failure = transport_failure(bytes.error());

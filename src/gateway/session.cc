@@ -12,6 +12,7 @@ Session::Session(Lane& l, net::Exchange& e)
       exchange(e),
       ways(l.ways),
       catalog(ways->catalog()),
+      client(&llm::client_dialect(llm::Endpoint::chat)),
       record(std::make_shared<route::Record>()),
       total_by(e.started + catalog->settings.total) {
     record->id = lane.next_id();
@@ -134,25 +135,28 @@ net::Task<bool> Session::answer(int status, std::string_view content_type, std::
     co_return co_await exchange.respond(status, list, content_type, body);
 }
 
-net::Task<bool> Session::begin_stream() {
+net::Task<bool> Session::begin_stream(std::string_view content_type) {
     if (streaming) co_return !exchange.gone();
     streaming = true;
     record->status = 200;
     std::vector<net::Header> list = headers(std::nullopt);
     list.push_back({"Cache-Control", "no-cache"});
     list.push_back({"X-Accel-Buffering", "no"});
-    co_return co_await exchange.begin_stream(200, list, "text/event-stream");
+    co_return co_await exchange.begin_stream(
+        200, list, content_type.empty() ? client->stream_type() : content_type);
 }
 
 net::Task<> Session::refuse(ClientError error) {
     record->error = error.message;
     const std::string body = error_body(error, record.get());
     if (!streaming) {
-        co_await answer(error.status, "application/json", body, error.retry_after);
+        co_await answer(error.status, "application/json", client->error(error.status, body),
+                        error.retry_after);
         co_return;
     }
-    if (co_await exchange.write("data: " + body + "\n\ndata: [DONE]\n\n"))
-        co_await exchange.end_stream();
+    std::optional<std::string> frames = job ? job->broken(body) : std::nullopt;
+    if (!frames) frames = client->error_frames(error.status, body);
+    if (co_await exchange.write(*frames)) co_await exchange.end_stream();
 }
 
 }  // namespace gateway

@@ -2,7 +2,8 @@
 
 #include "gateway/errors.h"
 #include "gateway/gateway.h"
-#include "llm/dialect.h"
+#include "gateway/job.h"
+#include "llm/client_dialect.h"
 #include "net/http_server.h"
 
 #include <array>
@@ -28,7 +29,8 @@ public:
     net::Exchange& exchange;
     std::shared_ptr<Ways> ways;
     const config::Snapshot& catalog;
-    llm::ChatRequest request;
+    const llm::ClientDialect* client;  ///< how this client is spoken to: OpenAI's unless said
+    Job* job = nullptr;                ///< set once the request has been read
     route::Ask ask;
     std::shared_ptr<route::Record> record;
     net::AbortHandle abort;
@@ -50,8 +52,8 @@ public:
     /// A whole answer with the x-freeway-* headers.
     net::Task<bool> answer(int status, std::string_view content_type, std::string_view body,
                            std::optional<base::Duration> retry_after = std::nullopt);
-    /// The head of a stream, once.
-    net::Task<bool> begin_stream();
+    /// The head of a stream, once. `content_type` is the client protocol's own unless said.
+    net::Task<bool> begin_stream(std::string_view content_type = {});
     /// An error: as an answer, or as the last frames of a stream that has begun.
     net::Task<> refuse(ClientError error);
 

@@ -5,12 +5,15 @@
 
 namespace llm {
 
-/// Tokens of one answer in OpenAI's sense: prompt includes cached tokens.
+/// What one answer used. Tokens in OpenAI's sense: prompt includes cached tokens.
 struct Usage {
     std::uint64_t prompt = 0;
     std::uint64_t completion = 0;
     std::uint64_t cached = 0;
     std::uint64_t reasoning = 0;
+    double audio_seconds = 0;
+    double images = 0;
+    double inputs = 0;               ///< texts embedded, documents ranked
     std::optional<double> cost_usd;  ///< where the provider states it (OpenRouter)
     bool known = false;              ///< the upstream sent it
     bool estimated = false;          ///< we made it up from byte counts (4 bytes a token)

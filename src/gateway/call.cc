@@ -1,0 +1,159 @@
+#include "gateway/call.h"
+
+#include "llm/classify.h"
+#include "llm/rates.h"
+
+namespace gateway {
+
+using llm::Failure;
+using llm::Outcome;
+
+namespace {
+
+constexpr std::size_t kMaxErrorBody = 256u << 10;
+/// A refusal's body is small: it does not hold up the next candidate for longer.
+constexpr base::Duration kErrorBodyTime{1'000};
+/// A whole answer takes longer to its first byte than a stream's first content.
+constexpr int kPlainPatience = 4;
+/// Where an engine of ours serves OpenAI's protocol.
+const std::string kEngineBase = "/v1";
+/// While an engine starts, a waiting stream hears from us this often.
+constexpr base::Duration kHeartbeat{5'000};
+
+Limits limits_for(const Session& session, const config::Target& target, bool last) {
+    const config::Settings& settings = session.catalog->settings;
+    const base::Time now = base::Clock::now();
+    const bool stream = session.job->stream();
+    Limits limits;
+    const auto attempt = target.timeout ? target.timeout : settings.attempt;
+    limits.attempt_by = attempt ? std::min(session.total_by, now + *attempt) : session.total_by;
+    limits.connect_by = std::min(limits.attempt_by, now + settings.connect);
+    const bool stated = target.stream_timeout.has_value() ||
+                        settings.first_content != config::Settings().first_content;
+    base::Duration first = target.stream_timeout.value_or(settings.first_content);
+    if (!stream) first = first * kPlainPatience;
+    const bool whole_rest = stream ? last && !stated : last || target.tier == config::Tier::local;
+    limits.first_by = whole_rest ? limits.attempt_by : std::min(limits.attempt_by, now + first);
+    limits.gap = target.stream_timeout.value_or(settings.between_chunks);
+    return limits;
+}
+
+/// A base that ends in the segment with which the dialect's path begins is not doubled.
+std::string join_path(const std::string& base, std::string_view path) {
+    const std::size_t segment = path.find('/', 1);
+    if (segment != std::string_view::npos && base.ends_with(path.substr(0, segment)))
+        path.remove_prefix(segment);
+    return base + std::string(path);
+}
+
+/// Waits for the target's engine; a waiting stream gets a comment now and then.
+net::Task<base::Result<device::Lease>> engine_for(Session& session, const config::Target& target,
+                                                  base::Time deadline) {
+    device::Supervisor& engines = *session.lane.shared.engines;
+    for (;;) {
+        const base::Time slice = std::min(deadline, base::Clock::now() + kHeartbeat);
+        auto lease = co_await engines.acquire(session.lane.worker.loop.get_executor(), target.id,
+                                              slice, session.abort);
+        const bool again =
+            !lease && lease.error().kind == base::ErrorKind::timed_out && slice < deadline;
+        if (!again) co_return lease;
+        if (!session.job->stream()) continue;
+        if (!co_await session.begin_stream() ||
+            !co_await session.exchange.write(
+                session.client->comment(target.alias + " is starting")))
+            co_return base::fail(base::ErrorKind::gone, "the client left");
+    }
+}
+
+net::Task<Failure> read_refusal(Session& session, const config::Target& target,
+                                net::UpstreamReply& reply) {
+    const int status = reply.head().status;
+    const base::Time by = std::min(session.total_by, base::Clock::now() + kErrorBodyTime);
+    auto body = co_await reply.rest(kMaxErrorBody, by);
+    if (!body && body.error().kind == base::ErrorKind::gone)
+        co_return transport_failure(body.error());
+    std::vector<llm::Header> headers;
+    for (const net::Header& header : reply.head().headers.all())
+        headers.push_back({std::string(header.name), std::string(header.value)});
+    const llm::Reply seen{status, headers, body ? std::string_view(*body) : std::string_view()};
+    Failure failure = llm::classify(target.provider, seen, base::WallClock::now());
+    failure.status = status;
+    co_return failure;
+}
+
+/// The head of an answer: the provider has counted the call, and may say what is left.
+void note_head(Session& session, const config::Target& target, const net::ResponseHead& head,
+               quota::Reservation& reservation) {
+    const base::Now now = base::Now::read();
+    reservation.counted(now);
+    llm::RateReader reader(target.provider, now.wall);
+    for (const net::Header& header : head.headers.all()) reader.header(header.name, header.value);
+    session.ways->book().learn(target, reader.rates(), &reservation, now);
+}
+
+}  // namespace
+
+Failure client_left() { return {.outcome = Outcome::client_gone, .detail = "the client left"}; }
+
+Failure transport_failure(const base::Error& error) {
+    Failure failure;
+    failure.detail = error.detail;
+    failure.scope = llm::Scope::target;
+    switch (error.kind) {
+        case base::ErrorKind::gone: failure.outcome = Outcome::client_gone; break;
+        case base::ErrorKind::timed_out: failure.outcome = Outcome::timeout; break;
+        case base::ErrorKind::protocol:
+        case base::ErrorKind::too_large: failure.outcome = Outcome::malformed; break;
+        default: failure.outcome = Outcome::transient; break;
+    }
+    return failure;
+}
+
+net::Task<std::expected<OpenCall, Failure>> open_call(Session& session,
+                                                      const config::Target& target, Trial& trial,
+                                                      Outgoing outgoing) {
+    OpenCall call{.limits = limits_for(session, target, trial.last)};
+    const Way& way = session.ways->to(target);
+    std::optional<net::Origin> engine;
+    if (target.engine) {
+        auto got = co_await engine_for(session, target, call.limits.attempt_by);
+        if (!got) {
+            if (got.error().kind == base::ErrorKind::gone ||
+                got.error().kind == base::ErrorKind::timed_out)
+                co_return std::unexpected(transport_failure(got.error()));
+            session.step().skip = route::Skip::engine;
+            co_return std::unexpected(
+                Failure{.outcome = Outcome::transient, .detail = got.error().detail});
+        }
+        call.lease = std::move(*got);
+        engine.emplace(net::Endpoint{false, "127.0.0.1", call.lease.port()});
+        call.limits = limits_for(session, target, trial.last);
+    }
+    const std::string path =
+        outgoing.at_root ? std::move(outgoing.path)
+                         : join_path(target.engine ? kEngineBase : target.base.path, outgoing.path);
+    std::string headers = way.headers;
+    if (!outgoing.content_type.empty())
+        net::append_header(headers, "Content-Type", outgoing.content_type);
+    net::append_header(headers, "Accept", outgoing.accept);
+    headers += outgoing.headers;
+    auto sent = co_await session.lane.upstream.send({engine ? *engine : way.origin, outgoing.method,
+                                                     path, headers, outgoing.body, &trial.begun},
+                                                    call.limits.connect_by, call.limits.first_by,
+                                                    session.abort);
+    if (!sent) co_return std::unexpected(transport_failure(sent.error()));
+    call.reply = std::move(*sent);
+    session.step().status = call.reply->head().status;
+    note_head(session, target, call.reply->head(), trial.reservation);
+    if (call.reply->head().status / 100 != 2)
+        co_return std::unexpected(co_await read_refusal(session, target, *call.reply));
+    co_return std::move(call);
+}
+
+net::Task<std::expected<std::string, Failure>> read_whole(OpenCall& call) {
+    auto body = co_await call.reply->rest(kMaxAnswer, call.limits.attempt_by, call.limits.gap);
+    if (!body) co_return std::unexpected(transport_failure(body.error()));
+    co_return std::move(*body);
+}
+
+}  // namespace gateway

@@ -1,0 +1,36 @@
+#pragma once
+
+#include "gateway/job.h"
+#include "llm/dialect.h"
+
+#include <memory>
+
+namespace gateway {
+
+/// A chat or completion in any client's protocol.
+class ChatJob : public Job {
+public:
+    explicit ChatJob(llm::ChatRequest request) : request_(std::move(request)) {}
+
+    const llm::ChatRequest& request() const { return request_; }
+
+    net::Task<std::optional<llm::Failure>> call(Session& session, const route::Candidate& candidate,
+                                                Trial& trial) override;
+    bool stream() const override { return request_.stream; }
+    bool has(std::string_view member) const override { return request_.find(member) != nullptr; }
+    std::optional<std::string> broken(std::string_view error) override;
+
+private:
+    /// What a decoder looks at while it lives.
+    struct Attempted {
+        std::vector<std::string> drop;
+        llm::Upstream upstream;
+        std::unique_ptr<llm::StreamDecoder> decoder;
+        bool shown = false;  ///< content of it has reached the client
+    };
+
+    llm::ChatRequest request_;
+    std::unique_ptr<Attempted> attempted_;  ///< the last one
+};
+
+}  // namespace gateway
