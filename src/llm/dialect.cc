@@ -42,14 +42,23 @@ const Dialect& to_openai(Endpoint endpoint, const Upstream& upstream) {
     }
 }
 
+template <class To>
+const Dialect& from_every_client(Endpoint endpoint, std::string_view note) {
+    if (endpoint == Endpoint::completion)
+        return translating<CompletionClient, To>("carried the prompt as a chat");
+    return translating<OpenAiClient, To>(note);
+}
+
 }  // namespace
 
 const Dialect& dialect(Endpoint endpoint, const Upstream& upstream) {
     switch (protocol_of(upstream.provider)) {
         case Protocol::openai: return to_openai(endpoint, upstream);
         case Protocol::anthropic: return serving<AnthropicDialect>(Protocol::anthropic);
-        case Protocol::cohere: return serving<CohereDialect>(Protocol::cohere);
-        case Protocol::ollama: return serving<OllamaDialect>(Protocol::ollama);
+        case Protocol::cohere:
+            return from_every_client<CohereUpstream>(endpoint, "translated to Cohere's chat");
+        case Protocol::ollama:
+            return from_every_client<OllamaUpstream>(endpoint, "translated to Ollama's chat");
     }
     return to_openai(endpoint, upstream);
 }

@@ -1,13 +1,12 @@
 #include "llm/ollama.h"
 
-#include "llm/classify.h"
 #include "llm/json.h"
-#include "llm/payload.h"
-#include "llm/text_chat.h"
-#include "llm/translated.h"
+#include "llm/openai_upstream.h"
+#include "llm/tool_choice.h"
 
 #include <algorithm>
 #include <array>
+#include <map>
 
 #include <fmt/format.h>
 
@@ -15,13 +14,151 @@ namespace llm {
 namespace {
 
 using std::string_view;
-using MaybeFailure = std::optional<Failure>;
-
-constexpr std::size_t kLongestLine = 4u << 20;
 
 /// Members of the native body that are no model options.
 constexpr auto kTopLevel = std::to_array<string_view>(
     {"keep_alive", "think", "format", "truncate", "shift", "options", "template"});
+
+constexpr string_view kSystem = "system";
+
+void note(std::vector<std::string>& changes, std::string text) {
+    if (std::ranges::find(changes, text) == changes.end()) changes.push_back(std::move(text));
+}
+
+void append(std::string& list, const std::string& element) {
+    list += (list.empty() ? "" : ",") + element;
+}
+
+/// Writes messages: texts with the data of pictures beside them.
+class MessageWriter {
+public:
+    MessageWriter(bool reasoning, std::vector<std::string>& changes)
+        : reasoning_(reasoning), changes_(changes) {}
+
+    base::Result<void> add(const Message& message);
+    /// A line of ours, at the end of the system's words.
+    void add_system(string_view line);
+    std::string str() const;
+
+private:
+    struct Written {
+        string_view role;
+        std::string text{};
+        std::string rest{};  ///< further members
+    };
+    base::Result<void> words(string_view role, const std::vector<const Part*>& parts);
+    void result(const Part& result, std::vector<const Part*>& words);
+    void assistant(const Message& message);
+
+    bool reasoning_;
+    std::vector<std::string>& changes_;
+    std::vector<Written> written_;
+    std::map<std::string, std::string> tools_;  ///< the tool's name by id of its call
+};
+
+void MessageWriter::add_system(string_view line) {
+    if (!written_.empty() && written_.front().role == kSystem)
+        written_.front().text.append("\n\n").append(line);
+    else
+        written_.insert(written_.begin(), {kSystem, std::string(line)});
+}
+
+std::string MessageWriter::str() const {
+    std::string out;
+    for (const Written& message : written_)
+        append(out, fmt::format(R"({{"role":"{}","content":{}{}}})", message.role,
+                                json::quote(message.text), message.rest));
+    return '[' + out + ']';
+}
+
+base::Result<void> MessageWriter::add(const Message& message) {
+    if (!message.name.empty()) note(changes_, "removed messages[].name");
+    for (const Extra& extra : message.extras)
+        note(changes_, fmt::format("removed messages[].{}", extra.key));
+    for (const Part& part : message.parts)
+        for (const Extra& extra : part.extras)
+            note(changes_, fmt::format("removed messages[].content[].{}", extra.key));
+    if (message.role == Message::Role::assistant) {
+        assistant(message);
+        return {};
+    }
+    std::vector<const Part*> rest;
+    bool results = false;
+    for (const Part& part : message.parts) {
+        if (part.kind == Part::Kind::tool_result) {
+            result(part, rest);
+            results = true;
+        } else {
+            rest.push_back(&part);
+        }
+    }
+    if (results && rest.empty()) return {};
+    return words(message.role == Message::Role::system ? kSystem : "user", rest);
+}
+
+base::Result<void> MessageWriter::words(string_view role, const std::vector<const Part*>& parts) {
+    std::string text, images;
+    for (const Part* part : parts) {
+        const bool plain = part->kind == Part::Kind::text ||
+                           (part->kind == Part::Kind::document && !part->text.empty());
+        if (plain) {
+            text += part->text;
+        } else if (part->kind == Part::Kind::image && !part->data.empty()) {
+            append(images, json::quote(part->data));
+        } else if (part->kind == Part::Kind::image) {
+            return base::fail(base::ErrorKind::unsupported,
+                              "messages[].content[].image_url: Ollama takes pictures as data "
+                              "only; send a data: URL with base64");
+        } else {
+            return base::fail(base::ErrorKind::unsupported,
+                              "messages[].content: Ollama takes texts and pictures only");
+        }
+    }
+    if (!images.empty()) images = ",\"images\":[" + images + ']';
+    written_.push_back({role, std::move(text), std::move(images)});
+    return {};
+}
+
+/// Pictures in a tool's result follow as a user's words.
+void MessageWriter::result(const Part& result, std::vector<const Part*>& words) {
+    std::string text;
+    for (const Part& part : result.parts) {
+        if (part.kind == Part::Kind::text || !part.text.empty())
+            text += (text.empty() ? "" : "\n") + part.text;
+        else
+            words.push_back(&part);
+    }
+    if (result.error && !text.starts_with("Error")) text = "Error: " + text;
+    const auto called = tools_.find(result.id);
+    const std::string& name = called == tools_.end() ? result.name : called->second;
+    std::string rest = ",\"tool_call_id\":" + json::quote(result.id);
+    if (!name.empty()) rest += ",\"tool_name\":" + json::quote(name);
+    written_.push_back({"tool", std::move(text), std::move(rest)});
+}
+
+void MessageWriter::assistant(const Message& message) {
+    std::string text, thinking, calls;
+    std::size_t index = 0;
+    for (const Part& part : message.parts) {
+        if (part.kind == Part::Kind::text || part.kind == Part::Kind::refusal) {
+            text += part.text;
+        } else if (part.kind == Part::Kind::tool_call) {
+            tools_[part.id] = part.name;
+            append(calls,
+                   fmt::format(R"({{"id":{},"function":{{"index":{},"name":{},"arguments":{}}}}})",
+                               json::quote(part.id), index++, json::quote(part.name),
+                               ollama::object_or_empty(part.json)));
+        } else if (part.kind == Part::Kind::thinking && reasoning_) {
+            thinking += part.text;
+        } else {
+            note(changes_, "removed messages[].thinking");
+        }
+    }
+    std::string rest;
+    if (!thinking.empty()) rest += ",\"thinking\":" + json::quote(thinking);
+    if (!calls.empty()) rest += ",\"tool_calls\":[" + calls + ']';
+    written_.push_back({"assistant", std::move(text), std::move(rest)});
+}
 
 void add_options(Parameters& parameters, ObjectWriter& options) {
     for (string_view key : {"temperature", "top_p", "top_k", "min_p", "seed", "presence_penalty",
@@ -34,8 +171,71 @@ void add_options(Parameters& parameters, ObjectWriter& options) {
         options.set("stop", quoted_list(stops));
 }
 
-/// Configuration's own members: an `options` object is merged, never put in the
-/// place of what the client asked for.
+/// A budget as the effort that it stands for.
+std::string effort_of(string_view thinking) {
+    if (json::member(thinking, "type") == "\"disabled\"") return "none";
+    const auto budget = json::count(json::member(thinking, "budget_tokens"));
+    if (!budget) return "medium";
+    return *budget <= 2048 ? "low" : *budget <= 8192 ? "medium" : "high";
+}
+
+/// Left out, `think` means yes on models that can; on the others yes is refused.
+std::string think(Parameters& parameters, const Upstream& upstream) {
+    if (!upstream.reasoning) return "false";
+    std::string effort = parameters.text("reasoning_effort");
+    if (string_view thinking = parameters.get("thinking"); !thinking.empty())
+        effort = effort_of(thinking);
+    if (effort.empty()) return {};
+    if (effort == "none" || effort == "minimal") return "false";
+    const bool has_levels = upstream.model.find("gpt-oss") != upstream.model.npos;
+    const bool level = effort == "low" || effort == "medium" || effort == "high";
+    return has_levels && level ? json::quote(effort) : "true";
+}
+
+void add_format(Parameters& parameters, ObjectWriter& body) {
+    string_view format = parameters.get("response_format");
+    string_view type = json::member(format, "type");
+    string_view schema = json::member(format, "json_schema", "schema");
+    if (type == "\"json_schema\"" && schema.starts_with('{'))
+        body.set("format", std::string(schema));
+    else if (type == "\"json_object\"" || type == "\"json_schema\"")
+        body.set("format", "\"json\"");
+}
+
+/// Nobody there can be told which tool to call: it gets only those, and is asked in words.
+base::Result<void> add_tools(const Chat& chat, Parameters& parameters, ObjectWriter& body,
+                             MessageWriter& messages, std::vector<std::string>& changes) {
+    auto choice = read_tool_choice(chat, parameters.get("tool_choice"));
+    if (!choice) return std::unexpected(choice.error());
+    if (choice->tools.empty()) return {};
+    if (choice->calls == ToolChoice::Calls::none) {
+        note(changes, "removed tools, as tool_choice is none");
+        return {};
+    }
+    std::vector<Tool> tools;
+    for (const Tool* tool : choice->tools) {
+        tools.push_back(*tool);
+        tools.back().strict.reset();
+        if (tool->strict) note(changes, "removed tools[].function.strict");
+    }
+    body.set("tools", openai_tools(tools, changes));
+    if (choice->narrowed(chat)) note(changes, "sent only the tools that tool_choice names");
+    if (choice->calls == ToolChoice::Calls::required) {
+        messages.add_system(tools.size() == 1
+                                ? fmt::format("Answer with a call of the tool {}, not with text.",
+                                              tools.front().name)
+                                : "Answer with a call of one of the tools, not with text.");
+        note(changes, "added a system line for tool_choice");
+    }
+    parameters.used("parallel_tool_calls");
+    if (wants_one_call(chat)) note(changes, "kept the first tool call of the answer only");
+    return {};
+}
+
+}  // namespace
+
+namespace ollama {
+
 void add_native(const Extra& extra, ObjectWriter& body, ObjectWriter& options) {
     if (extra.key == "options" && extra.json.starts_with('{')) {
         json::Cursor in(extra.json);
@@ -49,133 +249,41 @@ void add_native(const Extra& extra, ObjectWriter& body, ObjectWriter& options) {
     }
 }
 
-/// Left out, `think` means yes on models that can; on the others yes is refused.
-std::string_view think(Parameters& parameters, const Upstream& upstream) {
-    string_view effort = parameters.get("reasoning_effort");
-    if (!upstream.reasoning) return "false";
-    if (effort.empty()) return {};
-    if (effort == "\"none\"" || effort == "\"minimal\"") return "false";
-    bool has_levels = upstream.model.find("gpt-oss") != upstream.model.npos;
-    return has_levels && (effort == "\"low\"" || effort == "\"medium\"" || effort == "\"high\"")
-               ? effort
-               : "true";
+std::string object_or_empty(string_view text) {
+    json::Cursor whole(text);
+    const bool object = whole.peek() == '{' && whole.skip() && whole.complete();
+    return object ? std::string(text) : "{}";
 }
 
-Usage read_counts(string_view line) {
-    Usage usage;
-    usage.prompt = json::count(json::member(line, "prompt_eval_count")).value_or(0);
-    usage.completion = json::count(json::member(line, "eval_count")).value_or(0);
-    usage.known = usage.completion > 0;
-    return usage;
-}
+}  // namespace ollama
 
-string_view finish_of(string_view done_reason) {
-    return done_reason == "length" ? "length" : "stop";
-}
-
-Failure inner_error(const Upstream& upstream, string_view line, base::WallTime now) {
-    Failure failure = classify_embedded(upstream.provider, line, now);
-    bool unclear = failure.outcome == Outcome::malformed;
-    if (unclear) failure.scope = Scope::target;
-    if (unclear) failure.outcome = Outcome::transient;  // the runner died under the request
-    return failure;
-}
-
-class OllamaStream : public TextStream {
-public:
-    using TextStream::TextStream;
-
-    MaybeFailure feed(string_view bytes, std::string& out) override;
-
-private:
-    MaybeFailure drain(std::string& out) override;
-    MaybeFailure take(string_view line, std::string& out);
-
-    std::string buffer_;
-};
-
-MaybeFailure OllamaStream::feed(string_view bytes, std::string& out) {
-    buffer_ += bytes;
-    std::size_t begin = 0;
-    for (std::size_t end; !done() && (end = buffer_.find('\n', begin)) != buffer_.npos;
-         begin = end + 1) {
-        string_view line = base::trim(string_view(buffer_).substr(begin, end - begin));
-        if (line.empty()) continue;
-        if (MaybeFailure failure = take(line, out)) return failure;
-    }
-    buffer_.erase(0, begin);
-    if (buffer_.size() > kLongestLine) return malformed("a line of the stream is too large");
-    return std::nullopt;
-}
-
-MaybeFailure OllamaStream::drain(std::string& out) {
-    string_view line = base::trim(buffer_);
-    return line.empty() ? std::nullopt : take(line, out);
-}
-
-MaybeFailure OllamaStream::take(string_view line, std::string& out) {
-    json::Cursor whole(line);
-    if (line.front() != '{' || !whole.skip() || !whole.complete())
-        return malformed("a line of the stream is not one JSON object");
-    if (!json::blank(json::member(line, "error"))) return inner_error(upstream_, line, now_);
-    start(made_up_id(json::member(line, "created_at")), out);
-    string_view message = json::member(line, "message");
-    thinking(json::text(json::member(message, "thinking")).value_or(""), out);
-    text(json::text(json::member(message, "content")).value_or(""), out);
-    if (json::member(line, "done") != "true") return std::nullopt;
-    usage_ = read_counts(line);
-    stopped(finish_of(json::text(json::member(line, "done_reason")).value_or("stop")));
-    return close(out);
-}
-
-}  // namespace
-
-base::Result<Call> OllamaDialect::call(const ChatRequest& request, const Upstream& upstream) const {
-    base::Result<std::vector<Turn>> turns = read_text_chat(request, "ollama");
-    if (!turns) return std::unexpected(turns.error());
-    const base::Result<Chat>& chat = canonical(request);
-    if (!chat) return std::unexpected(chat.error());
-    Parameters parameters(*chat, upstream);
+base::Result<Call> OllamaUpstream::call(const Chat& chat, const ChatRequest& request,
+                                        const Upstream& upstream) const {
+    Parameters parameters(chat, upstream);
+    if (parameters.get("logprobs") == "true")
+        return base::fail(base::ErrorKind::unsupported,
+                          "logprobs: not carried over Ollama's protocol");
+    std::vector<std::string> changes;
+    MessageWriter messages(upstream.reasoning, changes);
+    for (const Message& message : chat.messages)
+        if (auto added = messages.add(message); !added) return std::unexpected(added.error());
     ObjectWriter body, options;
     body.set("model", json::quote(upstream.model));
-    body.set("messages", messages_json(*turns, EmptyTurns::keep));
+    body.set("messages", "[]");
     body.set("stream", request.stream ? "true" : "false");
-    if (string_view wanted = think(parameters, upstream); !wanted.empty())
-        body.set("think", std::string(wanted));
-    if (json::member(parameters.get("response_format"), "type") == "\"json_object\"")
-        body.set("format", "\"json\"");
+    if (auto added = add_tools(chat, parameters, body, messages, changes); !added)
+        return std::unexpected(added.error());
+    body.set("messages", messages.str());
+    if (std::string wanted = think(parameters, upstream); !wanted.empty())
+        body.set("think", std::move(wanted));
+    add_format(parameters, body);
     if (string_view keep = parameters.get("keep_alive"); !keep.empty())
         body.set("keep_alive", std::string(keep));
     add_options(parameters, options);
-    for (const Extra* extra : parameters.natives()) add_native(*extra, body, options);
+    for (const Extra* extra : parameters.natives()) ollama::add_native(*extra, body, options);
     if (!options.empty()) body.set("options", options.str());
-    return Call{"/api/chat", body.str(), parameters.changes()};
-}
-
-std::expected<Answer, Failure> OllamaDialect::answer(const ChatRequest& request,
-                                                     const Upstream& upstream, const Reply& reply,
-                                                     base::WallTime now) const {
-    json::Cursor whole(reply.body);
-    string_view body = whole.value();
-    if (!whole.complete() || !body.starts_with('{'))
-        return std::unexpected(malformed("the body is not one JSON object"));
-    if (!json::blank(json::member(body, "error")))
-        return std::unexpected(inner_error(upstream, body, now));
-    string_view message = json::member(body, "message");
-    WholeAnswer out;
-    out.id = made_up_id(json::member(body, "created_at"));
-    out.created = unix_seconds(now);
-    out.content = json::text(json::member(message, "content")).value_or("");
-    out.reasoning = json::text(json::member(message, "thinking")).value_or("");
-    out.finish_reason = finish_of(json::text(json::member(body, "done_reason")).value_or("stop"));
-    out.usage = read_counts(body);
-    return finish_answer(request, upstream, std::move(out));
-}
-
-std::unique_ptr<StreamDecoder> OllamaDialect::stream(const ChatRequest& request,
-                                                     const Upstream& upstream,
-                                                     base::WallTime now) const {
-    return std::make_unique<OllamaStream>(request, upstream, now);
+    std::ranges::move(parameters.changes(), std::back_inserter(changes));
+    return Call{"/api/chat", body.str(), std::move(changes)};
 }
 
 }  // namespace llm

@@ -330,6 +330,11 @@ void set_source(Part& part, std::string url) {
     part.data = view.substr(comma + 1);
 }
 
+std::string source_url(const Part& part) {
+    if (!part.url.empty()) return part.url;
+    return fmt::format("data:{};base64,{}", part.media_type, part.data);
+}
+
 base::Result<std::vector<Part>> read_openai_content(string_view content) {
     std::vector<Part> parts;
     if (std::optional<std::string> text = json::text(content)) {

@@ -29,6 +29,8 @@ public:
 /// Splits "data:image/png;base64,AAAA" into the part's media type and data, or takes the
 /// address as it is.
 void set_source(Part& part, std::string url);
+/// The other way round: its address, or its data as a data: URL.
+std::string source_url(const Part& part);
 
 /// A message's content in OpenAI's shape: a string or a list of parts. Unknown types of parts
 /// are bad_input.

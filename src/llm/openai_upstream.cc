@@ -59,11 +59,6 @@ std::string MessageWriter::extras(const std::vector<Extra>& extras, string_view 
     return out;
 }
 
-std::string source_url(const Part& part) {
-    if (!part.url.empty()) return part.url;
-    return fmt::format("data:{};base64,{}", part.media_type, part.data);
-}
-
 std::string MessageWriter::part(const Part& part) {
     constexpr string_view kWhere = "messages[].content[]";
     switch (part.kind) {
@@ -163,23 +158,6 @@ void MessageWriter::add(const Message& message) {
     if (!message.name.empty()) name = ",\"name\":" + json::quote(message.name);
     element(fmt::format(R"({{"role":"{}","content":{}{}{}}})", system ? "system" : "user",
                         content(words), name, extras(message.extras, "messages[]")));
-}
-
-std::string tools_json(const std::vector<Tool>& tools, std::vector<std::string>& changes) {
-    std::string out;
-    for (const Tool& tool : tools) {
-        std::string function = "\"name\":" + json::quote(tool.name);
-        if (!tool.description.empty())
-            function += ",\"description\":" + json::quote(tool.description);
-        function += ",\"parameters\":" +
-                    (tool.schema.empty() ? R"({"type":"object","properties":{}})" : tool.schema);
-        if (tool.strict) function += fmt::format(",\"strict\":{}", *tool.strict);
-        out += fmt::format(R"({}{{"type":"function","function":{{{}}}}})", out.empty() ? "" : ",",
-                           function);
-        for (const Extra& extra : tool.extras)
-            note(changes, fmt::format("removed tools[].{}", extra.key));
-    }
-    return '[' + out + ']';
 }
 
 /// Reads chunks that OpenAiDialect has already judged and brought into one shape.
@@ -294,12 +272,29 @@ void OpenAiReader::calls(string_view calls, AnswerSink& sink) {
 
 }  // namespace
 
+std::string openai_tools(const std::vector<Tool>& tools, std::vector<std::string>& changes) {
+    std::string out;
+    for (const Tool& tool : tools) {
+        std::string function = "\"name\":" + json::quote(tool.name);
+        if (!tool.description.empty())
+            function += ",\"description\":" + json::quote(tool.description);
+        function += ",\"parameters\":" +
+                    (tool.schema.empty() ? R"({"type":"object","properties":{}})" : tool.schema);
+        if (tool.strict) function += fmt::format(",\"strict\":{}", *tool.strict);
+        out += fmt::format(R"({}{{"type":"function","function":{{{}}}}})", out.empty() ? "" : ",",
+                           function);
+        for (const Extra& extra : tool.extras)
+            note(changes, fmt::format("removed tools[].{}", extra.key));
+    }
+    return '[' + out + ']';
+}
+
 std::string openai_body(const Chat& chat, const ChatRequest& request, const Upstream& upstream,
                         std::vector<std::string>& changes) {
     MessageWriter messages(upstream, changes);
     for (const Message& message : chat.messages) messages.add(message);
     std::string out = R"({"model":"x","messages":)" + messages.str();
-    if (!chat.tools.empty()) out += ",\"tools\":" + tools_json(chat.tools, changes);
+    if (!chat.tools.empty()) out += ",\"tools\":" + openai_tools(chat.tools, changes);
     for (const Extra& parameter : chat.parameters) {
         if (parameter.key == "thinking" && upstream.provider != base::Provider::openai_compatible) {
             note(changes, "removed thinking");

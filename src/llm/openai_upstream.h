@@ -21,6 +21,9 @@ public:
 std::string openai_body(const Chat& chat, const ChatRequest& request, const Upstream& upstream,
                         std::vector<std::string>& changes);
 
+/// Tools in OpenAI's chat shape.
+std::string openai_tools(const std::vector<Tool>& tools, std::vector<std::string>& changes);
+
 /// A whole OpenAI chat answer (its first choice) in the canonical form.
 Completion read_openai_answer(std::string_view body);
 

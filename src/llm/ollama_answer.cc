@@ -1,0 +1,219 @@
+#include "llm/classify.h"
+#include "llm/json.h"
+#include "llm/ollama.h"
+#include "llm/payload.h"
+#include "llm/tool_choice.h"
+#include "llm/translate.h"
+
+#include <fmt/format.h>
+
+namespace llm {
+namespace {
+
+using std::string_view;
+using MaybeFailure = std::optional<Failure>;
+
+constexpr std::size_t kLongestLine = 4u << 20;
+
+std::string text_of(string_view value) { return json::text(value).value_or(""); }
+
+string_view finish_of(string_view done_reason) {
+    return done_reason == "length" ? "length" : "stop";
+}
+
+/// How many bytes at the end of `text` begin a character that is not whole.
+std::size_t begun_character(string_view text) {
+    for (std::size_t back = 1; back <= 3 && back <= text.size(); ++back) {
+        const auto byte = static_cast<unsigned char>(text[text.size() - back]);
+        if (byte < 0x80) return 0;
+        if (byte < 0xC0) continue;
+        const std::size_t length = byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : 2;
+        return length > back ? back : 0;
+    }
+    return 0;
+}
+
+/// A text that comes in pieces: what begins a character waits for its rest.
+class Characters {
+public:
+    std::string take(std::string piece) {
+        piece.insert(0, std::exchange(begun_, {}));
+        const std::size_t whole = piece.size() - begun_character(piece);
+        begun_ = piece.substr(whole);
+        piece.resize(whole);
+        return piece;
+    }
+
+private:
+    std::string begun_;
+};
+
+/// Calls come whole; many models give them no id. Ours is the same for the same call.
+Part read_call(string_view call, string_view created_at, std::size_t number) {
+    string_view function = json::member(call, "function");
+    string_view arguments = json::member(function, "arguments");
+    Part part{.kind = Part::Kind::tool_call,
+              .name = text_of(json::member(function, "name")),
+              .id = text_of(json::member(call, "id")),
+              .json = json::text(arguments).value_or(std::string(arguments))};
+    if (part.id.empty())
+        part.id = made_up_id(fmt::format("{}/{}/{}/{}", created_at, number, part.name, part.json))
+                      .replace(0, string_view("chatcmpl-").size(), "call_");
+    return part;
+}
+
+template <class Take>
+void for_each_call(string_view message, Take take) {
+    string_view calls = json::member(message, "tool_calls");
+    json::Cursor in(calls);
+    if (!calls.starts_with('[') || !in.enter_array()) return;
+    while (in.next_element()) take(in.value());
+}
+
+class OllamaReader : public AnswerReader {
+public:
+    OllamaReader(const Chat& chat, const Upstream& upstream, base::WallTime now)
+        : one_call_(wants_one_call(chat)), upstream_(upstream), now_(now) {}
+
+    MaybeFailure feed(string_view bytes, AnswerSink& sink) override;
+    MaybeFailure finish(AnswerSink& sink) override;
+
+private:
+    MaybeFailure take(string_view line, AnswerSink& sink);
+    void calls(string_view line, AnswerSink& sink);
+
+    bool one_call_;
+    const Upstream& upstream_;
+    base::WallTime now_;
+    ollama::LineReader lines_;
+    Characters text_;
+    Characters thinking_;
+    std::string started_;  ///< the first line's created_at
+    std::size_t calls_ = 0;
+};
+
+MaybeFailure OllamaReader::feed(string_view bytes, AnswerSink& sink) {
+    lines_.feed(bytes);
+    string_view line;
+    while (!done() && lines_.next(line))
+        if (MaybeFailure failure = take(line, sink)) return failure;
+    if (lines_.overflow()) return malformed("a line of the stream is too large");
+    return std::nullopt;
+}
+
+MaybeFailure OllamaReader::finish(AnswerSink& sink) {
+    string_view line;
+    if (!done() && lines_.last(line))
+        if (MaybeFailure failure = take(line, sink)) return failure;
+    if (done()) return std::nullopt;
+    return malformed(started_.empty() ? "an empty stream"
+                                      : "the stream ended without a finish reason");
+}
+
+MaybeFailure OllamaReader::take(string_view line, AnswerSink& sink) {
+    json::Cursor whole(line);
+    if (line.front() != '{' || !whole.skip() || !whole.complete())
+        return malformed("a line of the stream is not one JSON object");
+    if (!json::blank(json::member(line, "error")))
+        return ollama::inner_error(upstream_, line, now_);
+    if (started_.empty()) {
+        started_ = json::member(line, "created_at");
+        sink.start(made_up_id(started_), 0);
+        if (started_.empty()) started_ = "-";
+    }
+    string_view message = json::member(line, "message");
+    sink.thinking(thinking_.take(text_of(json::member(message, "thinking"))));
+    sink.text(text_.take(text_of(json::member(message, "content"))));
+    calls(line, sink);
+    if (json::member(line, "done") != "true") return std::nullopt;
+    usage_ = ollama::read_counts(line);
+    done_ = true;
+    sink.finish(finish_of(text_of(json::member(line, "done_reason"))), {}, usage_);
+    return std::nullopt;
+}
+
+void OllamaReader::calls(string_view line, AnswerSink& sink) {
+    for_each_call(json::member(line, "message"), [&](string_view call) {
+        if (one_call_ && calls_ > 0) return;
+        const Part part = read_call(call, json::member(line, "created_at"), calls_);
+        sink.tool_call(part.id, part.name);
+        sink.arguments(calls_++, part.json);
+    });
+}
+
+}  // namespace
+
+namespace ollama {
+
+Usage read_counts(string_view line) {
+    Usage usage;
+    usage.prompt = json::count(json::member(line, "prompt_eval_count")).value_or(0);
+    usage.completion = json::count(json::member(line, "eval_count")).value_or(0);
+    usage.known = usage.completion > 0;
+    return usage;
+}
+
+Failure inner_error(const Upstream& upstream, string_view line, base::WallTime now) {
+    Failure failure = classify_embedded(upstream.provider, line, now);
+    const bool unclear = failure.outcome == Outcome::malformed;
+    if (unclear) failure.scope = Scope::target;
+    if (unclear) failure.outcome = Outcome::transient;  // the runner died under the request
+    return failure;
+}
+
+bool LineReader::next(string_view& line) {
+    for (std::size_t end; (end = buffer_.find('\n', begin_)) != buffer_.npos;) {
+        line = base::trim(string_view(buffer_).substr(begin_, end - begin_));
+        begin_ = end + 1;
+        if (!line.empty()) return true;
+    }
+    buffer_.erase(0, begin_);
+    begin_ = 0;
+    return false;
+}
+
+bool LineReader::last(string_view& line) {
+    line = base::trim(string_view(buffer_).substr(begin_));
+    begin_ = buffer_.size();
+    return !line.empty();
+}
+
+bool LineReader::overflow() const { return buffer_.size() - begin_ > kLongestLine; }
+
+}  // namespace ollama
+
+std::expected<Completion, Failure> OllamaUpstream::answer(const ChatRequest& request,
+                                                          const Upstream& upstream,
+                                                          const Reply& reply,
+                                                          base::WallTime now) const {
+    json::Cursor whole(reply.body);
+    string_view body = whole.value();
+    if (!whole.complete() || !body.starts_with('{'))
+        return std::unexpected(malformed("the body is not one JSON object"));
+    if (!json::blank(json::member(body, "error")))
+        return std::unexpected(ollama::inner_error(upstream, body, now));
+    string_view message = json::member(body, "message");
+    string_view created_at = json::member(body, "created_at");
+    Completion out;
+    out.id = made_up_id(created_at);
+    if (std::string text = text_of(json::member(message, "thinking")); !text.empty())
+        out.parts.push_back({.kind = Part::Kind::thinking, .text = std::move(text)});
+    if (std::string text = text_of(json::member(message, "content")); !text.empty())
+        out.parts.push_back({.text = std::move(text)});
+    std::size_t number = 0;
+    for_each_call(message, [&](string_view call) {
+        out.parts.push_back(read_call(call, created_at, number++));
+    });
+    if (wants_one_call(canonical(request).value())) keep_first_call(out);
+    out.finish_reason = finish_of(text_of(json::member(body, "done_reason")));
+    out.usage = ollama::read_counts(body);
+    return out;
+}
+
+std::unique_ptr<AnswerReader> OllamaUpstream::stream(const ChatRequest& request,
+                                                     const Upstream& upstream,
+                                                     base::WallTime now) const {
+    return std::make_unique<OllamaReader>(canonical(request).value(), upstream, now);
+}
+
+}  // namespace llm
