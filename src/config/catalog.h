@@ -41,6 +41,8 @@ struct Capabilities {
     bool json_schema = false;
     bool diarization = false;
     bool agent = false;  ///< runs commands, writes files: has side effects
+    /// Goes on with an assistant's message that it is given last; absent: as its provider does.
+    std::optional<bool> prefill{};
 };
 
 /// A quota as design section 7 writes it.
@@ -117,6 +119,7 @@ struct Target {
     std::vector<std::string> drop;                               ///< additional_drop_params
     std::vector<std::string> allow;                              ///< allowed_openai_params
     std::optional<Engine> engine;
+    bool continue_streams = false;  ///< of its alias: another target may carry on a cut stream
 };
 
 /// A name that clients ask for.

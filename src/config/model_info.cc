@@ -72,6 +72,7 @@ void read_supports(const Value& info, Capabilities& has, Findings& findings) {
         }
         *capability(has, word) = *supported;
     }
+    has.prefill = boolean_of(info, "supports_assistant_prefill", findings);
 }
 
 void read_capabilities(const Value& info, Capabilities& has, Findings& findings) {
@@ -121,7 +122,7 @@ void read_engine(const Value& info, Target& target, Findings& findings) {
 }
 
 bool known_info_key(std::string_view key) {
-    constexpr std::array<std::string_view, 24> kKnown = {"mode",
+    constexpr std::array<std::string_view, 25> kKnown = {"mode",
                                                          "tier",
                                                          "capabilities",
                                                          "limits",
@@ -144,7 +145,8 @@ bool known_info_key(std::string_view key) {
                                                          "supported_environments",
                                                          "team_id",
                                                          "blocked",
-                                                         "output_vector_size"};
+                                                         "output_vector_size",
+                                                         "continue_streams"};
     return std::ranges::find(kKnown, key) != kKnown.end() || key.starts_with("supports_") ||
            key.starts_with("health_check_") || key.starts_with("disable_") ||
            key.contains("_cost_per_") || key.ends_with("_cost");
@@ -194,6 +196,7 @@ void read_model_info(const Value& info, bool strict, Target& target, Findings& f
     read_tier(info, target, findings);
     read_mode(info, target, findings);
     read_capabilities(info, target.capabilities, findings);
+    if (auto on = boolean_of(info, "continue_streams", findings)) target.continue_streams = *on;
     target.max_input_tokens = tokens_of(info, "max_input_tokens", findings);
     target.max_output_tokens = tokens_of(info, "max_output_tokens", findings);
     if (!target.max_output_tokens)

@@ -76,6 +76,7 @@ net::Task<std::optional<Failure>> attempt(Session& session, const route::Candida
     done.took = session.elapsed() - done.at;
     if (failure) failure->status = done.status;
     end_reservation(session, target, trial, failure);
+    done.usage = session.record->usage;
     if (!failure) co_return failure;
     scrub(failure->detail, target);
     done.outcome = failure->outcome;

@@ -63,7 +63,8 @@ net::Task<std::optional<Failure>> ChatJob::call(Session& session, const route::C
                 drop,
                 target.allow};
     const llm::Dialect& dialect = llm::dialect(request_.endpoint, upstream);
-    auto prepared = dialect.call(request_, upstream);
+    auto prepared =
+        continuation_ ? continuation_->call(upstream) : dialect.call(request_, upstream);
     if (!prepared) {
         session.step().skip = route::Skip::unsupported;
         co_return Failure{.outcome = Outcome::unsupported, .detail = prepared.error().detail};
@@ -77,11 +78,15 @@ net::Task<std::optional<Failure>> ChatJob::call(Session& session, const route::C
     if (!open) co_return open.error();
     if (!request_.stream)
         co_return co_await answer_whole(session, target, request_, dialect, upstream, *open);
-    attempted_->decoder = dialect.stream(request_, upstream, base::WallClock::now());
+    const base::WallTime now = base::WallClock::now();
+    session.step().carried_on = continuation_ && continuation_->begun();
+    attempted_->decoder = continuation_ ? continuation_->stream(upstream, now)
+                                        : dialect.stream(request_, upstream, now);
     llm::StreamDecoder& decoder = *attempted_->decoder;
     auto failure = co_await relay(session, *open, decoder, target, trial.committed);
     attempted_->shown = trial.committed;
     if (trial.committed) session.record->usage = decoder.usage();
+    if (trial.committed && failure && continuation_) continuation_->broke(decoder.usage());
     if (!failure && !open->reply->ended()) {
         open->reply->detach();
         session.lane.worker.tasks.spawn(drain(std::move(open->reply)), [] {});
@@ -89,7 +94,40 @@ net::Task<std::optional<Failure>> ChatJob::call(Session& session, const route::C
     co_return failure;
 }
 
+bool ChatJob::can_go_on() const {
+    return continuation_ && !request_.wants_json_schema && continuation_->can_go_on();
+}
+
+namespace {
+
+/// Whether a target goes on with an assistant's message that stands last, where its
+/// configuration does not say: OpenAI's own and Cohere's answer anew.
+bool takes_prefix(const config::Target& target) {
+    if (target.capabilities.prefill) return *target.capabilities.prefill;
+    if (target.capabilities.agent) return false;
+    switch (target.provider) {
+        case base::Provider::anthropic:
+        case base::Provider::groq:
+        case base::Provider::mistral:
+        case base::Provider::ollama:
+        case base::Provider::openrouter: return true;
+        default: return target.engine.has_value();
+    }
+}
+
+}  // namespace
+
+std::string_view ChatJob::unfit(const config::Target& target) const {
+    const bool begun = continuation_ && continuation_->begun();
+    return begun && !takes_prefix(target) ? "it does not carry on an answer that has begun" : "";
+}
+
 std::optional<std::string> ChatJob::broken(std::string_view error) {
+    if (continuation_ && continuation_->begun()) {
+        std::string frames;
+        continuation_->broken(error, frames);
+        return frames;
+    }
     if (!attempted_ || !attempted_->shown) return std::nullopt;
     std::string frames;
     attempted_->decoder->broken(error, frames);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "gateway/job.h"
+#include "llm/continuation.h"
 #include "llm/dialect.h"
 
 #include <memory>
@@ -13,11 +14,15 @@ public:
     explicit ChatJob(llm::ChatRequest request) : request_(std::move(request)) {}
 
     const llm::ChatRequest& request() const { return request_; }
+    /// Lets another target carry on a stream that breaks after content.
+    void allow_continuation() { continuation_.emplace(request_); }
 
     net::Task<std::optional<llm::Failure>> call(Session& session, const route::Candidate& candidate,
                                                 Trial& trial) override;
     bool stream() const override { return request_.stream; }
     bool has(std::string_view member) const override { return request_.find(member) != nullptr; }
+    bool can_go_on() const override;
+    std::string_view unfit(const config::Target& target) const override;
     std::optional<std::string> broken(std::string_view error) override;
 
 private:
@@ -30,6 +35,7 @@ private:
     };
 
     llm::ChatRequest request_;
+    std::optional<llm::Continuation> continuation_;
     std::unique_ptr<Attempted> attempted_;  ///< the last one
 };
 

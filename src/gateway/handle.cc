@@ -1,10 +1,37 @@
 #include "gateway/handle.h"
 
+#include "base/units.h"
 #include "gateway/auth.h"
 #include "gateway/chat_job.h"
 #include "gateway/serve.h"
 
+#include <fmt/format.h>
+
 namespace gateway {
+namespace {
+
+/// Whether another target may carry on a stream that breaks: as the header x-freeway-continue
+/// says (on, off), else as the alias is configured.
+std::expected<bool, ClientError> may_continue(const Session& session,
+                                              const llm::ChatRequest& request) {
+    const std::string_view said =
+        base::trim(session.exchange.head.headers.get("x-freeway-continue"));
+    if (!said.empty() && said != "on" && said != "off")
+        return std::unexpected(ClientError{
+            400,
+            fmt::format("x-freeway-continue: `{}` is neither on nor off.", base::shown(said, 100)),
+            "invalid_request_error",
+            "bad_header",
+            "x-freeway-continue",
+            {}});
+    if (!request.stream || said == "off") return false;
+    if (said == "on") return true;
+    const config::Alias* alias = session.catalog->find(request.model);
+    return alias && !alias->targets.empty() &&
+           session.catalog->targets[alias->targets.front()].continue_streams;
+}
+
+}  // namespace
 
 ClientError unreadable(const base::Error& error) {
     switch (error.kind) {
@@ -42,6 +69,9 @@ net::Task<> handle_chat(Lane& lane, net::Exchange& exchange, llm::Endpoint endpo
     if (!parsed) co_return co_await session.refuse(unreadable(parsed.error()));
     ChatJob job(std::move(*parsed));
     session.job = &job;
+    auto continues = may_continue(session, job.request());
+    if (!continues) co_return co_await session.refuse(continues.error());
+    if (*continues) job.allow_continuation();
     session.record->asked = job.request().model;
     session.ask = ask_of(job.request());
     co_await serve(session);

@@ -42,6 +42,11 @@ public:
     /// The request has this member at its top level.
     virtual bool has(std::string_view) const { return false; }
 
+    /// Content has reached the client in an attempt that broke, and another target may carry it on.
+    virtual bool can_go_on() const { return false; }
+    /// Why `target` can't be asked as things stand now, beyond what was decided; empty: it can.
+    virtual std::string_view unfit(const config::Target&) const { return {}; }
+
     /// The last frames of a stream that broke after content, where they depend on what the
     /// client has seen; nullopt: those of its protocol. `error` is OpenAI's error body.
     virtual std::optional<std::string> broken(std::string_view) { return std::nullopt; }

@@ -122,6 +122,16 @@ net::Task<std::expected<quota::Reservation, quota::Shortage>> reserve(
     }
 }
 
+/// An answer has broken after content: whether anybody is left who may carry it on.
+bool somebody_carries_on(const Session& session, const route::Decision& decision,
+                         std::size_t from) {
+    if (!session.job->can_go_on() || base::Clock::now() >= session.total_by) return false;
+    return std::any_of(decision.candidates.begin() + static_cast<std::ptrdiff_t>(from),
+                       decision.candidates.end(), [&](const route::Candidate& c) {
+                           return c.skip == Skip::none && session.job->unfit(*c.target).empty();
+                       });
+}
+
 /// One attempt at a candidate that the decision lets through, with all that belongs
 /// to its start and end. True: the request is over.
 net::Task<bool> try_candidate(Session& session, route::Decision& decision, std::size_t i,
@@ -165,10 +175,11 @@ net::Task<bool> try_candidate(Session& session, route::Decision& decision, std::
         session.exchange.mark_gone();
         co_return true;
     }
-    if (committed) {
+    if (committed && !somebody_carries_on(session, decision, i + 1)) {
         co_await end_broken_stream(session, *failure);
         co_return true;
     }
+    if (committed) co_return false;
     if (session.step().skip == Skip::none) walked.last_asked = i;
     walked.last_failure = std::move(failure);
     co_return false;
@@ -183,10 +194,17 @@ net::Task<Walked> walk(Session& session, route::Decision& decision) {
             continue;
         }
         if (base::Clock::now() >= session.total_by) break;
+        route::Candidate& candidate = decision.candidates[i];
+        if (const std::string_view why = session.job->unfit(*candidate.target); !why.empty()) {
+            candidate.skip = Skip::capability;
+            candidate.why = why;
+            note_skip(session, candidate);
+            continue;
+        }
         walked.last_failure.reset();
         walked.answered = co_await try_candidate(session, decision, i, walked);
         if (walked.answered) break;
-        if (walked.last_failure &&
+        if (walked.last_failure && !session.job->can_go_on() &&
             after(session, decision, i, *walked.last_failure) == Next::answer)
             break;
     }
@@ -199,7 +217,7 @@ constexpr base::Duration kLongestPause{60'000};
 /// Configured same-target retries: only of the last one asked, only when nobody else
 /// is left and a moment may help or the retry policy names the kind of failure.
 net::Task<bool> retry_last(Session& session, route::Decision& decision, Walked& walked) {
-    if (!walked.last_asked || !walked.last_failure) co_return false;
+    if (!walked.last_asked || !walked.last_failure || session.job->can_go_on()) co_return false;
     const std::size_t index = *walked.last_asked;
     const config::Target& target = *decision.candidates[index].target;
     for (int i = 0; i < route::retries(session.catalog->settings, target, *walked.last_failure);

@@ -62,9 +62,8 @@ void Session::book_usage() const {
                             .tier = std::string(target ? config::name(target->tier) : ""),
                             .outcome = std::string(llm::name(step.outcome)),
                             .ms = static_cast<std::uint64_t>(step.took.count())};
-        const bool gave = &step == &record->steps.back();
-        if (gave) {
-            const llm::Usage& usage = record->usage;
+        const llm::Usage& usage = step.usage;
+        if (usage.known || usage.estimated) {
             row.input_tokens = usage.prompt;
             row.cached_tokens = usage.cached;
             row.output_tokens = usage.completion;

@@ -69,6 +69,11 @@ const ClientDialect& client_dialect(Endpoint endpoint) {
     return endpoint == Endpoint::completion ? static_cast<const ClientDialect&>(completion) : chat;
 }
 
+const UpstreamDialect& upstream_dialect(Protocol) {
+    static const OpenAiUpstream openai;
+    return openai;
+}
+
 std::string ClientDialect::comment(std::string_view text) const {
     return fmt::format(": {}\n\n", text);
 }

@@ -119,6 +119,13 @@ TEST(OpenAiCall, MistralGetsItsClosedSchema) {
                   id + R"(","content":"1","name":"f"},
 {"role":"assistant","content":"OK."},{"role":"user","content":[{"type":"text","text":"t"}]}]})");
     EXPECT_EQ(openai::mistral_tool_id("AbC123xyZ"), "AbC123xyZ");
+    std::string begun =
+        send(to(Provider::mistral), R"({"model":"x","messages":[{"role":"user","content":"q"},)"
+                                    R"({"role":"assistant","content":"One,"}]})")
+            .body;
+    EXPECT_NE(begun.find(R"({"prefix":true,"role":"assistant","content":"One,"})"),
+              std::string::npos)
+        << begun;
     Upstream thinking = to(Provider::mistral);
     thinking.reasoning = true;
     EXPECT_NE(send(thinking, R"({"model":"x","reasoning_effort":"minimal",)" + kMessages + "}")

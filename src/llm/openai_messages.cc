@@ -86,11 +86,17 @@ public:
     MistralMessages(Splice& splice, Changes changes) : splice_(splice), changes_(changes) {}
 
     void edit(string_view messages) {
-        for_each_element(messages, [this](string_view message) { this->message(message); });
+        string_view last;
+        for_each_element(messages, [&](string_view message) {
+            this->message(message);
+            last = message;
+        });
+        begin_answer(last);
     }
 
 private:
     void message(string_view message);
+    void begin_answer(string_view last);
     void content(string_view parts);
     void tool_calls(string_view calls);
     void tool_id(string_view value);
@@ -139,6 +145,15 @@ void MistralMessages::message(string_view message) {
             tool_id(field.value);
     });
     edit.finish();
+}
+
+/// An assistant's message that stands last is the beginning of the answer.
+void MistralMessages::begin_answer(string_view last) {
+    bool open = json::member(last, "role") == "\"assistant\"" &&
+                json::blank(json::member(last, "tool_calls"));
+    if (!open || !json::member(last, "prefix").empty()) return;
+    splice_.insert(last.data() + 1, R"("prefix":true,)");
+    changes_.note("added messages[].prefix");
 }
 
 void MistralMessages::role(string_view value) {

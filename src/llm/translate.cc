@@ -107,8 +107,8 @@ void Meter::finish(string_view reason, string_view stop_sequence, const Usage& u
     usage_ = usage;
 }
 
-MaybeFailure Meter::close(const ChatRequest& request) {
-    if (bytes_ == 0)
+MaybeFailure Meter::close(const ChatRequest& request, Empty empty) {
+    if (bytes_ == 0 && empty == Empty::fails)
         if (MaybeFailure failure = empty_answer(json::quote(reason_))) return failure;
     if (!usage_.known) usage_ = estimate_usage(request, bytes_);
     for (std::size_t call = 0; call < has_arguments_.size(); ++call)

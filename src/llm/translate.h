@@ -49,8 +49,10 @@ public:
 
     bool content() const { return bytes_ > 0; }
     bool ended() const { return ended_; }
-    /// The end that was kept back: fails where there was no content, else passes it on.
-    std::optional<Failure> close(const ChatRequest& request);
+    enum class Empty { fails, serves };
+    /// The end that was kept back: fails where there was no content but should be, else passes
+    /// it on.
+    std::optional<Failure> close(const ChatRequest& request, Empty empty = Empty::fails);
     const Usage& usage() const { return usage_; }
     /// What has been said so far, estimated: for an answer that breaks off.
     Usage so_far(const ChatRequest& request) const;

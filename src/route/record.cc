@@ -24,7 +24,8 @@ std::string Record::trail() const {
         if (step.skip != Skip::none)
             fmt::format_to(std::back_inserter(out), "=skipped:{}", name(step.skip));
         else if (step.outcome == llm::Outcome::served)
-            fmt::format_to(std::back_inserter(out), "={}", step.status);
+            fmt::format_to(std::back_inserter(out), "={}{}", step.status,
+                           step.carried_on ? ":carried_on" : "");
         else if (step.status != 0)
             fmt::format_to(std::back_inserter(out), "={}:{}", step.status, llm::name(step.outcome));
         else
@@ -51,6 +52,7 @@ json::object to_json(const Step& step) {
         out["status"] = nullptr;
         out["ms"] = 0;
     }
+    if (step.carried_on) out["carried_on"] = true;
     if (!step.detail.empty()) out["detail"] = step.detail;
     if (step.back_in) out["back_in_s"] = static_cast<double>(step.back_in->count()) / 1000;
     if (!step.changes.empty())
