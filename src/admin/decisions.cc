@@ -13,7 +13,7 @@ constexpr base::Duration kFiled{200};
 constexpr base::Duration kFiledLook{10};
 
 /// A whole chat request, or just `{"model": "…"}`.
-base::Result<route::Ask> read_ask(std::string body) {
+base::Result<route::Ask> read_ask(const config::Catalog& catalog, std::string body) {
     auto request = llm::parse_chat(body, llm::Endpoint::chat);
     if (request) return gateway::ask_of(*request);
     boost::system::error_code error;
@@ -22,9 +22,7 @@ base::Result<route::Ask> read_ask(std::string body) {
     const json::value* model = object ? object->if_contains("model") : nullptr;
     if (!model || !model->is_string() || object->contains("messages"))
         return std::unexpected(request.error());
-    route::Ask ask;
-    ask.model = std::string(model->as_string());
-    return ask;
+    return route::ask_for(catalog, std::string(model->as_string()));
 }
 
 }  // namespace
@@ -65,7 +63,7 @@ net::Task<> preview(gateway::Lane& lane, net::Exchange& exchange, std::string) {
     const config::Snapshot catalog = lane.catalog();
     auto body = co_await exchange.read_body(catalog->settings.max_body_bytes);
     if (!body) co_return co_await reply(exchange, gateway::unreadable(body.error()));
-    auto ask = read_ask(std::move(*body));
+    auto ask = read_ask(*catalog, std::move(*body));
     if (!ask) co_return co_await reply(exchange, gateway::unreadable(ask.error()));
     auto decision = route::decide(lane.state(), *ask, lane.counter);
     if (!decision)

@@ -21,6 +21,8 @@ json::array words(const config::Capabilities& c) {
     add(c.streaming, "streaming");
     add(c.tools, "tools");
     add(c.vision, "vision");
+    add(c.audio_input, "audio_input");
+    add(c.documents, "documents");
     add(c.reasoning, "reasoning");
     add(c.json_schema, "json_schema");
     add(c.diarization, "diarization");
@@ -48,13 +50,13 @@ json::object describe(const config::Catalog& catalog, const config::Alias& alias
     return out;
 }
 
+}  // namespace
+
 bool listed(const config::Catalog& catalog, const config::Alias& alias) {
     return !alias.hidden &&
            std::any_of(alias.targets.begin(), alias.targets.end(),
                        [&](std::size_t index) { return catalog.targets[index].left_out.empty(); });
 }
-
-}  // namespace
 
 net::Task<> list_models(gateway::Lane& lane, net::Exchange& exchange, std::string) {
     const config::Snapshot catalog = lane.catalog();

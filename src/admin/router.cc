@@ -3,7 +3,12 @@
 #include "admin/endpoints.h"
 #include "base/units.h"
 #include "gateway/auth.h"
+#include "gateway/count_tokens.h"
 #include "gateway/handle.h"
+#include "gateway/handle_audio.h"
+#include "gateway/image_delivery.h"
+#include "gateway/image_job.h"
+#include "gateway/voices.h"
 
 #include <array>
 #include <optional>
@@ -12,6 +17,7 @@ namespace admin {
 namespace {
 
 using gateway::Lane;
+using Client = llm::EmbeddingClient;
 using llm::Endpoint;
 using net::Exchange;
 using net::Task;
@@ -23,6 +29,24 @@ using Handler = Task<> (*)(Lane&, Exchange&, std::string);
 template <llm::Endpoint endpoint>
 Task<> chat(Lane& lane, Exchange& exchange, std::string) {
     return gateway::handle_chat(lane, exchange, endpoint);
+}
+
+Task<> count_tokens(Lane& lane, Exchange& exchange, std::string) {
+    return gateway::handle_count_tokens(lane, exchange);
+}
+
+template <llm::EmbeddingClient client>
+Task<> embed(Lane& lane, Exchange& exchange, std::string) {
+    return gateway::handle_embeddings(lane, exchange, client);
+}
+
+Task<> rerank(Lane& lane, Exchange& exchange, std::string) {
+    return gateway::handle_rerank(lane, exchange);
+}
+
+template <Task<> (*handle)(Lane&, Exchange&)>
+Task<> plain(Lane& lane, Exchange& exchange, std::string) {
+    return handle(lane, exchange);
 }
 
 struct Route {
@@ -38,9 +62,36 @@ constexpr std::array kRoutes{
     Route{"POST", "/chat/completions", "", false, Access::open, chat<Endpoint::chat>},
     Route{"POST", "/completions", "", false, Access::open, chat<Endpoint::completion>},
     Route{"POST", "/responses", "", false, Access::open, chat<Endpoint::responses>},
+    Route{"GET", "/responses/", "", true, Access::key, show_response},
+    Route{"DELETE", "/responses/", "", true, Access::key, delete_response},
     Route{"POST", "/messages", "", false, Access::open, chat<Endpoint::messages>},
+    Route{"POST", "/messages/count_tokens", "", false, Access::open, count_tokens},
     Route{"POST", "/api/chat", "", false, Access::open, chat<Endpoint::ollama_chat>},
     Route{"POST", "/api/generate", "", false, Access::open, chat<Endpoint::ollama_generate>},
+    Route{"POST", "/embeddings", "", false, Access::open, embed<Client::openai>},
+    Route{"POST", "/api/embed", "", false, Access::open, embed<Client::ollama_embed>},
+    Route{"POST", "/api/embeddings", "", false, Access::open, embed<Client::ollama_embeddings>},
+    Route{"POST", "/rerank", "", false, Access::open, rerank},
+    Route{"POST", "/v2/rerank", "", false, Access::open, rerank},
+    Route{"POST", "/images/generations", "", false, Access::open, gateway::handle_image_generation},
+    Route{"POST", "/images/edits", "", false, Access::open, gateway::handle_image_edit},
+    Route{"GET", "/files/", "", true, Access::open, gateway::handle_file},
+    Route{"GET", "/api/tags", "", false, Access::key, ollama_tags},
+    Route{"POST", "/api/show", "", false, Access::key, ollama_show},
+    Route{"GET", "/api/ps", "", false, Access::key, ollama_ps},
+    Route{"GET", "/api/version", "", false, Access::key, ollama_version},
+    Route{"POST", "/api/pull", "", false, Access::key, ollama_fixed},
+    Route{"POST", "/api/push", "", false, Access::key, ollama_fixed},
+    Route{"POST", "/api/create", "", false, Access::key, ollama_fixed},
+    Route{"POST", "/api/copy", "", false, Access::key, ollama_fixed},
+    Route{"DELETE", "/api/delete", "", false, Access::key, ollama_fixed},
+    Route{"GET", "/", "", false, Access::open, front_door},
+    Route{"POST", "/audio/transcriptions", "", false, Access::open,
+          plain<gateway::handle_transcription>},
+    Route{"POST", "/audio/translations", "", false, Access::open,
+          plain<gateway::handle_translation>},
+    Route{"POST", "/audio/speech", "", false, Access::open, plain<gateway::handle_speech>},
+    Route{"GET", "/audio/voices", "", false, Access::key, plain<gateway::list_voices>},
     Route{"GET", "/models", "", false, Access::key, list_models},
     Route{"GET", "/models/", "", true, Access::key, show_model},
     Route{"GET", "/health", "", false, Access::key, health},
@@ -54,6 +105,10 @@ constexpr std::array kRoutes{
     Route{"GET", "/quota/", "", true, Access::key, show_quota},
     Route{"POST", "/quota/reset", "", false, Access::key, reset_quota},
     Route{"POST", "/quota/set", "", false, Access::key, set_quota},
+    Route{"GET", "/cache", "", false, Access::key, show_cache},
+    Route{"DELETE", "/cache", "", false, Access::key, clear_cache},
+    Route{"GET", "/cache/ping", "", false, Access::key, show_cache},
+    Route{"POST", "/cache/flushall", "", false, Access::key, clear_cache},
     Route{"POST", "/explain", "", false, Access::key, preview},
     Route{"GET", "/requests/", "/explain", true, Access::key, explain_request},
 };

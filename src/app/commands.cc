@@ -211,8 +211,7 @@ int explain(const CommonOptions& options, const std::string& what, const std::st
     if (reply && reply->status == 200) return show_explanation(options, reply->body);
     if (reply) return problem(fmt::format("{} answered {}: {}", url, reply->status, reply->body));
     if (!catalog) return 1;
-    route::Ask ask;
-    ask.model = what;
+    const route::Ask ask = route::ask_for(*catalog, what);
     quota::Ledger ledger;
     const auto book = ledger.open(catalog, base::Now::read());
     auto decision = route::decide({*book, route::Benches(), base::Now::read()}, ask, 0);

@@ -1,6 +1,8 @@
 #include "app/persistence.h"
 
 #include "base/log.h"
+#include "base/units.h"
+#include "config/base_url.h"
 
 #include <fmt/format.h>
 
@@ -83,6 +85,38 @@ base::Result<void> Persistence::open(const std::string& folder) {
     return {};
 }
 
+base::Result<void> Persistence::keep_files(const std::string& folder,
+                                           const config::Environment& environment) {
+    store::Files::Terms terms;
+    if (const std::string_view keep = environment.get("FREEWAY_FILES_KEEP"); !keep.empty()) {
+        const auto span = base::parse_duration(keep);
+        if (!span || span->count() == 0)
+            return base::fail(base::ErrorKind::bad_input,
+                              "FREEWAY_FILES_KEEP is not a time such as 1h or 90s");
+        terms.keep = *span;
+    }
+    if (const std::string_view url = environment.get("FREEWAY_PUBLIC_URL"); !url.empty()) {
+        const auto parsed = config::parse_base_url(url);
+        if (!parsed)
+            return base::fail(base::ErrorKind::bad_input,
+                              "FREEWAY_PUBLIC_URL: " + parsed.error().detail);
+        gateway_.public_url = parsed->text();
+    }
+    auto files = store::Files::open(folder + "/files", terms, base::Now::read());
+    if (!files) {
+        base::log::write(Level::error, "no pictures can be kept",
+                         {{"reason", files.error().detail}});
+        return {};
+    }
+    files_ = std::move(*files);
+    gateway_.files = files_.get();
+    return {};
+}
+
+void Persistence::sweep() {
+    if (files_) files_->sweep(base::Clock::now());
+}
+
 base::Result<void> Persistence::share(const config::Environment& environment) {
     const std::string url(environment.get("REDIS_URL"));
     if (url.empty()) return {};
@@ -96,21 +130,37 @@ base::Result<void> Persistence::share(const config::Environment& environment) {
     return {};
 }
 
-void Persistence::start() {
-    if (store_)
-        store_->start({.ledger = [this] { return gateway_.ledger.changed(base::Now::read()); },
-                       .benches =
-                           [this] {
-                               const base::Now now = base::Now::read();
-                               std::vector<store::SavedBench> list;
-                               for (const auto& bench : gateway_.benches.lasting(now.steady))
-                                   list.push_back(saved(bench, now));
-                               return list;
-                           }});
+void Persistence::bound_answers(const config::Settings& settings) {
+    gateway_.answers.set_most_bytes(settings.cache.max_bytes);
+    if (store_) store_->set_most_answer_bytes(settings.cache.max_bytes);
+}
+
+store::Store::Sources Persistence::sources(bool with_answers) {
+    store::Store::Sources sources;
+    sources.ledger = [this] { return gateway_.ledger.changed(base::Now::read()); };
+    sources.benches = [this] {
+        const base::Now now = base::Now::read();
+        std::vector<store::SavedBench> list;
+        for (const auto& bench : gateway_.benches.lasting(now.steady))
+            list.push_back(saved(bench, now));
+        return list;
+    };
+    if (with_answers)
+        sources.restore = [this](store::KeptAnswerPtr answer) {
+            const std::int64_t now = epoch_ms(base::WallClock::now()) / 1000;
+            return gateway_.answers.restore(std::move(answer), now);
+        };
+    return sources;
+}
+
+void Persistence::start(const config::Settings& settings) {
+    bound_answers(settings);
+    if (store_) store_->start(sources(settings.cache.on_disk));
     if (shared_) shared_->start();
 }
 
-void Persistence::adopt() {
+void Persistence::adopt(const config::Settings& settings) {
+    bound_answers(settings);
     if (shared_) shared_->adopt();
 }
 

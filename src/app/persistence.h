@@ -18,17 +18,27 @@ public:
     /// opened in the ledger. Error: the gateway must not start. A folder that can't be written is
     /// none: it is said in the log and in /health/readiness, and nothing outlives the process.
     base::Result<void> open(const std::string& folder);
+    /// Pictures are kept in `folder`/files as FREEWAY_FILES_KEEP says. A folder that can't be
+    /// written is said in the log: then none are kept. bad_input: a variable can't be read.
+    base::Result<void> keep_files(const std::string& folder,
+                                  const config::Environment& environment);
+    /// Removes what is due.
+    void sweep();
     /// Shares the ledger over REDIS_URL, where the environment names one. After open().
     base::Result<void> share(const config::Environment& environment);
-    void start();
-    /// After a reload: its new limits are shared too.
-    void adopt();
+    void start(const config::Settings& settings);
+    /// After a reload: its new limits are shared too, and its bounds hold.
+    void adopt(const config::Settings& settings);
     /// A last write; waits for the disk no longer than a moment.
     void stop();
 
 private:
+    void bound_answers(const config::Settings& settings);
+    store::Store::Sources sources(bool with_answers);
+
     gateway::Gateway& gateway_;
     std::unique_ptr<store::Store> store_;
+    std::unique_ptr<store::Files> files_;
     std::unique_ptr<store::SharedLedger> shared_;
 };
 

@@ -89,7 +89,7 @@ public:
         engines_->configure(engines_of(*catalog));
         if (!open_lanes(gateway_.ledger.open(catalog, base::Now::read())))
             return base::log::stop(), 1;
-        persistence_.start();
+        persistence_.start(catalog->settings);
         announce(*catalog);
         wait_for_end();
         drain();
@@ -133,6 +133,9 @@ private:
     bool remember() {
         if (auto opened = persistence_.open(options_.data); !opened)
             return problem(opened.error().detail), false;
+        if (auto kept = persistence_.keep_files(options_.data, reloader_.environment()); !kept)
+            return problem(kept.error().detail), false;
+        gateway_.upload_folder = options_.data;
         if (auto shared = persistence_.share(reloader_.environment()); !shared)
             return problem(shared.error().detail), false;
         return true;
@@ -180,7 +183,7 @@ private:
         if (!catalog) return;
         engines_->configure(engines_of(*catalog));
         const auto book = gateway_.ledger.open(catalog, base::Now::read());
-        persistence_.adopt();
+        persistence_.adopt(catalog->settings);
         for (auto& lane : lanes_) lane->replace(book);
     }
 
@@ -197,6 +200,7 @@ private:
         tick_.async_wait([this](const net::error_code& error) {
             if (error) return;
             if (reloader_.changed()) reload();
+            persistence_.sweep();
             watch_files();
         });
     }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <vector>
 
 namespace base {
 namespace {
@@ -44,6 +45,22 @@ bool IpRange::contains(const IpRange& address) const {
         return false;
     const int rest = bits_ % 8;
     return rest == 0 || (bytes_[whole] ^ address.bytes_[whole]) >> (8 - rest) == 0;
+}
+
+bool is_public(const IpRange& address) {
+    // RFC 6890 and what carries IPv4 inside IPv6.
+    static const std::vector<IpRange> kOthers = [] {
+        std::vector<IpRange> list;
+        for (const char* text :
+             {"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16",
+              "172.16.0.0/12", "192.0.0.0/24", "192.168.0.0/16", "198.18.0.0/15", "224.0.0.0/3",
+              "::/96", "64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "2002::/16", "fc00::/7",
+              "fe80::/10", "fec0::/10", "ff00::/8"})
+            list.push_back(*IpRange::parse(text));
+        return list;
+    }();
+    return std::none_of(kOthers.begin(), kOthers.end(),
+                        [&](const IpRange& range) { return range.contains(address); });
 }
 
 }  // namespace base

@@ -21,4 +21,7 @@ private:
     int bits_ = 128;
 };
 
+/// Reachable from everywhere: not loopback, private, link-local, shared, multicast or reserved.
+bool is_public(const IpRange& address);
+
 }  // namespace base

@@ -36,5 +36,15 @@ TEST(IpRange, RefusesWhatIsNone) {
         EXPECT_FALSE(IpRange::parse(text)) << text;
 }
 
+TEST(IpRange, PublicAddresses) {
+    for (const char* text : {"8.8.8.8", "172.15.0.1", "172.32.0.1", "2606:4700::1111"})
+        EXPECT_TRUE(is_public(*IpRange::parse(text))) << text;
+    for (const char* text :
+         {"127.0.0.1", "127.9.9.9", "10.1.2.3", "172.16.0.1", "172.31.255.255", "192.168.1.1",
+          "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1", "255.255.255.255", "::", "::1",
+          "::ffff:127.0.0.1", "::ffff:10.0.0.1", "fd00::1", "fe80::1", "64:ff9b::7f00:1"})
+        EXPECT_FALSE(is_public(*IpRange::parse(text))) << text;
+}
+
 }  // namespace
 }  // namespace base

@@ -37,6 +37,8 @@ struct Capabilities {
     bool streaming = true;
     bool tools = false;
     bool vision = false;
+    bool audio_input = false;
+    bool documents = false;  ///< reads files such as PDF
     bool reasoning = false;
     bool json_schema = false;
     bool diarization = false;
@@ -76,6 +78,23 @@ struct Engine {
     base::Duration start_timeout{120'000};
 };
 
+/// Whether an alias's answers are kept and given again to who asks the same.
+struct CacheChoice {
+    bool on = true;
+    std::optional<base::Duration> ttl;  ///< absent: that of CacheSettings
+};
+
+/// The cache of whole answers, for all aliases.
+struct CacheSettings {
+    bool on = false;          ///< for every alias that does not say otherwise
+    bool by_request = false;  ///< mode: default_off: only for a request that asks for it
+    base::Duration ttl{3'600'000};
+    std::string space;                    ///< namespace: parts what is kept
+    std::vector<std::string> call_types;  ///< LiteLLM's names of what is kept; empty: all
+    std::size_t max_bytes = 64u << 20;
+    bool on_disk = true;  ///< also in the store, so that it outlives the process
+};
+
 /// One upstream model under one account behind one base URL (LiteLLM: deployment).
 struct Target {
     std::string id;  ///< unique: the alias, or alias#2, alias#3 … within a group
@@ -94,6 +113,9 @@ struct Target {
     std::optional<std::uint64_t> max_output_tokens;
     double input_cost_per_token = 0;  ///< USD
     double output_cost_per_token = 0;
+    double output_cost_per_image = 0;
+    double input_cost_per_image_token = 0;
+    double output_cost_per_image_token = 0;
     std::vector<Limit> limits;  ///< its own and the fragment's
     std::string device;         ///< cpu, cuda or empty
     double memory_gb = 0;
@@ -120,6 +142,7 @@ struct Target {
     std::vector<std::string> allow;                              ///< allowed_openai_params
     std::optional<Engine> engine;
     bool continue_streams = false;  ///< of its alias: another target may carry on a cut stream
+    std::optional<CacheChoice> cache;
 };
 
 /// A name that clients ask for.
@@ -162,8 +185,11 @@ struct Settings {
     FailureCounts allowed_fails_policy;
     std::string completion_model;  ///< serves every chat and completion request
     std::optional<std::vector<base::IpRange>> allowed_ips;  ///< absent: everybody
-    std::optional<int> max_parallel_requests;  ///< inference requests under way in the gateway
-    std::size_t max_body_bytes = 50u << 20;    ///< max_request_size_mb
+    std::optional<int> max_parallel_requests;     ///< inference requests under way in the gateway
+    std::size_t max_body_bytes = 50u << 20;       ///< max_request_size_mb
+    std::uint64_t max_upload_bytes = 512u << 20;  ///< max_upload_size_mb: bodies with files
+    bool validate_json_schema = true;             ///< answers are held against the format asked for
+    CacheSettings cache;
     std::vector<std::string> default_fallbacks;
     std::map<std::string, std::vector<std::string>, std::less<>> context_window_fallbacks;
     std::map<std::string, std::vector<std::string>, std::less<>> content_policy_fallbacks;

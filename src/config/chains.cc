@@ -1,3 +1,4 @@
+#include "config/embedding_space.h"
 #include "config/load.h"
 
 #include <fmt/format.h>
@@ -68,12 +69,13 @@ private:
                             name(alias_->mode)));
             return;
         }
-        bool spaces = !mine.embedding_space.empty() && !its.embedding_space.empty();
-        if (spaces && mine.embedding_space != its.embedding_space) {
-            say(Severity::error, i,
-                fmt::format("the vectors of `{}` ({}) can't be compared with {}; "
-                            "remove it",
-                            member.name, its.embedding_space, mine.embedding_space));
+        if (mine.mode == Mode::embedding && !same_space(mine, mine.model, its, its.model)) {
+            bool stated = !mine.embedding_space.empty() && !its.embedding_space.empty();
+            say(stated ? Severity::error : Severity::warning, i,
+                fmt::format(
+                    "the vectors of `{}` ({}) can't be compared with {}; {}", member.name,
+                    space_name(its, its.model), space_name(mine, mine.model),
+                    stated ? "remove it" : "it is never asked: state the embedding_space of both"));
         }
         check_capabilities(i, member.name, mine, its);
     }

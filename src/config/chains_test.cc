@@ -104,6 +104,15 @@ TEST(Chains, KeepToOneEmbeddingSpace) {
     expect_one(table.check("a"), Severity::error, 4, "bge-m3");
 }
 
+TEST(Chains, WithoutAStatedSpaceKeepToOneModel) {
+    Table table;
+    table.add("a", Tier::free, "x", Mode::embedding).model = "BAAI/bge-m3";
+    table.add("b", Tier::free, "y", Mode::embedding).model = "bge-m3:latest";
+    table.add("c", Tier::free, "z", Mode::embedding).model = "nomic-embed-text";
+    table.chain("a", {"b", "c"});
+    expect_one(table.check("a"), Severity::warning, 5, "state the embedding_space");
+}
+
 TEST(Chains, WarnOfADuplicate) {
     Table table = two_accounts();
     table.chain("a", {"b", "b"});

@@ -178,6 +178,8 @@ private:
                 info->set("tier", Value::scalar(std::string(name(*known)), *info));
             }
         }
+        const Value* cache = fragment.root.find("cache");
+        if (cache && !info->find("cache")) info->set("cache", *cache);
         spread_limits(fragment, *info);
     }
 

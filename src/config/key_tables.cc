@@ -9,7 +9,8 @@ constexpr std::string_view kSpend =
 constexpr std::string_view kDatabase =
     "has no effect: state lives in the embedded store under --data";
 constexpr std::string_view kKeys = "has no effect: there are no virtual keys, users or teams";
-constexpr std::string_view kCache = "has no effect: answers are not cached";
+constexpr std::string_view kCache =
+    "has no effect: write litellm_settings.cache, or model_info.cache of one alias";
 constexpr std::string_view kLogging = "has no effect: see the access log and /v1/requests";
 constexpr std::string_view kGuardrails = "has no effect: guardrails are not part of this gateway";
 constexpr std::string_view kHealth = "has no effect: health is taken from live traffic";
@@ -47,9 +48,9 @@ constexpr Key kTop[] = {
 
 constexpr Key kModelEntry[] = {{"model_name"}, {"litellm_params"}, {"model_info"}};
 
-constexpr Key kFragment[] = {{"provider"},    {"flag"},        {"tier"},   {"docs"},
-                             {"key"},         {"api_base"},    {"limits"}, {"models"},
-                             {"models_from"}, {"alias_prefix"}};
+constexpr Key kFragment[] = {{"provider"},    {"flag"},         {"tier"},   {"docs"},
+                             {"key"},         {"api_base"},     {"limits"}, {"models"},
+                             {"models_from"}, {"alias_prefix"}, {"cache"}};
 
 constexpr Key kLitellmParams[] = {
     {"model"},
@@ -95,6 +96,7 @@ constexpr Key kLitellmParams[] = {
 };
 
 constexpr Key kRouterSettings[] = {
+    {"validate_json_schema"},
     {"num_retries"},
     {"timeout"},
     {"stream_timeout"},
@@ -149,8 +151,8 @@ constexpr Key kLitellmSettings[] = {
     {"request_timeout"},
     {"telemetry"},
     {"modify_params", "has no effect: each provider's rules are applied without it"},
-    {"cache", kCache},
-    {"cache_params", kCache},
+    {"cache"},
+    {"cache_params"},
     {"callbacks"},
     {"success_callback"},
     {"failure_callback"},
@@ -175,8 +177,8 @@ constexpr Key kLitellmSettings[] = {
     {"cost_discount_config", kSpend},
     {"cost_margin_config", kSpend},
     {"model_alias_map", "has no effect: use router_settings.model_group_alias"},
-    {"enable_json_schema_validation",
-     "has no effect: answers pass through as the target sends them"},
+    {"enable_json_schema_validation"},
+    {"validate_json_schema"},
     {"custom_provider_map", kPython},
     {"post_call_rules", kPython},
     {"pre_call_rules", kPython},
@@ -203,6 +205,7 @@ constexpr Key kLitellmSettings[] = {
 constexpr Key kGeneralSettings[] = {
     {"master_key"},
     {"max_request_size_mb"},
+    {"max_upload_size_mb"},
     {"database_url", kDatabase},
     {"database_connection_pool_limit", kDatabase},
     {"database_connection_timeout", kDatabase},

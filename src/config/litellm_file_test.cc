@@ -235,6 +235,7 @@ TEST(LiteLLMFile, ReadsModelInfo) {
 TEST(LiteLLMFile, RefusesNothingForASupportFlagThatIsAbsent) {
     Loaded loaded = load_params("model: groq/x, api_key: k", {}, "{supports_vision: false}");
     const Capabilities& has = target(loaded, "a")->capabilities;
+    EXPECT_TRUE(has.audio_input && has.documents) << "what no flag denies";
     EXPECT_TRUE(has.stated);
     EXPECT_FALSE(has.vision);
     EXPECT_TRUE(has.tools);

@@ -1,5 +1,6 @@
 #include "config/model_info.h"
 
+#include "config/cache_settings.h"
 #include "config/providers.h"
 
 #include <fmt/format.h>
@@ -44,33 +45,41 @@ void read_mode(const Value& info, Target& target, Findings& findings) {
         fmt::format("mode `{}` is unknown: the alias is listed, but not served", *text));
 }
 
-bool* capability(Capabilities& has, std::string_view word) {
-    if (word == "streaming") return &has.streaming;
-    if (word == "tools") return &has.tools;
-    if (word == "vision") return &has.vision;
-    if (word == "reasoning") return &has.reasoning;
-    if (word == "json_schema") return &has.json_schema;
-    if (word == "diarization") return &has.diarization;
-    if (word == "agent") return &has.agent;
-    return nullptr;
-}
+struct Word {
+    std::string_view word;
+    bool Capabilities::* has;
+};
+constexpr std::array<Word, 9> kWords = {{
+    {"streaming", &Capabilities::streaming},
+    {"tools", &Capabilities::tools},
+    {"vision", &Capabilities::vision},
+    {"audio_input", &Capabilities::audio_input},
+    {"documents", &Capabilities::documents},
+    {"reasoning", &Capabilities::reasoning},
+    {"json_schema", &Capabilities::json_schema},
+    {"diarization", &Capabilities::diarization},
+    {"agent", &Capabilities::agent},
+}};
 
 /// LiteLLM's flags say what they say and leave the rest open, so that nothing
 /// is refused for a flag that is absent.
 void read_supports(const Value& info, Capabilities& has, Findings& findings) {
-    constexpr std::array<std::pair<std::string_view, std::string_view>, 4> kFlags = {{
-        {"supports_vision", "vision"},
-        {"supports_function_calling", "tools"},
-        {"supports_reasoning", "reasoning"},
-        {"supports_response_schema", "json_schema"},
+    constexpr std::array<Word, 6> kFlags = {{
+        {"supports_vision", &Capabilities::vision},
+        {"supports_function_calling", &Capabilities::tools},
+        {"supports_reasoning", &Capabilities::reasoning},
+        {"supports_response_schema", &Capabilities::json_schema},
+        {"supports_audio_input", &Capabilities::audio_input},
+        {"supports_pdf_input", &Capabilities::documents},
     }};
-    for (auto [key, word] : kFlags) {
-        auto supported = boolean_of(info, key, findings);
+    for (const Word& flag : kFlags) {
+        auto supported = boolean_of(info, flag.word, findings);
         if (!supported) continue;
         if (!has.stated) {
             has.stated = has.tools = has.vision = has.json_schema = true;
+            has.audio_input = has.documents = true;
         }
-        *capability(has, word) = *supported;
+        has.*flag.has = *supported;
     }
     has.prefill = boolean_of(info, "supports_assistant_prefill", findings);
 }
@@ -82,18 +91,19 @@ void read_capabilities(const Value& info, Capabilities& has, Findings& findings)
         has.streaming = false;
     }
     for (const std::string& word : texts_of(info, "capabilities", findings)) {
-        if (bool* known = capability(has, word)) {
-            *known = true;
-        } else {
-            findings.warning(
-                *list,
-                fmt::format(
-                    "unknown capability `{}`{}; known are streaming, tools, vision, reasoning, "
-                    "json_schema, diarization, agent",
-                    word,
-                    did_you_mean(word, {"streaming", "tools", "vision", "reasoning", "json_schema",
-                                        "diarization", "agent"})));
+        const auto known = std::ranges::find(kWords, word, &Word::word);
+        if (known != kWords.end()) {
+            has.*known->has = true;
+            continue;
         }
+        std::string all;
+        std::vector<std::string_view> words;
+        for (const Word& one : kWords) {
+            words.push_back(one.word);
+            all += fmt::format("{}{}", all.empty() ? "" : ", ", one.word);
+        }
+        findings.warning(*list, fmt::format("unknown capability `{}`{}; known are {}", word,
+                                            did_you_mean(word, words), all));
     }
     read_supports(info, has, findings);
 }
@@ -122,7 +132,7 @@ void read_engine(const Value& info, Target& target, Findings& findings) {
 }
 
 bool known_info_key(std::string_view key) {
-    constexpr std::array<std::string_view, 25> kKnown = {"mode",
+    constexpr std::array<std::string_view, 26> kKnown = {"mode",
                                                          "tier",
                                                          "capabilities",
                                                          "limits",
@@ -131,6 +141,7 @@ bool known_info_key(std::string_view key) {
                                                          "embedding_space",
                                                          "note",
                                                          "engine",
+                                                         "cache",
                                                          "requires",
                                                          "provider",
                                                          "max_input_tokens",
@@ -160,7 +171,7 @@ void check_info_keys(const Value& info, Findings& findings) {
             fmt::format(
                 "unknown key `{}` under model_info is not read{}", member.name,
                 did_you_mean(member.name, {"mode", "tier", "capabilities", "limits", "memory_gb",
-                                           "device", "embedding_space", "note", "engine",
+                                           "device", "embedding_space", "note", "engine", "cache",
                                            "requires", "max_input_tokens", "max_output_tokens",
                                            "input_cost_per_token", "output_cost_per_token"})));
     }
@@ -191,6 +202,18 @@ std::string device_of_alias(std::string_view alias) {
     return "";
 }
 
+void read_prices(const Value& map, Target& target, Findings& findings) {
+    const std::pair<std::string_view, double*> prices[] = {
+        {"input_cost_per_token", &target.input_cost_per_token},
+        {"output_cost_per_token", &target.output_cost_per_token},
+        {"output_cost_per_image", &target.output_cost_per_image},
+        {"input_cost_per_image_token", &target.input_cost_per_image_token},
+        {"output_cost_per_image_token", &target.output_cost_per_image_token},
+    };
+    for (const auto& [key, price] : prices)
+        if (auto stated = number_of(map, key, findings)) *price = *stated;
+}
+
 void read_model_info(const Value& info, bool strict, Target& target, Findings& findings) {
     if (strict) check_info_keys(info, findings);
     read_tier(info, target, findings);
@@ -201,10 +224,7 @@ void read_model_info(const Value& info, bool strict, Target& target, Findings& f
     target.max_output_tokens = tokens_of(info, "max_output_tokens", findings);
     if (!target.max_output_tokens)
         target.max_output_tokens = tokens_of(info, "max_tokens", findings);
-    if (auto price = number_of(info, "input_cost_per_token", findings))
-        target.input_cost_per_token = *price;
-    if (auto price = number_of(info, "output_cost_per_token", findings))
-        target.output_cost_per_token = *price;
+    read_prices(info, target, findings);
     if (const Value* limits = list_of(info, "limits", findings)) {
         target.limits = read_limits(*limits, findings);
     }
@@ -217,6 +237,7 @@ void read_model_info(const Value& info, bool strict, Target& target, Findings& f
     }
     target.allowed_fails_policy = allowed_fails_policy_of(info, findings);
     read_engine(info, target, findings);
+    target.cache = read_cache_choice(info, findings);
 }
 
 void pin_provider(const Value& info, bool strict, Target& target, Findings& findings) {

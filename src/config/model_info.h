@@ -15,6 +15,9 @@ std::vector<Limit> read_limits(const Value& list, Findings& findings);
 /// every unknown key is reported; LiteLLM itself allows any.
 void read_model_info(const Value& info, bool strict, Target& target, Findings& findings);
 
+/// LiteLLM's prices, which may stand in model_info and in litellm_params.
+void read_prices(const Value& map, Target& target, Findings& findings);
+
 /// `provider` of model_info names whose wire rules hold where the model's prefix
 /// and base would say otherwise: `openai` behind another host.
 void pin_provider(const Value& info, bool strict, Target& target, Findings& findings);

@@ -1,5 +1,6 @@
 #include "config/settings_reader.h"
 
+#include "config/cache_settings.h"
 #include "config/known_keys.h"
 
 #include <fmt/format.h>
@@ -33,8 +34,13 @@ public:
         report_callbacks();
         read_completion_model();
         read_admission();
+        read_validation();
+        out_.settings.cache = read_cache_settings(litellm_, findings_);
         if (auto size = integer_of(general_, "max_request_size_mb", 1, kMostMegabytes, findings_)) {
             out_.settings.max_body_bytes = static_cast<std::size_t>(*size) << 20;
+        }
+        if (auto size = integer_of(general_, "max_upload_size_mb", 1, kMostMegabytes, findings_)) {
+            out_.settings.max_upload_bytes = static_cast<std::uint64_t>(*size) << 20;
         }
         return std::move(out_);
     }
@@ -167,6 +173,13 @@ private:
                             "allowed_ips names no address, so everybody is refused; "
                             "remove the key to let everybody in");
         }
+    }
+
+    /// LiteLLM's name for it, and ours.
+    void read_validation() {
+        for (std::string_view key : {"enable_json_schema_validation", "validate_json_schema"})
+            if (auto on = boolean_of(home(key), key, findings_))
+                out_.settings.validate_json_schema = *on;
     }
 
     std::vector<Chain> table(std::string_view key) {

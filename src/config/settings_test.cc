@@ -23,7 +23,7 @@ TEST(Settings, TakeDeadlinesFromTheRouter) {
                             "router_settings: {timeout: 20, stream_timeout: 3, cooldown_time: 90, "
                             "disable_cooldowns: true, num_retries: 2}\n"
                             "litellm_settings: {request_timeout: 7, num_retries: 9}\n"
-                            "general_settings: {max_request_size_mb: 2}\n")
+                            "general_settings: {max_request_size_mb: 2, max_upload_size_mb: 3}\n")
                             .catalog->settings;
     EXPECT_EQ(settings.total, base::Duration(20'000));
     EXPECT_EQ(settings.attempt, base::Duration(7'000));
@@ -33,6 +33,7 @@ TEST(Settings, TakeDeadlinesFromTheRouter) {
     EXPECT_FALSE(settings.cooldowns);
     EXPECT_EQ(settings.num_retries, 2);
     EXPECT_EQ(settings.max_body_bytes, 2u << 20);
+    EXPECT_EQ(settings.max_upload_bytes, 3u << 20);
 }
 
 TEST(Settings, TakeRouterKeysFromLitellmSettingsToo) {
@@ -43,6 +44,17 @@ TEST(Settings, TakeRouterKeysFromLitellmSettingsToo) {
     EXPECT_EQ(loaded.catalog->settings.num_retries, 3);
     EXPECT_EQ(loaded.catalog->settings.cooldown, base::Duration(5'000));
     EXPECT_TRUE(loaded.diagnostics.empty()) << lines(loaded.diagnostics);
+}
+
+TEST(Settings, HoldAnswersAgainstTheirSchemaUnlessToldNotTo) {
+    EXPECT_TRUE(load_text("model_list: []\n").catalog->settings.validate_json_schema);
+    for (std::string_view off : {"litellm_settings: {enable_json_schema_validation: false}\n",
+                                 "litellm_settings: {validate_json_schema: false}\n",
+                                 "router_settings: {validate_json_schema: false}\n"}) {
+        Loaded loaded = load_text(off);
+        EXPECT_FALSE(loaded.catalog->settings.validate_json_schema) << off;
+        EXPECT_TRUE(loaded.diagnostics.empty()) << lines(loaded.diagnostics);
+    }
 }
 
 TEST(Settings, TakeOurMasterKeyFirst) {
@@ -85,15 +97,56 @@ TEST(Settings, NameTheRightPlaceOfAMisplacedKey) {
     EXPECT_TRUE(loaded.ok());
 }
 
+TEST(Settings, CacheActsUnderLitellmSettingsOnly) {
+    const Loaded none = load_text("model_list: []\n");
+    EXPECT_FALSE(none.catalog->settings.cache.on);
+    const Loaded loaded = load_text(
+        "litellm_settings:\n  cache: true\n  cache_params:\n    type: redis\n    host: x\n"
+        "    ttl: 90\n    namespace: team\n    mode: default_off\n    max_size_mb: 8\n"
+        "    supported_call_types: [acompletion]\n");
+    const CacheSettings& cache = loaded.catalog->settings.cache;
+    EXPECT_TRUE(cache.on);
+    EXPECT_TRUE(cache.by_request);
+    EXPECT_TRUE(cache.on_disk);
+    EXPECT_EQ(cache.ttl, base::Duration(90'000));
+    EXPECT_EQ(cache.space, "team");
+    EXPECT_EQ(cache.max_bytes, 8u << 20);
+    EXPECT_EQ(cache.call_types, std::vector<std::string>{"acompletion"});
+    ASSERT_TRUE(about(loaded.diagnostics, "cache type `redis`"));
+    EXPECT_EQ(about(loaded.diagnostics, "cache type `redis`")->line, 4);
+    ASSERT_TRUE(about(loaded.diagnostics, "`host` under cache_params has no effect"));
+    EXPECT_EQ(about(loaded.diagnostics, "`host` under cache_params")->line, 5);
+    EXPECT_EQ(loaded.diagnostics.size(), 2u) << lines(loaded.diagnostics);
+    EXPECT_FALSE(load_text("litellm_settings: {cache: true, cache_params: {type: local}}\n")
+                     .catalog->settings.cache.on_disk);
+    EXPECT_FALSE(load_text("litellm_settings: {cache_params: {ttl: 0}}\n").ok());
+    EXPECT_FALSE(load_text("litellm_settings: {cache_params: {mode: sometimes}}\n").ok());
+}
+
+TEST(Settings, AnAliasChoosesTheCacheForItself) {
+    const Loaded loaded = load_text(R"(model_list:
+  - {model_name: a, litellm_params: {model: groq/a, api_key: k}, model_info: {cache: true}}
+  - {model_name: b, litellm_params: {model: groq/b, api_key: k}, model_info: {cache: {ttl: 10m}}}
+  - {model_name: c, litellm_params: {model: groq/c, api_key: k}, model_info: {cache: false}}
+  - {model_name: d, litellm_params: {model: groq/d, api_key: k}}
+)");
+    EXPECT_TRUE(target(loaded, "a")->cache->on);
+    EXPECT_FALSE(target(loaded, "a")->cache->ttl);
+    EXPECT_EQ(target(loaded, "b")->cache->ttl, base::Duration(600'000));
+    EXPECT_FALSE(target(loaded, "c")->cache->on);
+    EXPECT_FALSE(target(loaded, "d")->cache);
+    EXPECT_TRUE(loaded.diagnostics.empty()) << lines(loaded.diagnostics);
+}
+
 TEST(Settings, ReportWhatIsAcceptedWithoutEffectOnce) {
     Loaded loaded = load_text(
         "guardrails: [x]\nlitellm_settings:\n  callbacks: [prometheus, my.handler]\n"
-        "  success_callback: [langfuse]\n  cache: true\n"
+        "  success_callback: [langfuse]\n"
         "general_settings: {database_url: x, custom_auth: my.auth}\n"
         "router_settings: {retry_after: 5, fallback: []}\nmodle_list: []\n");
     for (std::string_view part :
          {"`guardrails`", "`prometheus` has no effect", "`my.handler` has no effect: it is Python",
-          "`langfuse`", "`cache`", "`database_url`", "`custom_auth` is Python", "`retry_after`",
+          "`langfuse`", "`database_url`", "`custom_auth` is Python", "`retry_after`",
           "did you mean `fallbacks`", "did you mean `model_list`"}) {
         auto count = std::ranges::count_if(
             loaded.diagnostics, [&](const Diagnostic& one) { return one.text.contains(part); });

@@ -1,4 +1,5 @@
 #include "config/known_keys.h"
+#include "config/model_info.h"
 #include "config/target_reader.h"
 
 #include "base/units.h"
@@ -164,12 +165,7 @@ void read_parameters(const Value& params, bool rates_enforced, Target& target, F
         target.order = static_cast<int>(*order);
     }
     target.max_parallel_requests = count_of(params, "max_parallel_requests", 1, findings);
-    if (auto price = number_of(params, "input_cost_per_token", findings)) {
-        target.input_cost_per_token = *price;
-    }
-    if (auto price = number_of(params, "output_cost_per_token", findings)) {
-        target.output_cost_per_token = *price;
-    }
+    read_prices(params, target, findings);
     target.drop = texts_of(params, "additional_drop_params", findings);
     read_allowed(params, target, findings);
     read_rates(params, rates_enforced, target, findings);

@@ -12,23 +12,12 @@ namespace {
 /// Shorter ones would turn ordinary words into holes.
 constexpr std::size_t kShortestSecret = 6;
 
-quota::Used used_of(const llm::Usage& usage) {
-    quota::Used used;
-    used.input_tokens = static_cast<double>(usage.prompt);
-    used.cached_tokens = static_cast<double>(usage.cached);
-    used.output_tokens = static_cast<double>(usage.completion);
-    used.usd = usage.cost_usd;
-    used.images = usage.images;
-    used.inputs = usage.inputs;
-    used.audio_seconds = usage.audio_seconds;
-    return used;
-}
-
 /// What the attempt's end means for the limits it held.
 void end_reservation(Session& session, const config::Target& target, const Trial& trial,
                      const std::optional<Failure>& failure) {
     const base::Now now = base::Now::read();
-    const quota::Used used = used_of(session.record->usage);
+    const llm::Usage& last = trial.last_call ? *trial.last_call : session.record->usage;
+    const quota::Used used = used_of(last);
     quota::Reservation& reservation = trial.reservation;
     if (!failure) return reservation.settle(used, now);
     if (!trial.begun) return reservation.unsent();
@@ -36,7 +25,7 @@ void end_reservation(Session& session, const config::Target& target, const Trial
         failure->outcome == Outcome::rate_limited || failure->outcome == Outcome::exhausted;
     const bool no_verdict = failure->status == 0 || failure->status / 100 == 2;
     const bool worked = trial.committed || (no_verdict && !quota);
-    if (worked && !session.record->usage.known)
+    if (worked && !last.known)
         reservation.lost();
     else
         reservation.fail(
@@ -59,6 +48,18 @@ void scrub(std::string& text, const config::Target& target) {
 }
 
 }  // namespace
+
+quota::Used used_of(const llm::Usage& usage) {
+    quota::Used used;
+    used.input_tokens = static_cast<double>(usage.prompt);
+    used.cached_tokens = static_cast<double>(usage.cached);
+    used.output_tokens = static_cast<double>(usage.completion);
+    used.usd = usage.cost_usd;
+    used.images = usage.images;
+    used.inputs = usage.inputs;
+    used.audio_seconds = usage.audio_seconds;
+    return used;
+}
 
 net::Task<std::optional<Failure>> attempt(Session& session, const route::Candidate& candidate,
                                           quota::Reservation& reservation, bool last,

@@ -15,4 +15,7 @@ net::Task<std::optional<llm::Failure>> attempt(Session& session, const route::Ca
                                                quota::Reservation& reservation, bool last,
                                                bool& committed);
 
+/// What a call used, as the ledger counts it.
+quota::Used used_of(const llm::Usage& usage);
+
 }  // namespace gateway

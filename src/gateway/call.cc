@@ -17,13 +17,10 @@ constexpr base::Duration kErrorBodyTime{1'000};
 constexpr int kPlainPatience = 4;
 /// Where an engine of ours serves OpenAI's protocol.
 const std::string kEngineBase = "/v1";
-/// While an engine starts, a waiting stream hears from us this often.
-constexpr base::Duration kHeartbeat{5'000};
 
-Limits limits_for(const Session& session, const config::Target& target, bool last) {
+Limits limits_for(const Session& session, const config::Target& target, bool last, bool stream) {
     const config::Settings& settings = session.catalog->settings;
     const base::Time now = base::Clock::now();
-    const bool stream = session.job->stream();
     Limits limits;
     const auto attempt = target.timeout ? target.timeout : settings.attempt;
     limits.attempt_by = attempt ? std::min(session.total_by, now + *attempt) : session.total_by;
@@ -35,6 +32,7 @@ Limits limits_for(const Session& session, const config::Target& target, bool las
     const bool whole_rest = stream ? last && !stated : last || target.tier == config::Tier::local;
     limits.first_by = whole_rest ? limits.attempt_by : std::min(limits.attempt_by, now + first);
     limits.gap = target.stream_timeout.value_or(settings.between_chunks);
+    if (session.job->slow()) limits.gap = limits.gap * kPlainPatience;
     return limits;
 }
 
@@ -112,7 +110,8 @@ Failure transport_failure(const base::Error& error) {
 net::Task<std::expected<OpenCall, Failure>> open_call(Session& session,
                                                       const config::Target& target, Trial& trial,
                                                       Outgoing outgoing) {
-    OpenCall call{.limits = limits_for(session, target, trial.last)};
+    const bool stream = outgoing.streams.value_or(session.job->stream()) && !session.job->slow();
+    OpenCall call{.limits = limits_for(session, target, trial.last, stream)};
     const Way& way = session.ways->to(target);
     std::optional<net::Origin> engine;
     if (target.engine) {
@@ -127,7 +126,7 @@ net::Task<std::expected<OpenCall, Failure>> open_call(Session& session,
         }
         call.lease = std::move(*got);
         engine.emplace(net::Endpoint{false, "127.0.0.1", call.lease.port()});
-        call.limits = limits_for(session, target, trial.last);
+        call.limits = limits_for(session, target, trial.last, stream);
     }
     const std::string path =
         outgoing.at_root ? std::move(outgoing.path)
@@ -137,10 +136,10 @@ net::Task<std::expected<OpenCall, Failure>> open_call(Session& session,
         net::append_header(headers, "Content-Type", outgoing.content_type);
     net::append_header(headers, "Accept", outgoing.accept);
     headers += outgoing.headers;
-    auto sent = co_await session.lane.upstream.send({engine ? *engine : way.origin, outgoing.method,
-                                                     path, headers, outgoing.body, &trial.begun},
-                                                    call.limits.connect_by, call.limits.first_by,
-                                                    session.abort);
+    auto sent = co_await session.lane.upstream.send(
+        {engine ? *engine : way.origin, outgoing.method, path, headers, outgoing.body, &trial.begun,
+         outgoing.pieces, call.limits.attempt_by},
+        call.limits.connect_by, call.limits.first_by, session.abort);
     if (!sent) co_return std::unexpected(transport_failure(sent.error()));
     call.reply = std::move(*sent);
     session.step().status = call.reply->head().status;
@@ -148,6 +147,32 @@ net::Task<std::expected<OpenCall, Failure>> open_call(Session& session,
     if (call.reply->head().status / 100 != 2)
         co_return std::unexpected(co_await read_refusal(session, target, *call.reply));
     co_return std::move(call);
+}
+
+llm::Upstream upstream_of(Session& session, const route::Candidate& candidate,
+                          std::vector<std::string>& drop) {
+    const config::Target& target = *candidate.target;
+    const Way& way = session.ways->to(target);
+    drop = session.lane.shared.rejects.of(target.id);
+    drop.insert(drop.end(), target.drop.begin(), target.drop.end());
+    if (session.job->has("cache")) drop.emplace_back("cache");  // meant for us
+    const config::Capabilities& can = target.capabilities;
+    return {.provider = target.provider,
+            .alias = target.alias,
+            .model = candidate.model,
+            .reasoning = can.reasoning,
+            .json_schema = !can.stated || can.json_schema,
+            .tools = !can.stated || can.tools,
+            .max_output_tokens = target.max_output_tokens,
+            .defaults = way.defaults,
+            .overrides = way.overrides,
+            .drop = drop,
+            .allow = target.allow};
+}
+
+Failure no_word(Session& session, const base::Error& error) {
+    session.step().skip = route::Skip::unsupported;
+    return {.outcome = Outcome::unsupported, .detail = error.detail};
 }
 
 net::Task<std::expected<std::string, Failure>> read_whole(OpenCall& call) {

@@ -2,10 +2,13 @@
 
 #include "gateway/job.h"
 #include "gateway/session.h"
+#include "llm/dialect.h"
 #include "net/upstream.h"
 
 #include <expected>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -19,6 +22,9 @@ struct Limits {
     base::Duration gap;
 };
 
+/// A waiting stream hears from us this often.
+inline constexpr base::Duration kHeartbeat{5'000};
+
 /// One upstream request, without host and key.
 struct Outgoing {
     std::string path;  ///< below the target's base: "/chat/completions"
@@ -26,8 +32,12 @@ struct Outgoing {
     std::string_view content_type = "application/json";
     std::string_view accept = "application/json";
     std::string_view method = "POST";
-    std::string_view headers{};  ///< further complete lines, each ending in CRLF
-    bool at_root = false;        ///< `path` does not stand below the base's path
+    std::string_view headers{};                ///< further complete lines, each ending in CRLF
+    bool at_root = false;                      ///< `path` does not stand below the base's path
+    std::span<const net::BodyPiece> pieces{};  ///< what follows `body`: files
+    /// The upstream answers in pieces, whose time limits are those of a stream. As the client
+    /// asked unless said.
+    std::optional<bool> streams{};
 };
 
 /// A call whose reply has begun with a 2xx status.
@@ -43,6 +53,14 @@ struct OpenCall {
 net::Task<std::expected<OpenCall, llm::Failure>> open_call(Session& session,
                                                            const config::Target& target,
                                                            Trial& trial, Outgoing outgoing);
+
+/// A target as a dialect sees it. `drop` receives the members that it is not sent; it and the
+/// candidate outlive what is returned.
+llm::Upstream upstream_of(Session& session, const route::Candidate& candidate,
+                          std::vector<std::string>& drop);
+
+/// The target has no word for something in the request: it is skipped.
+llm::Failure no_word(Session& session, const base::Error& error);
 
 /// The whole body of a reply, within the attempt's limits and kMaxAnswer.
 net::Task<std::expected<std::string, llm::Failure>> read_whole(OpenCall& call);

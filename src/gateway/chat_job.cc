@@ -1,8 +1,12 @@
 #include "gateway/chat_job.h"
 
+#include "gateway/cache.h"
 #include "gateway/call.h"
 #include "gateway/relay.h"
+#include "gateway/responses.h"
 
+#include <algorithm>
+#include <array>
 #include <utility>
 
 namespace gateway {
@@ -24,6 +28,16 @@ net::Task<> drain(std::unique_ptr<net::UpstreamReply> reply) {
     }
 }
 
+/// Another attempt may well get past a filter: such an answer is not kept.
+bool filtered(const llm::Completion& answer) { return answer.finish_reason == "content_filter"; }
+
+void keep_whole(Session& session, const config::Target& target, const llm::ChatRequest& request,
+                const std::string& body) {
+    if (!session.cache || !session.cache->write) return;
+    const auto answer = llm::read_back(request, body);
+    if (!answer || !filtered(*answer)) keep_answer(session, target, body);
+}
+
 net::Task<std::optional<Failure>> answer_whole(Session& session, const config::Target& target,
                                                const llm::ChatRequest& request,
                                                const llm::Dialect& dialect,
@@ -37,44 +51,67 @@ net::Task<std::optional<Failure>> answer_whole(Session& session, const config::T
     session.record->served_by = target.alias;
     session.record->usage = answer->usage;
     session.step().outcome = Outcome::served;
+    session.job->answered(session, answer->body);
+    keep_whole(session, target, request, answer->body);
     if (!co_await session.answer(200, "application/json", answer->body)) co_return client_left();
     co_return std::nullopt;
 }
+
+/// Header lines of the client's that go along to the upstream.
+std::string client_headers(const Session& session, const std::vector<std::string_view>& names) {
+    std::string lines;
+    for (const std::string_view name : names)
+        for (const net::Header& header : session.exchange.head.headers.all())
+            if (base::iequals(header.name, name)) net::append_header(lines, name, header.value);
+    return lines;
+}
+
+constexpr std::string_view protocol_name(llm::Endpoint endpoint) {
+    switch (endpoint) {
+        case llm::Endpoint::chat: return "chat";
+        case llm::Endpoint::completion: return "completion";
+        case llm::Endpoint::responses: return "responses";
+        case llm::Endpoint::messages: return "messages";
+        case llm::Endpoint::ollama_chat: return "ollama_chat";
+        case llm::Endpoint::ollama_generate: return "ollama_generate";
+    }
+    return "";
+}
+
+constexpr std::string_view call_type(llm::Endpoint endpoint) {
+    switch (endpoint) {
+        case llm::Endpoint::completion: return "text_completion";
+        case llm::Endpoint::responses: return "responses";
+        default: return "completion";
+    }
+}
+
+/// Members by which an answer depends on more than the request.
+constexpr std::array<std::string_view, 3> kStateful = {"previous_response_id", "conversation",
+                                                       "background"};
 
 }  // namespace
 
 net::Task<std::optional<Failure>> ChatJob::call(Session& session, const route::Candidate& candidate,
                                                 Trial& trial) {
     const config::Target& target = *candidate.target;
-    const Way& way = session.ways->to(target);
     attempted_ = std::make_unique<Attempted>();
-    std::vector<std::string>& drop = attempted_->drop;
-    drop = session.lane.shared.rejects.of(target.id);
-    drop.insert(drop.end(), target.drop.begin(), target.drop.end());
     llm::Upstream& upstream = attempted_->upstream;
-    upstream = {target.provider,
-                target.alias,
-                candidate.model,
-                target.capabilities.reasoning,
-                !target.capabilities.stated || target.capabilities.json_schema,
-                target.max_output_tokens,
-                way.defaults,
-                way.overrides,
-                drop,
-                target.allow};
-    const llm::Dialect& dialect = llm::dialect(request_.endpoint, upstream);
+    upstream = upstream_of(session, candidate, attempted_->drop);
+    upstream.others_left = !trial.last;
+    const llm::Dialect& dialect = llm::dialect(request_, upstream);
     auto prepared =
         continuation_ ? continuation_->call(upstream) : dialect.call(request_, upstream);
-    if (!prepared) {
-        session.step().skip = route::Skip::unsupported;
-        co_return Failure{.outcome = Outcome::unsupported, .detail = prepared.error().detail};
-    }
+    if (!prepared) co_return no_word(session, prepared.error());
     session.step().changes = std::move(prepared->changes);
     const std::string_view accept =
         request_.stream ? "text/event-stream, application/json" : "application/json";
-    auto open = co_await open_call(
-        session, target, trial,
-        {.path = std::move(prepared->path), .body = prepared->body, .accept = accept});
+    const std::string along = client_headers(session, prepared->client_headers);
+    auto open = co_await open_call(session, target, trial,
+                                   {.path = std::move(prepared->path),
+                                    .body = prepared->body,
+                                    .accept = accept,
+                                    .headers = along});
     if (!open) co_return open.error();
     if (!request_.stream)
         co_return co_await answer_whole(session, target, request_, dialect, upstream, *open);
@@ -82,11 +119,19 @@ net::Task<std::optional<Failure>> ChatJob::call(Session& session, const route::C
     session.step().carried_on = continuation_ && continuation_->begun();
     attempted_->decoder = continuation_ ? continuation_->stream(upstream, now)
                                         : dialect.stream(request_, upstream, now);
+    recording_.reset();
+    if (session.cache && session.cache->write && llm::changes_form(request_) &&
+        !session.step().carried_on) {
+        recording_.emplace(request_, target.alias, now);
+        attempted_->decoder =
+            std::make_unique<llm::RecordedDecoder>(std::move(attempted_->decoder), *recording_);
+    }
     llm::StreamDecoder& decoder = *attempted_->decoder;
     auto failure = co_await relay(session, *open, decoder, target, trial.committed);
     attempted_->shown = trial.committed;
     if (trial.committed) session.record->usage = decoder.usage();
     if (trial.committed && failure && continuation_) continuation_->broke(decoder.usage());
+    if (!failure) keep_stream(session, target);
     if (!failure && !open->reply->ended()) {
         open->reply->detach();
         session.lane.worker.tasks.spawn(drain(std::move(open->reply)), [] {});
@@ -94,9 +139,7 @@ net::Task<std::optional<Failure>> ChatJob::call(Session& session, const route::C
     co_return failure;
 }
 
-bool ChatJob::can_go_on() const {
-    return continuation_ && !request_.wants_json_schema && continuation_->can_go_on();
-}
+bool ChatJob::can_go_on() const { return continuation_ && continuation_->can_go_on(); }
 
 namespace {
 
@@ -120,6 +163,38 @@ bool takes_prefix(const config::Target& target) {
 std::string_view ChatJob::unfit(const config::Target& target) const {
     const bool begun = continuation_ && continuation_->begun();
     return begun && !takes_prefix(target) ? "it does not carry on an answer that has begun" : "";
+}
+
+void ChatJob::keep_stream(Session& session, const config::Target& target) {
+    if (!recording_) return;
+    const auto answer = recording_->whole(session.record->usage);
+    if (answer && !filtered(*answer))
+        keep_answer(session, target,
+                    llm::client_dialect(request_.endpoint).answer(request_, target.alias, *answer));
+}
+
+std::optional<Question> ChatJob::question() const {
+    const bool stateless = std::ranges::none_of(kStateful, [this](auto key) { return has(key); });
+    return Question{.protocol = protocol_name(request_.endpoint),
+                    .call_type = call_type(request_.endpoint),
+                    .body = request_.body,
+                    .members = request_.members,
+                    .keepable = stateless && (!request_.stream || llm::changes_form(request_))};
+}
+
+net::Task<bool> ChatJob::give(Session& session, const store::KeptAnswer& kept) {
+    if (!request_.stream) co_return co_await Job::give(session, kept);
+    const auto answer = llm::read_back(request_, kept.body);
+    if (!answer) co_return false;
+    const std::string frames =
+        llm::as_stream(request_, kept.served_by, *answer, base::WallClock::now());
+    if (co_await session.begin_stream() && co_await session.exchange.write(frames))
+        co_await session.exchange.end_stream();
+    co_return true;
+}
+
+void ChatJob::answered(Session& session, std::string_view whole) {
+    keep_response(session.lane.shared, request_, whole);
 }
 
 std::optional<std::string> ChatJob::broken(std::string_view error) {

@@ -3,6 +3,7 @@
 #include "gateway/job.h"
 #include "llm/continuation.h"
 #include "llm/dialect.h"
+#include "llm/recording.h"
 
 #include <memory>
 
@@ -23,6 +24,9 @@ public:
     bool has(std::string_view member) const override { return request_.find(member) != nullptr; }
     bool can_go_on() const override;
     std::string_view unfit(const config::Target& target) const override;
+    void answered(Session& session, std::string_view whole) override;
+    std::optional<Question> question() const override;
+    net::Task<bool> give(Session& session, const store::KeptAnswer& answer) override;
     std::optional<std::string> broken(std::string_view error) override;
 
 private:
@@ -34,9 +38,12 @@ private:
         bool shown = false;  ///< content of it has reached the client
     };
 
+    void keep_stream(Session& session, const config::Target& target);
+
     llm::ChatRequest request_;
     std::optional<llm::Continuation> continuation_;
-    std::unique_ptr<Attempted> attempted_;  ///< the last one
+    std::optional<llm::Recording> recording_;  ///< of a stream whose answer may be kept
+    std::unique_ptr<Attempted> attempted_;     ///< the last one
 };
 
 }  // namespace gateway

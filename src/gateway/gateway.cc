@@ -8,12 +8,14 @@
 namespace gateway {
 
 bool LearnedRejects::may_go(std::string_view member) {
-    constexpr std::array<std::string_view, 14> kShapes{
-        "model",     "messages",      "prompt",
-        "stream",    "tools",         "tool_choice",
-        "functions", "function_call", "response_format",
-        "n",         "max_tokens",    "max_completion_tokens",
-        "stop",      "input"};
+    constexpr std::array<std::string_view, 19> kShapes{
+        "model",      "messages",      "prompt",
+        "stream",     "tools",         "tool_choice",
+        "functions",  "function_call", "response_format",
+        "n",          "max_tokens",    "max_completion_tokens",
+        "stop",       "input",         "input_type",
+        "dimensions", "query",         "documents",
+        "top_n"};
     return !member.empty() && std::find(kShapes.begin(), kShapes.end(), member) == kShapes.end();
 }
 

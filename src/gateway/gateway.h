@@ -2,6 +2,7 @@
 
 #include "config/catalog.h"
 #include "device/supervisor.h"
+#include "gateway/response_store.h"
 #include "gateway/waiting_line.h"
 #include "llm/dialect.h"
 #include "net/upstream.h"
@@ -9,6 +10,8 @@
 #include "quota/ledger.h"
 #include "route/benches.h"
 #include "route/record.h"
+#include "store/answer_cache.h"
+#include "store/files.h"
 #include "store/shared_ledger.h"
 #include "store/store.h"
 
@@ -76,9 +79,14 @@ struct Gateway {
     WaitingLine waiting;
     LearnedRejects rejects;
     InFlight in_flight;
+    ResponseStore responses;
+    store::AnswerCache answers;
     device::Supervisor* engines = nullptr;         ///< set before the first request
     store::Store* store = nullptr;                 ///< null: nothing outlives the process
     store::SharedLedger* shared_ledger = nullptr;  ///< null: the ledger is this process's own
+    store::Files* files = nullptr;                 ///< null: pictures can't be kept
+    std::string public_url;  ///< where clients reach us, without a slash at its end; empty: unknown
+    std::string upload_folder = ".";  ///< where large uploads wait, without names
     std::atomic<std::uint64_t> requests{0};
     std::atomic<int> active{0};     ///< requests being answered
     std::atomic<int> inference{0};  ///< places taken where max_parallel_requests is set

@@ -3,9 +3,15 @@
 #include "base/units.h"
 #include "gateway/auth.h"
 #include "gateway/chat_job.h"
+#include "gateway/embedding_job.h"
+#include "gateway/rerank_job.h"
+#include "gateway/responses.h"
 #include "gateway/serve.h"
+#include "llm/answer_format.h"
 
 #include <fmt/format.h>
+
+#include <algorithm>
 
 namespace gateway {
 namespace {
@@ -31,6 +37,15 @@ std::expected<bool, ClientError> may_continue(const Session& session,
            session.catalog->targets[alias->targets.front()].continue_streams;
 }
 
+/// A known model that nobody can load by asking nothing of it: only Ollama's own can.
+bool loads_nothing(const config::Catalog& catalog, const std::string& model) {
+    const config::Alias* alias = catalog.find(model);
+    if (!alias) return false;
+    return std::ranges::none_of(alias->targets, [&catalog](std::size_t index) {
+        return catalog.targets[index].provider == base::Provider::ollama;
+    });
+}
+
 }  // namespace
 
 ClientError unreadable(const base::Error& error) {
@@ -40,6 +55,8 @@ ClientError unreadable(const base::Error& error) {
         case base::ErrorKind::timed_out:
             return {408, "The body came too slowly.", "invalid_request_error", "body_timeout", {},
                     {}};
+        case base::ErrorKind::io:
+            return {500, error.detail, "server_error", "upload_failed", {}, {}};
         default: return {400, error.detail, "invalid_request_error", "bad_request", {}, {}};
     }
 }
@@ -51,9 +68,35 @@ route::Ask ask_of(const llm::ChatRequest& request) {
                                                              : config::Mode::chat;
     ask.tools = request.wants_tools;
     ask.vision = request.wants_vision;
+    ask.audio = request.wants_audio;
+    ask.documents = request.wants_documents;
     ask.json_schema = request.wants_json_schema;
+    ask.stream = request.stream;
+    ask.choices = request.choices;
     ask.prompt_bytes = request.prompt_bytes;
     ask.max_tokens = request.max_tokens;
+    return ask;
+}
+
+route::Ask ask_of(const llm::EmbeddingRequest& request) {
+    route::Ask ask;
+    ask.model = request.model;
+    ask.mode = config::Mode::embedding;
+    ask.prompt_bytes = request.input_bytes;
+    ask.max_tokens = 0;
+    ask.inputs = request.inputs.size();
+    ask.window_bytes = request.largest_input;
+    return ask;
+}
+
+route::Ask ask_of(const llm::RerankRequest& request) {
+    route::Ask ask;
+    ask.model = request.model;
+    ask.mode = config::Mode::rerank;
+    ask.prompt_bytes = request.bytes;
+    ask.max_tokens = 0;
+    ask.inputs = request.documents.size();
+    ask.window_bytes = 0;  // documents are cut to what the model takes
     return ask;
 }
 
@@ -67,14 +110,74 @@ net::Task<> handle_chat(Lane& lane, net::Exchange& exchange, llm::Endpoint endpo
     if (!body) co_return co_await session.refuse(unreadable(body.error()));
     auto parsed = llm::parse_chat(std::move(*body), endpoint);
     if (!parsed) co_return co_await session.refuse(unreadable(parsed.error()));
+    if (endpoint == llm::Endpoint::responses)
+        if (auto refused = prepare_response(session, *parsed))
+            co_return co_await session.refuse(*std::move(refused));
+    if (auto read = llm::read_format(*parsed, settings.validate_json_schema); !read)
+        co_return co_await session.refuse(unreadable(read.error()));
+    if (loads_nothing(*session.catalog, parsed->model))
+        if (auto reply = session.client->nothing_asked(*parsed, base::WallClock::now())) {
+            co_await session.answer(200, "application/json", *reply);
+            co_return;
+        }
     ChatJob job(std::move(*parsed));
     session.job = &job;
     auto continues = may_continue(session, job.request());
     if (!continues) co_return co_await session.refuse(continues.error());
-    if (*continues) job.allow_continuation();
+    // An answer bound to a format is judged whole: none is put together of two.
+    if (*continues && !job.request().format) job.allow_continuation();
     session.record->asked = job.request().model;
     session.ask = ask_of(job.request());
     co_await serve(session);
+}
+
+namespace {
+
+/// Reads the request and lets `parse` take it apart; nullopt: the client has been told why not.
+template <class Parse>
+auto parsed_body(Session& session, Parse parse)
+    -> net::Task<std::optional<typename decltype(parse(std::string()))::value_type>> {
+    const config::Settings& settings = session.catalog->settings;
+    if (auto refused = authorize(settings, session.exchange)) {
+        co_await session.refuse(*refused);
+        co_return std::nullopt;
+    }
+    auto body = co_await session.exchange.read_body(settings.max_body_bytes);
+    if (body) {
+        auto parsed = parse(std::move(*body));
+        if (parsed) co_return std::move(*parsed);
+        body = std::unexpected(parsed.error());
+    }
+    co_await session.refuse(unreadable(body.error()));
+    co_return std::nullopt;
+}
+
+/// Whatever is asked for: `job` does it for `request`.
+template <class JobOf, class Request>
+net::Task<> serve_as(Session& session, Request request) {
+    session.record->asked = request.model;
+    session.ask = ask_of(request);
+    JobOf job(std::move(request));
+    session.job = &job;
+    co_await serve(session);
+}
+
+}  // namespace
+
+net::Task<> handle_embeddings(Lane& lane, net::Exchange& exchange, llm::EmbeddingClient client) {
+    Session session(lane, exchange);
+    if (client != llm::EmbeddingClient::openai)
+        session.client = &llm::client_dialect(llm::Endpoint::ollama_chat);
+    auto request = co_await parsed_body(session, [client](std::string body) {
+        return llm::parse_embeddings(std::move(body), client);
+    });
+    if (request) co_await serve_as<EmbeddingJob>(session, std::move(*request));
+}
+
+net::Task<> handle_rerank(Lane& lane, net::Exchange& exchange) {
+    Session session(lane, exchange);
+    auto request = co_await parsed_body(session, llm::parse_rerank);
+    if (request) co_await serve_as<RerankJob>(session, std::move(*request));
 }
 
 }  // namespace gateway

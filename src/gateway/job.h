@@ -1,12 +1,16 @@
 #pragma once
 
 #include "gateway/errors.h"
+#include "llm/chat_request.h"
 #include "llm/outcome.h"
+#include "llm/usage.h"
 #include "net/asio.h"
 #include "quota/ledger.h"
 #include "route/decide.h"
+#include "store/answer_cache.h"
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -14,12 +18,25 @@ namespace gateway {
 
 class Session;
 
+/// What a request asks, for the cache of answers.
+struct Question {
+    std::string_view protocol;  ///< of the client: answers are kept as it reads them
+    std::string_view
+        call_type;          ///< LiteLLM's word: completion, text_completion, responses, embedding
+    std::string_view body;  ///< one JSON object
+    std::span<const llm::Member> members;
+    bool keepable = true;  ///< its answer is the same for who asks again
+};
+
 /// One call as it goes on.
 struct Trial {
     quota::Reservation& reservation;
     bool last;           ///< nobody is left after it: it gets the whole rest of the time
     bool& committed;     ///< content has reached the client
     bool begun = false;  ///< the upstream may have seen it
+    /// Of an attempt of several calls what the last one used: the others are booked. Absent: the
+    /// record's usage.
+    std::optional<llm::Usage> last_call{};
 };
 
 /// What a client wants of a target, whatever the kind of endpoint: a chat, embeddings, an
@@ -39,6 +56,8 @@ public:
     /// The client wants its answer in pieces: limits of time are those of a stream, and it
     /// hears from us while it waits.
     virtual bool stream() const { return false; }
+    /// Even a stream's first piece, and each further one, takes as long as a whole answer.
+    virtual bool slow() const { return false; }
     /// The request has this member at its top level.
     virtual bool has(std::string_view) const { return false; }
 
@@ -46,7 +65,14 @@ public:
     virtual bool can_go_on() const { return false; }
     /// Why `target` can't be asked as things stand now, beyond what was decided; empty: it can.
     virtual std::string_view unfit(const config::Target&) const { return {}; }
+    /// nullopt: answers of this kind are never kept.
+    virtual std::optional<Question> question() const { return std::nullopt; }
+    /// Brings a kept answer to the client. False: it can't be given in the form that is asked for.
+    virtual net::Task<bool> give(Session& session, const store::KeptAnswer& answer);
 
+    /// The whole answer of a stream, just before its end goes out; empty where its protocol does
+    /// not state it.
+    virtual void answered(Session&, std::string_view) {}
     /// The last frames of a stream that broke after content, where they depend on what the
     /// client has seen; nullopt: those of its protocol. `error` is OpenAI's error body.
     virtual std::optional<std::string> broken(std::string_view) { return std::nullopt; }

@@ -10,6 +10,16 @@ namespace {
 /// What a stream may hold back before its first content (role deltas, comments).
 constexpr std::size_t kMostHeld = 1u << 20;
 
+/// While an answer is kept back, its client hears of it. False: the client has left.
+net::Task<bool> keep_awake(Session& session, const config::Target& target, base::Time& heard) {
+    const base::Time now = base::Clock::now();
+    if (now - heard < kHeartbeat) co_return true;
+    heard = now;
+    if (!co_await session.begin_stream()) co_return false;
+    co_return co_await session.exchange.write(
+        session.client->comment(target.alias + " is answering"));
+}
+
 }  // namespace
 
 net::Task<std::optional<Failure>> relay(Session& session, OpenCall& call,
@@ -18,16 +28,18 @@ net::Task<std::optional<Failure>> relay(Session& session, OpenCall& call,
     const Limits& limits = call.limits;
     std::string out;
     bool ended = false;
+    base::Time heard = base::Clock::now();
     while (!ended) {
+        const bool under_way = committed || decoder.held();
         const base::Time deadline =
-            committed ? std::min(limits.attempt_by, base::Clock::now() + limits.gap)
+            under_way ? std::min(limits.attempt_by, base::Clock::now() + limits.gap)
                       : limits.first_by;
         auto bytes = co_await call.reply->next(deadline);
         std::optional<Failure> failure;
         if (!bytes) {
             failure = transport_failure(bytes.error());
             if (failure->outcome == Outcome::timeout)
-                failure->detail = committed
+                failure->detail = under_way
                                       ? "nothing came between two chunks within the time limit"
                                       : "no content came within the time limit";
         } else if (bytes->empty()) {
@@ -43,6 +55,8 @@ net::Task<std::optional<Failure>> relay(Session& session, OpenCall& call,
                 failure = Failure{.outcome = Outcome::malformed,
                                   .detail = "a megabyte of stream without content"};
             if (failure) co_return failure;
+            if (decoder.held() && !co_await keep_awake(session, target, heard))
+                co_return client_left();
             continue;
         }
         if (!committed) {
@@ -52,6 +66,7 @@ net::Task<std::optional<Failure>> relay(Session& session, OpenCall& call,
             session.step().outcome = Outcome::served;
             if (!co_await session.begin_stream()) co_return client_left();
         }
+        if (ended && !failure) session.job->answered(session, decoder.whole());
         if (!out.empty() && !co_await session.exchange.write(out)) co_return client_left();
         out.clear();
         if (failure) co_return failure;

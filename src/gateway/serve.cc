@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "gateway/attempt.h"
+#include "gateway/cache.h"
 #include "gateway/quota_wait.h"
 #include "route/consequences.h"
 #include "route/policy.h"
@@ -113,7 +114,8 @@ net::Task<std::expected<quota::Reservation, quota::Shortage>> reserve(
     Session& session, const config::Target& target) {
     const base::Time by = base::Clock::now() + kHandOut;
     for (;;) {
-        auto held = session.ways->book().reserve(target, session.ask.work(), base::Now::read());
+        auto held =
+            session.ways->book().reserve(target, session.ask.work(target), base::Now::read());
         const bool ask = !held && held.error().ungranted && session.lane.shared.shared_ledger;
         if (!ask || base::Clock::now() >= by) co_return held;
         if (!session.lane.shared.shared_ledger->want(held.error().limit, held.error().needed))
@@ -309,6 +311,9 @@ ClientError unknown_model(const config::Catalog& catalog, const std::string& mod
 net::Task<> serve(Session& session) {
     const config::Settings& settings = session.catalog->settings;
     session.record->stream = session.job->stream();
+    if (auto opened = open_cache(session); !opened)
+        co_return co_await session.refuse(opened.error());
+    if (co_await answer_from_cache(session)) co_return;
     std::optional<InFlight::Slot> slot;
     if (settings.max_parallel_requests &&
         !InFlight::take(session.lane.shared.inference, *settings.max_parallel_requests, slot))

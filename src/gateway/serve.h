@@ -4,9 +4,10 @@
 
 namespace gateway {
 
-/// From a request that has been read to its answer or error, whatever its kind: takes one of the
-/// gateway's places, decides, waits for quota where the client allows it, asks the candidates in
-/// order, each at most once. `session.ask` and `session.job` are set; the job outlives the call.
+/// From a request that has been read to its answer or error, whatever its kind: answers with what
+/// is kept, or takes one of the gateway's places, decides, waits for quota where the client allows
+/// it, asks the candidates in order, each at most once. `session.ask` and `session.job` are set;
+/// the job outlives the call.
 net::Task<> serve(Session& session);
 
 /// Error for an alias that nobody configured.

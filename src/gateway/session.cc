@@ -63,7 +63,7 @@ void Session::book_usage() const {
                             .outcome = std::string(llm::name(step.outcome)),
                             .ms = static_cast<std::uint64_t>(step.took.count())};
         const llm::Usage& usage = step.usage;
-        if (usage.known || usage.estimated) {
+        if (usage.known || usage.estimated || usage.images > 0) {
             row.input_tokens = usage.prompt;
             row.cached_tokens = usage.cached;
             row.output_tokens = usage.completion;
@@ -71,7 +71,8 @@ void Session::book_usage() const {
             if (target && target->tier == config::Tier::paid)
                 row.cost_usd = usage.cost_usd.value_or(
                     static_cast<double>(usage.prompt) * target->input_cost_per_token +
-                    static_cast<double>(usage.completion) * target->output_cost_per_token);
+                    static_cast<double>(usage.completion) * target->output_cost_per_token +
+                    usage.images * target->output_cost_per_image);
         }
         lane.shared.store->add(std::move(row));
     }
@@ -100,6 +101,7 @@ std::vector<net::Header> Session::headers(std::optional<base::Duration> retry_af
     trail_ = record->trail();
     if (!trail_.empty() && net::valid_header_value(trail_))
         list.push_back({"x-freeway-trail", trail_});
+    if (!record->cache.empty()) list.push_back({"x-freeway-cache", record->cache});
     if (retry_after) {
         retry_after_ = std::to_string((retry_after->count() + 999) / 1000);
         list.push_back({"Retry-After", retry_after_});

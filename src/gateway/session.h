@@ -1,5 +1,6 @@
 #pragma once
 
+#include "gateway/cache.h"
 #include "gateway/errors.h"
 #include "gateway/gateway.h"
 #include "gateway/job.h"
@@ -36,6 +37,7 @@ public:
     net::AbortHandle abort;
     base::Time total_by;
     bool streaming = false;                     ///< response bytes of a stream have been sent
+    std::optional<CacheUse> cache;              ///< nullopt: answers are not kept
     std::vector<const config::Target*> able;    ///< who could serve it if their limits allow
     std::unique_ptr<WaitingLine::Place> place;  ///< in the line for quota, until a call begins
 

@@ -36,22 +36,40 @@ std::size_t Completion::content_bytes() const {
     return bytes;
 }
 
-void replay(const Completion& answer, AnswerSink& sink) {
+namespace {
+
+/// Calls `give` with one piece of `text` after the other, none of them cut inside a character.
+template <class Give>
+void in_pieces(string_view text, std::size_t piece, Give give) {
+    do {
+        std::size_t end = std::min(piece, text.size());
+        while (end < text.size() && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) ++end;
+        give(text.substr(0, end));
+        text.remove_prefix(end);
+    } while (!text.empty());
+}
+
+}  // namespace
+
+void replay(const Completion& answer, AnswerSink& sink, std::size_t piece) {
     sink.start(answer.id, answer.created);
     std::size_t calls = 0;
     for (const Part& part : answer.parts) {
         switch (part.kind) {
-            case Part::Kind::refusal: sink.refusal(part.text); break;
+            case Part::Kind::refusal:
+                in_pieces(part.text, piece, [&](string_view text) { sink.refusal(text); });
+                break;
             case Part::Kind::thinking:
-                sink.thinking(part.text);
+                in_pieces(part.text, piece, [&](string_view text) { sink.thinking(text); });
                 if (!part.signature.empty()) sink.signature(part.signature);
                 break;
             case Part::Kind::redacted_thinking: sink.redacted_thinking(part.data); break;
             case Part::Kind::tool_call:
                 sink.tool_call(part.id, part.name);
-                sink.arguments(calls++, part.json);
+                in_pieces(part.json, piece, [&](string_view text) { sink.arguments(calls, text); });
+                ++calls;
                 break;
-            default: sink.text(part.text);
+            default: in_pieces(part.text, piece, [&](string_view text) { sink.text(text); });
         }
     }
     for (const Extra& extra : answer.extras) sink.extra(extra.key, extra.json);

@@ -75,6 +75,11 @@ struct Chat {
     /// parallel_tool_calls, response_format, reasoning_effort, user, metadata, …), and
     /// `thinking` in Anthropic's shape where a client gave a budget. Read by Parameters.
     std::vector<Extra> parameters{};
+    /// What only the protocol's owner can do, by name (a stored item, a hosted prompt): a target
+    /// of another protocol refuses it.
+    std::vector<std::string> native{};
+    /// Members that mean nothing to a target of another protocol and are left out for it.
+    std::vector<std::string> left_out{};
 
     const Extra* find(std::string_view key) const {
         for (const Extra& extra : parameters)
@@ -124,8 +129,8 @@ public:
                         const Usage& usage) = 0;
 };
 
-/// Gives a whole answer to `sink` as a stream would.
-void replay(const Completion& answer, AnswerSink& sink);
+/// Gives a whole answer to `sink` as a stream would, its texts in pieces of about `piece` bytes.
+void replay(const Completion& answer, AnswerSink& sink, std::size_t piece = std::string_view::npos);
 
 /// Puts a stream together again.
 class Collector : public AnswerSink {

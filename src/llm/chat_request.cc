@@ -2,6 +2,7 @@
 
 #include "llm/client_dialect.h"
 #include "llm/json.h"
+#include "llm/request_body.h"
 
 #include <simdjson.h>
 #include <algorithm>
@@ -18,30 +19,9 @@ using json::Cursor;
 /// What an image counts for in prompt_bytes, whatever its encoding weighs:
 /// about a thousand tokens.
 constexpr std::uint64_t kImageBytes = 4096;
-/// No alias is as long; the name is kept in records and logs.
-constexpr std::size_t kMaxModelName = 256;
-
-std::string_view type_name(std::string_view value) {
-    switch (value.empty() ? '\0' : value.front()) {
-        case '{': return "an object";
-        case '[': return "an array";
-        case '"': return "a string";
-        case 't':
-        case 'f': return "a boolean";
-        case 'n': return "null";
-        default: return "a number";
-    }
-}
 
 std::unexpected<base::Error> refuse(std::string text) {
     return base::fail(ErrorKind::bad_input, std::move(text));
-}
-
-std::unexpected<base::Error> not_json(const Cursor& in, std::string_view body) {
-    if (body.find_first_not_of(" \t\r\n") == body.npos)
-        return refuse("the body is empty; send a JSON object with `model` and `messages`");
-    return refuse(fmt::format("the body is not valid JSON: it breaks at byte {} of {}",
-                              in.position(), body.size()));
 }
 
 bool is_openai(Endpoint endpoint) {
@@ -82,7 +62,7 @@ base::Result<void> Reader::read() {
     in_.enter_object();
     while (in_.next_member(key)) member(key);
     if (!wrong_.empty()) return refuse(wrong_);
-    if (!in_.complete()) return not_json(in_, request_.body);
+    if (!in_.complete()) return not_json(request_.body, in_.position(), "`model` and `messages`");
     if (!simdjson::validate_utf8(request_.body)) return refuse("the body is not valid UTF-8");
     if (images_ > 0) {
         request_.wants_vision = true;
@@ -175,16 +155,9 @@ base::Result<void> no_duplicates(const ChatRequest& request) {
 
 base::Result<void> read_model(ChatRequest& request) {
     const Member* member = request.find("model");
-    if (!member) return refuse("`model` is missing; name one of the aliases of GET /v1/models");
-    std::string_view value = request.text(member->value);
-    std::optional<std::string> model = json::text(value);
-    if (!model) return refuse(fmt::format("`model` must be a string, not {}", type_name(value)));
-    if (model->empty())
-        return refuse("`model` is empty; name one of the aliases of GET /v1/models");
-    if (model->size() > kMaxModelName)
-        return refuse(fmt::format(
-            "`model` is longer than {} bytes; name one of the aliases of GET /v1/models",
-            kMaxModelName));
+    base::Result<std::string> model =
+        read_model_name(member ? request.text(member->value) : std::string_view());
+    if (!model) return std::unexpected(model.error());
     request.model = std::move(*model);
     return {};
 }
@@ -252,6 +225,10 @@ void weigh(ChatRequest& request, const std::vector<Part>& parts) {
 /// The same wishes, of a request in another protocol than OpenAI's.
 base::Result<void> read_canonical(ChatRequest& request) {
     const base::Result<Chat>& chat = canonical(request);
+    if (!chat && chat.error().kind == ErrorKind::unsupported) {  // but for its own protocol
+        request.prompt_bytes = request.body.size();
+        return {};
+    }
     if (!chat) return std::unexpected(chat.error());
     auto value = [&chat](std::string_view key) {
         const Extra* extra = chat->find(key);

@@ -12,6 +12,8 @@
 
 namespace llm {
 
+struct AnswerFormat;
+
 /// Which endpoint the client called, hence the protocol it speaks.
 enum class Endpoint {
     chat,             ///< OpenAI /chat/completions
@@ -52,6 +54,10 @@ struct ChatRequest {
     std::uint64_t choices = 1;                ///< n
     std::optional<std::uint64_t> max_tokens;  ///< max_completion_tokens, else max_tokens
     std::uint64_t prompt_bytes = 0;           ///< bytes of messages (or prompt)
+    std::string answer_id;  ///< what ids of the answer are made of; empty: of its provider's id
+    std::string continues;  ///< the response whose conversation has been put before `input`
+    /// What the answer is bound to, where it is: see read_format().
+    std::shared_ptr<const AnswerFormat> format{};
     /// The canonical form: of every protocol but OpenAI's chat and completions from the start,
     /// of these once a target that speaks another one is asked. See canonical().
     mutable std::shared_ptr<const base::Result<Chat>> chat{};

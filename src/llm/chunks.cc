@@ -42,14 +42,4 @@ void ChunkWriter::usage(std::string& out, const Usage& usage) const {
                    usage_json(usage));
 }
 
-std::string answer_json(const WholeAnswer& answer, std::string_view alias) {
-    std::string reasoning;
-    if (!answer.reasoning.empty())
-        reasoning = fmt::format(R"(,"reasoning_content":{})", json::quote(answer.reasoning));
-    return fmt::format(
-        R"({{"id":{},"object":"chat.completion","created":{},"model":{},"choices":[{{"index":0,"message":{{"role":"assistant","content":{}{}}},"finish_reason":{}}}],"usage":{}}})",
-        json::quote(answer.id), answer.created, json::quote(alias), json::quote(answer.content),
-        reasoning, json::quote(answer.finish_reason), usage_json(answer.usage));
-}
-
 }  // namespace llm

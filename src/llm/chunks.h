@@ -26,15 +26,4 @@ private:
     std::string head_;
 };
 
-/// A whole chat answer. Empty `reasoning` is left out.
-struct WholeAnswer {
-    std::string id;  ///< text
-    std::uint64_t created = 0;
-    std::string content;
-    std::string reasoning;
-    std::string finish_reason;
-    Usage usage;
-};
-std::string answer_json(const WholeAnswer& answer, std::string_view alias);
-
 }  // namespace llm

@@ -31,6 +31,9 @@ constexpr auto kEverybody = std::to_array<Rule>({
     {400, 422, "exceeds max length", Outcome::context_overflow, Scope::request},
     {400, 429, "request too large", Outcome::too_large, Scope::request},
     {413, 413, "", Outcome::too_large, Scope::request},
+    // A member that this target does not know, in so many words.
+    {400, 422, "unknown_parameter", Outcome::unsupported, Scope::request},
+    {400, 422, "unsupported_parameter", Outcome::unsupported, Scope::request},
     // A refusal of the content.
     {400, 422, "content_policy", Outcome::content_filtered, Scope::request},
     {400, 422, "content policy", Outcome::content_filtered, Scope::request},
@@ -70,7 +73,6 @@ constexpr auto kEverybody = std::to_array<Rule>({
     {400, 422, "wrong_api_format", Outcome::unsupported, Scope::request},
     {400, 422, "extra_forbidden", Outcome::unsupported, Scope::request},
     {400, 422, "extra inputs are not permitted", Outcome::unsupported, Scope::request},
-    {400, 422, "unknown_parameter", Outcome::unsupported, Scope::request},
     {400, 422, "unknown parameter", Outcome::unsupported, Scope::request},
     {400, 422, "unrecognized request argument", Outcome::unsupported, Scope::request},
     {400, 422, "not supported", Outcome::unsupported, Scope::request},

@@ -297,6 +297,75 @@ TEST(ClassifyAnthropic, Kinds) {
                 {{"anthropic-ratelimit-unified-status", "rejected"},
                  {"anthropic-ratelimit-unified-reset", "1795352405"}}),
            {Outcome::exhausted, Scope::account, Window::hour, 3600s});
+    expect(read(p, 402, R"({"type":"error","error":{"type":"billing_error","message":"Pay."}})"),
+           {Outcome::exhausted, Scope::account});
+    expect(
+        read(
+            p, 400,
+            R"({"type":"error","error":{"type":"invalid_request_error","message":"messages.1.content.0: Invalid `signature` in `thinking` block"}})"),
+        {Outcome::unsupported, Scope::request});
+}
+
+/// z.ai speaks Anthropic's protocol too: its codes come bare or in Anthropic's wrapper.
+TEST(ClassifyAnthropic, ZaiCodes) {
+    auto zai = [](std::string_view code, std::string_view message, bool wrapped, bool inside) {
+        std::string error = R"({"error":{"code":")" + std::string(code) + R"(","message":")" +
+                            std::string(message) + "\"}}";
+        if (wrapped) error.insert(1, R"("type":"error",)");
+        return inside ? classify_embedded(Provider::anthropic, error, kNow)
+                      : read(Provider::anthropic, code == "1261" ? 400 : 429, error);
+    };
+    for (bool wrapped : {false, true})
+        for (bool inside : {false, true}) {
+            expect(zai("1302", "High concurrency", wrapped, inside),
+                   {Outcome::busy, Scope::account, Window::none, 1s});
+            expect(zai("1303", "High frequency", wrapped, inside),
+                   {Outcome::rate_limited, Scope::target});
+            expect(zai("1305", "Too many", wrapped, inside),
+                   {Outcome::busy, Scope::target, Window::none, 5s});
+            expect(zai("1113", "No package", wrapped, inside),
+                   {Outcome::exhausted, Scope::account});
+            expect(zai("1261", "Too long", wrapped, inside),
+                   {Outcome::context_overflow, Scope::request});
+            expect(zai("1001", "No token", wrapped, inside),
+                   {Outcome::unauthorized, Scope::account});
+            expect(
+                zai("1308",
+                    "Usage limit reached for 5 hour. Your limit will reset at 2026-11-22 21:00:05",
+                    wrapped, inside),
+                {Outcome::exhausted, Scope::account, Window::hour, 3600s});
+            expect(zai("1310", "Weekly limit. Your limit will reset at 2026-11-23 20:00:05",
+                       wrapped, inside),
+                   {Outcome::exhausted, Scope::account, Window::day, 24h});
+        }
+}
+
+TEST(ClassifyImages, ContentMoneyAndTheMemberOfThatName) {
+    const Provider p = Provider::openai;
+    expect(
+        read(
+            p, 400,
+            R"({"error":{"message":"Your request was rejected by the safety system.","type":"image_generation_user_error","param":null,"code":"moderation_blocked"}})"),
+        {Outcome::content_filtered, Scope::request});
+    expect(
+        read(
+            p, 400,
+            R"({"error":{"message":"Billing hard limit has been reached","type":"image_generation_user_error","param":null,"code":"billing_hard_limit_reached"}})"),
+        {Outcome::exhausted, Scope::account});
+    const Failure unknown = read(
+        p, 400,
+        R"({"error":{"message":"Unknown parameter: 'moderation'.","type":"invalid_request_error","param":"moderation","code":"unknown_parameter"}})");
+    expect(unknown, {Outcome::unsupported, Scope::request});
+    EXPECT_EQ(unknown.parameter, "moderation");
+}
+
+TEST(ClassifyImages, BusyIsNotAFailedLoad) {
+    const Provider p = Provider::openai_compatible;
+    expect(read(p, 503,
+                R"({"error":{"message":"another load or generation is in progress, try again"}})"),
+           {Outcome::busy, Scope::target});
+    expect(read(p, 503, R"({"error":"load failed: the device is busy"})"),
+           {Outcome::transient, Scope::target});
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "llm/chat_request.h"
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -20,6 +21,9 @@ public:
     /// An error after content: the protocol's error frame, and its proper end. `error` is
     /// OpenAI's error body: {"error":{"message","type","param","code",…}}.
     virtual void broken(std::string_view error) = 0;
+    /// The answer that a finished stream amounts to, of protocols whose last event states it;
+    /// else empty.
+    virtual std::string_view whole() const { return {}; }
 
     /// Appends what has been written since the last call.
     void drain(std::string& out) {
@@ -52,6 +56,12 @@ public:
     virtual std::string error(int status, std::string_view error) const = 0;
     /// The last frames of a stream that had begun before anybody could serve it.
     virtual std::string error_frames(int status, std::string_view error) const = 0;
+
+    /// The answer where the client asks for nothing that needs a target: Ollama's load models
+    /// that way.
+    virtual std::optional<std::string> nothing_asked(const ChatRequest&, base::WallTime) const {
+        return std::nullopt;
+    }
 
     virtual std::string_view stream_type() const { return "text/event-stream"; }
     /// A frame that says nothing but that the connection lives; `text` is for people.

@@ -155,6 +155,7 @@ public:
         writer_.broken(error);
         writer_.drain(out);
     }
+    string_view whole() const override { return writer_.whole(); }
 
 private:
     AnswerSink& sink() { return joined_ ? static_cast<AnswerSink&>(*joined_) : meter_; }
@@ -190,11 +191,11 @@ base::Result<Call> Continuation::call(const Upstream& upstream) const {
     const base::Result<Chat>& chat = canonical(request_);
     if (!chat) return std::unexpected(chat.error());
     const UpstreamDialect& to = upstream_dialect(protocol_of(upstream.provider));
-    if (!begun()) return to.call(*chat, request_, upstream);
+    if (!begun()) return foreign_call(*chat, request_, upstream, to);
     Chat longer = *chat;
     longer.messages.push_back(
         {.role = Message::Role::assistant, .parts = {{.text = shown_->answer().text()}}});
-    base::Result<Call> call = to.call(longer, request_, upstream);
+    base::Result<Call> call = foreign_call(longer, request_, upstream, to);
     if (call) call->changes.insert(call->changes.begin(), "carried on what had been said");
     return call;
 }

@@ -25,7 +25,9 @@ struct Upstream {
     std::string_view alias;  ///< shown to the client as `model`
     std::string_view model;  ///< the upstream's own id
     bool reasoning = false;
-    bool json_schema = true;  ///< it can bind its answer to a JSON schema itself
+    bool json_schema = true;   ///< it can bind its answer to a JSON schema itself
+    bool tools = true;         ///< it can call tools
+    bool others_left = false;  ///< should it fail, somebody else can be asked
     std::optional<std::uint64_t> max_output_tokens{};
     std::span<const Extra> defaults{};   ///< sent unless the client set the member
     std::span<const Extra> overrides{};  ///< sent always (LiteLLM extra_body)
@@ -41,6 +43,8 @@ struct Call {
     std::string body;
     std::vector<std::string>
         changes;  ///< "removed logprobs", "renamed seed to random_seed": for the decision record
+    /// Headers of the client's request that go along, where it has them.
+    std::vector<std::string_view> client_headers{};
 };
 
 /// A whole answer in the client's protocol.
@@ -72,11 +76,17 @@ public:
     /// The stream's proper end was seen and written; the rest is not needed.
     /// Then committed() is true as well, even if the answer has no content.
     bool done() const { return done_; }
+    /// Content has been decoded, but is kept back until the whole is known to be right.
+    bool held() const { return held_; }
     const Usage& usage() const { return usage_; }
+    /// The answer that the finished stream amounts to, of protocols whose last event states it;
+    /// else empty.
+    virtual std::string_view whole() const { return {}; }
 
 protected:
     bool committed_ = false;
     bool done_ = false;
+    bool held_ = false;
     Usage usage_;
 };
 
@@ -114,5 +124,8 @@ constexpr Protocol protocol_of(base::Provider provider) {
 
 /// How a request that came in at `endpoint` is put to `upstream`.
 const Dialect& dialect(Endpoint endpoint, const Upstream& upstream);
+
+/// The same, with what the request asks beyond its protocol: an answer bound to a format.
+const Dialect& dialect(const ChatRequest& request, const Upstream& upstream);
 
 }  // namespace llm

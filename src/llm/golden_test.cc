@@ -5,6 +5,7 @@
 // A key `endpoint` in upstream.json names the protocol of the client where it is not chat.
 // BLESS=1 writes call and answer as they now are.
 
+#include "llm/answer_format.h"
 #include "llm/dialect.h"
 
 #include <gtest/gtest.h>
@@ -90,6 +91,8 @@ struct Target {
                     .model = model,
                     .reasoning = object.contains("reasoning"),
                     .json_schema = !object.contains("no_json_schema"),
+                    .tools = !object.contains("no_tools"),
+                    .others_left = object.contains("others_left"),
                     .defaults = defaults,
                     .overrides = overrides,
                     .drop = drop};
@@ -117,7 +120,7 @@ struct Decoded {
 
 Decoded decode(const ChatRequest& request, const Upstream& upstream,
                const std::vector<std::string_view>& parts) {
-    auto decoder = dialect(request.endpoint, upstream).stream(request, upstream, kNow);
+    auto decoder = dialect(request, upstream).stream(request, upstream, kNow);
     Decoded result;
     std::optional<Failure> failure;
     for (std::string_view part : parts)
@@ -146,7 +149,9 @@ TEST_P(Golden, Case) {
     Target target(folder / "upstream.json");
     auto request = parse_chat(read(folder / "request.json"), target.endpoint);
     ASSERT_TRUE(request) << request.error().detail;
-    const Dialect& spoken = dialect(request->endpoint, target.upstream);
+    auto format = read_format(*request, true);
+    ASSERT_TRUE(format) << format.error().detail;
+    const Dialect& spoken = dialect(*request, target.upstream);
 
     base::Result<Call> call = spoken.call(*request, target.upstream);
     std::string sent =

@@ -1,6 +1,7 @@
 #include "llm/openai.h"
 #include "llm/openai_messages.h"
 #include "llm/openai_rules.h"
+#include "llm/reasoning_effort.h"
 #include "llm/splice.h"
 
 #include <algorithm>
@@ -44,7 +45,8 @@ private:
     base::Result<void> check() const;
     void member(const Member& member);
     bool special(const Member& member, string_view whole, string_view value);
-    void effort(string_view whole, string_view value);
+    void effort(string_view key, string_view whole, string_view value);
+    void set_effort(string_view key, string_view whole, string_view value, string_view wanted);
     void stream_options(string_view whole, string_view value);
     void add_missing();
     void add(string_view key, string_view json, string_view note);
@@ -141,6 +143,8 @@ void CallBuilder::member(const Member& member) {
 /// Members whose value decides or changes. True: looked after.
 bool CallBuilder::special(const Member& member, string_view whole, string_view value) {
     bool mistral = upstream_.provider == base::Provider::mistral && !allowed(member.key);
+    const bool foreign_thinking =
+        member.key == "thinking" && upstream_.provider != base::Provider::openai_compatible;
     auto tools_empty = [this] {
         const Member* tools = request_.find("tools");
         return !tools || json::blank(request_.text(tools->value));
@@ -155,23 +159,43 @@ bool CallBuilder::special(const Member& member, string_view whole, string_view v
         stream_options(whole, value);
     } else if (mistral && (member.key == "tools" || member.key == "tool_choice") && tools_empty()) {
         remove(member.key, whole);
-    } else if (mistral && member.key == "reasoning_effort") {
-        effort(whole, value);
+    } else if ((member.key == "reasoning_effort" || foreign_thinking) && !allowed(member.key)) {
+        effort(member.key, whole, value);
     } else {
         return false;
     }
     return true;
 }
 
-/// Mistral knows `high` and `none`, and only on its reasoning models.
-void CallBuilder::effort(string_view whole, string_view value) {
-    if (!upstream_.reasoning || value == "null") return remove("reasoning_effort", whole);
-    object_.keep(whole);
-    bool none = value == "\"none\"" || value == "\"minimal\"";
-    string_view mapped = none ? "\"none\"" : "\"high\"";
-    if (value == mapped) return;
-    splice_.replace(value, std::string(mapped));
-    call_.changes.push_back(fmt::format("changed reasoning_effort from {} to {}", value, mapped));
+/// How hard to think, as this target is told: in its own words, for `thinking` in Anthropic's
+/// shape too, unless the client says it otherwise as well.
+void CallBuilder::effort(string_view key, string_view whole, string_view value) {
+    const bool router = upstream_.provider == base::Provider::openrouter;
+    const bool said_better = (key == "thinking" && request_.find("reasoning_effort")) ||
+                             (router && request_.find("reasoning"));
+    const auto text = json::text(value);
+    if (said_better) return remove(key, whole);
+    if (key == "thinking") return set_effort(key, whole, value, openai::effort_of_thinking(value));
+    if (!text && upstream_.provider != base::Provider::mistral) return object_.keep(whole);
+    set_effort(key, whole, value, text.value_or(""));
+}
+
+void CallBuilder::set_effort(string_view key, string_view whole, string_view value,
+                             string_view wanted) {
+    const std::string effort = wanted.empty() ? "" : openai::effort_for(upstream_, wanted);
+    if (effort.empty()) return remove(key, whole);
+    const bool router = upstream_.provider == base::Provider::openrouter;
+    const string_view name = router ? "reasoning" : "reasoning_effort";
+    std::string json = json::quote(effort);
+    if (router) json = fmt::format(R"({{"effort":{}}})", json);
+    if (name == key && json == value) return object_.keep(whole);
+    if (name == key)
+        object_.keep(whole);
+    else
+        object_.rename(whole, whole.substr(0, key.size() + 2), name);
+    splice_.replace(value, json);
+    call_.changes.push_back(name == key ? fmt::format("changed {} from {} to {}", key, value, json)
+                                        : fmt::format("changed {} to {} {}", key, name, json));
 }
 
 void CallBuilder::stream_options(string_view whole, string_view value) {

@@ -1,5 +1,6 @@
 #include "llm/dialect.h"
 #include "llm/openai_messages.h"
+#include "llm/openai_upstream.h"
 
 #include <gtest/gtest.h>
 
@@ -131,6 +132,99 @@ TEST(OpenAiCall, MistralGetsItsClosedSchema) {
     EXPECT_NE(send(thinking, R"({"model":"x","reasoning_effort":"minimal",)" + kMessages + "}")
                   .body.find(R"("reasoning_effort":"none")"),
               std::string::npos);
+}
+
+TEST(OpenAiCall, EffortIsSaidInTheTargetsWords) {
+    struct Row {
+        Provider provider;
+        std::string model;
+        std::string sent, arrives;  ///< empty: removed
+    };
+    for (const Row& row :
+         std::initializer_list<Row>{{Provider::groq, "qwen/qwen3-32b", "minimal", "none"},
+                                    {Provider::groq, "qwen/qwen3-32b", "high", "default"},
+                                    {Provider::groq, "qwen/qwen3-32b", "default", "default"},
+                                    {Provider::groq, "openai/gpt-oss-20b", "none", "low"},
+                                    {Provider::groq, "openai/gpt-oss-20b", "xhigh", "high"},
+                                    {Provider::groq, "llama-3.3-70b-versatile", "high", ""},
+                                    {Provider::cerebras, "gpt-oss-120b", "minimal", "low"},
+                                    {Provider::cerebras, "gpt-oss-120b", "max", "high"},
+                                    {Provider::cerebras, "zai-glm-4.7", "none", "none"},
+                                    {Provider::cerebras, "llama3.1-8b", "low", ""},
+                                    {Provider::openai, "o3", "minimal", "low"},
+                                    {Provider::openai, "o3-mini", "medium", "medium"},
+                                    {Provider::openai, "gpt-4o", "low", ""},
+                                    {Provider::openai, "gpt-5.1", "minimal", "minimal"},
+                                    {Provider::mistral, "mistral-large", "high", ""},
+                                    {Provider::openai_compatible, "any", "minimal", "minimal"}}) {
+        Sent sent = send(to(row.provider, row.model), R"({"model":"x","reasoning_effort":")" +
+                                                          row.sent + "\"," + kMessages + "}");
+        if (row.arrives.empty())
+            EXPECT_EQ(sent.changes.front(), "removed reasoning_effort") << row.model;
+        else
+            EXPECT_NE(sent.body.find(R"("reasoning_effort":")" + row.arrives + "\""),
+                      std::string::npos)
+                << sent.body;
+        EXPECT_EQ(sent.body.find("reasoning_effort") == std::string::npos, row.arrives.empty());
+    }
+}
+
+TEST(OpenAiCall, SignedThinkingStaysWithItsProvider) {  // pitfalls 1 and 6
+    Chat chat;
+    chat.messages = {
+        {.parts = {{.text = "hi"}}},
+        {.role = Message::Role::assistant,
+         .parts = {{.kind = Part::Kind::thinking, .text = "hm", .signature = "c2ln"},
+                   {.kind = Part::Kind::redacted_thinking, .data = "cmVk"},
+                   {.kind = Part::Kind::tool_call, .name = "f", .id = "toolu_1", .json = "{}"}}},
+        {.parts = {{.kind = Part::Kind::tool_result, .id = "toolu_1", .parts = {{.text = "1"}}}}}};
+    for (Provider provider : {Provider::groq, Provider::cerebras, Provider::mistral,
+                              Provider::openai, Provider::openai_compatible}) {
+        auto call = OpenAiUpstream().call(chat, ChatRequest(), to(provider));
+        ASSERT_TRUE(call) << call.error().detail;
+        EXPECT_EQ(call->body.find("c2ln"), std::string::npos) << call->body;
+        EXPECT_EQ(call->body.find("cmVk"), std::string::npos) << call->body;
+        const bool kept = call->body.find("\"hm\"") != std::string::npos;
+        EXPECT_EQ(kept, provider == Provider::openai_compatible) << call->body;
+        EXPECT_NE(std::ranges::find(call->changes, "removed messages[].thinking"),
+                  call->changes.end());
+    }
+}
+
+TEST(OpenAiCall, OpenRouterTakesEffortInsideReasoning) {
+    EXPECT_EQ(send(to(Provider::openrouter, "v/m:free"),
+                   R"({"model":"x","reasoning_effort":"high",)" + kMessages + "}")
+                  .body,
+              R"({"model":"v/m:free","reasoning":{"effort":"high"},)" + kMessages + "}");
+    EXPECT_EQ(send(to(Provider::openrouter, "v/m:free"),
+                   R"({"model":"x","reasoning":{"max_tokens":9},"reasoning_effort":"high",)" +
+                       kMessages + "}")
+                  .body,
+              R"({"model":"v/m:free","reasoning":{"max_tokens":9},)" + kMessages + "}");
+}
+
+TEST(OpenAiCall, ThinkingInAnthropicsShapeIsAnEffort) {
+    const std::string budget = R"("thinking":{"type":"enabled","budget_tokens":4000},)";
+    const std::string body = R"({"model":"x",)" + budget + kMessages + "}";
+    Sent sent = send(to(Provider::groq, "gpt-oss-20b"), body);
+    EXPECT_EQ(sent.body,
+              R"({"model":"gpt-oss-20b","reasoning_effort":"medium",)" + kMessages + "}");
+    EXPECT_EQ(sent.changes,
+              std::vector<std::string>{"changed thinking to reasoning_effort \"medium\""});
+    EXPECT_EQ(send(to(Provider::openrouter, "m:free"), body).body,
+              R"({"model":"m:free","reasoning":{"effort":"medium"},)" + kMessages + "}");
+    EXPECT_EQ(send(to(Provider::groq, "llama"), body).body,
+              R"({"model":"llama",)" + kMessages + "}");
+    EXPECT_EQ(send(to(Provider::openai_compatible), body).body,
+              R"({"model":"up/m",)" + budget + kMessages + "}");
+    EXPECT_EQ(send(to(Provider::openai, "o3"),
+                   R"({"model":"x","thinking":{"type":"adaptive"},)" + kMessages + "}")
+                  .changes,
+              std::vector<std::string>{"removed thinking"});
+    EXPECT_EQ(send(to(Provider::openai, "o3"),
+                   R"({"model":"x","reasoning_effort":"low",)" + budget + kMessages + "}")
+                  .body,
+              R"({"model":"o3","reasoning_effort":"low",)" + kMessages + "}");
 }
 
 TEST(OpenAiCall, OpenAiReasoningModelsLoseSampling) {

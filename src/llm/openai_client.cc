@@ -1,6 +1,7 @@
 #include "llm/openai_client.h"
 
 #include "llm/chunks.h"
+#include "llm/fields.h"
 #include "llm/json.h"
 #include "llm/translate.h"
 #include "llm/usage_json.h"
@@ -19,26 +20,10 @@ std::unexpected<base::Error> wrong(std::string text) {
     return base::fail(base::ErrorKind::bad_input, std::move(text));
 }
 
-std::string text_of(string_view object, string_view key) {
-    return json::text(json::member(object, key)).value_or("");
-}
-
-/// The members of `object` but `known`, as they stand.
-void keep_rest(string_view object, std::initializer_list<string_view> known,
-               std::vector<Extra>& extras) {
-    json::Cursor in(object);
-    string_view key;
-    in.enter_object();
-    while (in.next_member(key)) {
-        string_view value = in.value();
-        if (std::ranges::find(known, key) == known.end())
-            extras.push_back({json::unescape(key), std::string(value)});
-    }
-}
-
 void read_file(string_view file, Part& part) {
     part.name = text_of(file, "filename");
     part.id = text_of(file, "file_id");
+    part.url = text_of(file, "file_url");
     if (std::string data = text_of(file, "file_data"); !data.empty()) set_source(part, data);
     if (!part.url.empty() && !part.url.starts_with("http")) {  // bare base64
         part.data = std::exchange(part.url, {});
@@ -46,7 +31,7 @@ void read_file(string_view file, Part& part) {
     }
 }
 
-base::Result<Part> read_part(string_view object) {
+base::Result<Part> read_part(string_view object, string_view where) {
     Part part;
     std::string type = text_of(object, "type");
     if (type == "text" || type == "input_text" || type == "output_text" || type.empty()) {
@@ -72,15 +57,15 @@ base::Result<Part> read_part(string_view object) {
         part.kind = Part::Kind::document;
         string_view file = json::member(object, "file");
         read_file(file.starts_with('{') ? file : object, part);
-        keep_rest(object, {"type", "file", "filename", "file_id", "file_data"}, part.extras);
+        keep_rest(object, {"type", "file", "filename", "file_id", "file_data", "file_url"},
+                  part.extras);
     } else if (type == "thinking") {
         part.kind = Part::Kind::thinking;
         part.text = text_of(object, "thinking");
         part.signature = text_of(object, "signature");
     } else {
-        return base::fail(
-            base::ErrorKind::unsupported,
-            fmt::format("messages[].content[].{}: not carried to another protocol", type));
+        return base::fail(base::ErrorKind::unsupported,
+                          fmt::format("{}.{}: not carried to another protocol", where, type));
     }
     return part;
 }
@@ -335,7 +320,7 @@ std::string source_url(const Part& part) {
     return fmt::format("data:{};base64,{}", part.media_type, part.data);
 }
 
-base::Result<std::vector<Part>> read_openai_content(string_view content) {
+base::Result<std::vector<Part>> read_openai_content(string_view content, string_view where) {
     std::vector<Part> parts;
     if (std::optional<std::string> text = json::text(content)) {
         if (!text->empty()) parts.push_back({.text = *std::move(text)});
@@ -349,7 +334,7 @@ base::Result<std::vector<Part>> read_openai_content(string_view content) {
             parts.push_back({.text = *std::move(text)});
             continue;
         }
-        base::Result<Part> part = read_part(element);
+        base::Result<Part> part = read_part(element, where);
         if (!part) return std::unexpected(part.error());
         parts.push_back(*std::move(part));
     }

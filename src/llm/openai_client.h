@@ -32,9 +32,10 @@ void set_source(Part& part, std::string url);
 /// The other way round: its address, or its data as a data: URL.
 std::string source_url(const Part& part);
 
-/// A message's content in OpenAI's shape: a string or a list of parts. Unknown types of parts
-/// are bad_input.
-base::Result<std::vector<Part>> read_openai_content(std::string_view content);
+/// A message's content in OpenAI's shape: a string or a list of parts. A type of part that is
+/// not known is an error that says `where` it stands.
+base::Result<std::vector<Part>> read_openai_content(
+    std::string_view content, std::string_view where = "messages[].content[]");
 
 /// Tools in OpenAI's chat shape.
 base::Result<std::vector<Tool>> read_openai_tools(std::string_view tools);

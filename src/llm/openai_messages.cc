@@ -1,5 +1,7 @@
 #include "llm/openai_messages.h"
 
+#include "llm/fields.h"
+
 #include <algorithm>
 #include <array>
 #include <span>
@@ -29,13 +31,6 @@ void for_each_field(string_view object, Visit visit) {
         auto size = static_cast<std::size_t>(value.data() + value.size() - begin);
         visit(Field{key, {begin, key.size() + 2}, value, {begin, size}});
     }
-}
-
-template <class Visit>
-void for_each_element(string_view array, Visit visit) {
-    json::Cursor in(array);
-    if (!array.starts_with('[') || !in.enter_array()) return;
-    while (in.next_element()) visit(in.value());
 }
 
 class Changes {

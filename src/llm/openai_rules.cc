@@ -122,3 +122,13 @@ const Rules& rules(const Upstream& upstream) {
 }
 
 }  // namespace llm::openai
+
+namespace llm {
+
+bool gives_choices(base::Provider provider) {
+    Upstream upstream;
+    upstream.provider = provider;
+    return !openai::rules(upstream).one_choice;
+}
+
+}  // namespace llm

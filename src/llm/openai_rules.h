@@ -35,3 +35,10 @@ const Rules& rules(const Upstream& upstream);
 inline constexpr std::uint64_t kDefaultOutputTokens = 4096;
 
 }  // namespace llm::openai
+
+namespace llm {
+
+/// Whether a provider of OpenAI's protocol gives more than one answer to a request (`n`).
+bool gives_choices(base::Provider provider);
+
+}  // namespace llm

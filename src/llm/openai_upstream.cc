@@ -1,5 +1,6 @@
 #include "llm/openai_upstream.h"
 
+#include "llm/fields.h"
 #include "llm/json.h"
 #include "llm/openai.h"
 #include "llm/openai_client.h"
@@ -7,6 +8,7 @@
 #include "llm/usage_json.h"
 
 #include <algorithm>
+#include <array>
 
 #include <fmt/format.h>
 
@@ -15,10 +17,6 @@ namespace {
 
 using std::string_view;
 using MaybeFailure = std::optional<Failure>;
-
-void note(std::vector<std::string>& changes, std::string text) {
-    if (std::ranges::find(changes, text) == changes.end()) changes.push_back(std::move(text));
-}
 
 /// Writes messages in OpenAI's shape.
 class MessageWriter {
@@ -270,6 +268,19 @@ void OpenAiReader::calls(string_view calls, AnswerSink& sink) {
     }
 }
 
+/// Parameters that only Anthropic or Ollama knows.
+constexpr auto kOthersOwn = std::to_array<string_view>(
+    {"context_management", "container", "inference_geo", "cache_control", "keep_alive", "truncate",
+     "shift", "template", "context", "repeat_penalty"});
+/// Samplers that OpenAI itself refuses.
+constexpr auto kNotOpenAi = std::to_array<string_view>({"top_k", "min_p"});
+
+bool foreign(string_view key, const Upstream& upstream) {
+    auto in = [key](const auto& list) { return std::ranges::find(list, key) != list.end(); };
+    return in(kOthersOwn) || key.starts_with("options.") ||
+           (upstream.provider == base::Provider::openai && in(kNotOpenAi));
+}
+
 }  // namespace
 
 std::string openai_tools(const std::vector<Tool>& tools, std::vector<std::string>& changes) {
@@ -296,8 +307,8 @@ std::string openai_body(const Chat& chat, const ChatRequest& request, const Upst
     std::string out = R"({"model":"x","messages":)" + messages.str();
     if (!chat.tools.empty()) out += ",\"tools\":" + openai_tools(chat.tools, changes);
     for (const Extra& parameter : chat.parameters) {
-        if (parameter.key == "thinking" && upstream.provider != base::Provider::openai_compatible) {
-            note(changes, "removed thinking");
+        if (foreign(parameter.key, upstream)) {
+            note(changes, fmt::format("removed {}", parameter.key));
             continue;
         }
         out += fmt::format(",{}:{}", json::quote(parameter.key), parameter.json);

@@ -18,6 +18,7 @@ public:
     void set(std::string_view key, std::string json);
     const std::string* find(std::string_view key) const;
     bool empty() const { return members_.empty(); }
+    const std::vector<std::pair<std::string, std::string>>& members() const { return members_; }
     std::string str() const;
 
 private:

@@ -108,6 +108,7 @@ std::optional<Rate> named_rate(Provider provider, const Case& refusal, const Fai
         case Provider::openrouter: return free_pool_rate(refusal, failure);
         case Provider::anthropic: {
             std::optional<Rate> plan = rejected_plan(refusal);
+            if (!plan) plan = plan_rate(refusal, failure);  // z.ai's
             return plan ? plan : counted_rate(c);
         }
         case Provider::huggingface: {

@@ -65,4 +65,22 @@ void ObjectEdit::finish() {
     splice_.insert(place, any_kept ? std::move(added_) : added_.substr(1));
 }
 
+std::string without_member(std::string_view object, std::string_view key) {
+    Splice splice(object);
+    ObjectEdit edit(splice, object);
+    json::Cursor in(object);
+    std::string_view name;
+    in.enter_object();
+    while (in.next_member(name)) {
+        const std::string_view value = in.value();
+        const std::string_view whole(name.data() - 1, value.data() + value.size());
+        if (name == key)
+            edit.remove(whole);
+        else
+            edit.keep(whole);
+    }
+    edit.finish();
+    return splice.apply();
+}
+
 }  // namespace llm

@@ -57,4 +57,7 @@ private:
     std::string added_;
 };
 
+/// `object` without one of its members.
+std::string without_member(std::string_view object, std::string_view key);
+
 }  // namespace llm

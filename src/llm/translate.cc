@@ -41,6 +41,7 @@ public:
         writer_->broken(error);
         writer_->drain(out);
     }
+    string_view whole() const override { return writer_->whole(); }
 
 private:
     MaybeFailure settle(MaybeFailure failure, std::string& out) {
@@ -139,10 +140,21 @@ std::expected<Completion, Failure> completed(Completion answer, const ChatReques
     return answer;
 }
 
+base::Result<Call> foreign_call(const Chat& chat, const ChatRequest& request,
+                                const Upstream& upstream, const UpstreamDialect& to) {
+    if (!chat.native.empty())
+        return base::fail(base::ErrorKind::unsupported,
+                          fmt::format("{}: only its own provider knows it", chat.native.front()));
+    base::Result<Call> call = to.call(chat, request, upstream);
+    if (!call) return call;
+    for (const std::string& member : chat.left_out) call->changes.push_back("removed " + member);
+    return call;
+}
+
 base::Result<Call> Translating::call(const ChatRequest& request, const Upstream& upstream) const {
     const base::Result<Chat>& chat = canonical(request);
     if (!chat) return std::unexpected(chat.error());
-    base::Result<Call> call = upstream_.call(*chat, request, upstream);
+    base::Result<Call> call = foreign_call(*chat, request, upstream, upstream_);
     if (call) call->changes.insert(call->changes.begin(), note_);
     return call;
 }
@@ -169,10 +181,10 @@ std::uint64_t unix_seconds(base::WallTime now) {
     return seconds > 0 ? static_cast<std::uint64_t>(seconds) : 0;
 }
 
-std::string made_up_id(string_view seed) {
+std::string made_up_id(string_view seed, string_view prefix) {
     std::uint64_t hash = 14695981039346656037u;  // FNV-1a
     for (char c : seed) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
-    return fmt::format("chatcmpl-{:016x}", hash);
+    return fmt::format("{}{:016x}", prefix, hash);
 }
 
 }  // namespace llm

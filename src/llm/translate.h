@@ -67,6 +67,11 @@ private:
     Usage usage_;
 };
 
+/// The call of a target in another protocol than the client's: `unsupported` where only the
+/// client's own provider can serve; what was left out is named.
+base::Result<Call> foreign_call(const Chat& chat, const ChatRequest& request,
+                                const Upstream& upstream, const UpstreamDialect& to);
+
 /// A whole answer with the same gaps filled in; an empty one is a Failure.
 std::expected<Completion, Failure> completed(Completion answer, const ChatRequest& request,
                                              base::WallTime now);
@@ -74,6 +79,6 @@ std::expected<Completion, Failure> completed(Completion answer, const ChatReques
 std::uint64_t unix_seconds(base::WallTime now);
 
 /// An id of ours where the protocol has none: the same bytes give the same id.
-std::string made_up_id(std::string_view seed);
+std::string made_up_id(std::string_view seed, std::string_view prefix = "chatcmpl-");
 
 }  // namespace llm

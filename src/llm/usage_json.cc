@@ -9,9 +9,11 @@ namespace {
 
 constexpr std::uint64_t kBytesPerToken = 4;
 
-std::uint64_t tokens(std::uint64_t bytes) { return (bytes + kBytesPerToken - 1) / kBytesPerToken; }
-
 }  // namespace
+
+std::uint64_t estimated_tokens(std::uint64_t bytes) {
+    return (bytes + kBytesPerToken - 1) / kBytesPerToken;
+}
 
 Usage read_usage(std::string_view text) {
     Usage usage;
@@ -55,8 +57,8 @@ std::string usage_json(const Usage& usage) {
 
 Usage estimate_usage(const ChatRequest& request, std::uint64_t answer_bytes) {
     Usage usage;
-    usage.prompt = tokens(request.prompt_bytes);
-    usage.completion = tokens(answer_bytes);
+    usage.prompt = estimated_tokens(request.prompt_bytes);
+    usage.completion = estimated_tokens(answer_bytes);
     usage.estimated = true;
     return usage;
 }

@@ -15,6 +15,9 @@ Usage read_usage(std::string_view usage_json);
 /// The same the other way round; estimated usage carries `"freeway_estimated":true`.
 std::string usage_json(const Usage& usage);
 
+/// Four bytes a token, where nobody counts them.
+std::uint64_t estimated_tokens(std::uint64_t bytes);
+
 /// Made up from byte counts where the upstream states none.
 Usage estimate_usage(const ChatRequest& request, std::uint64_t answer_bytes);
 

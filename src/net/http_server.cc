@@ -1,6 +1,7 @@
 #include "net/http_server.h"
 
 #include "base/log.h"
+#include "net/grow.h"
 
 #include <fmt/format.h>
 
@@ -14,16 +15,6 @@ namespace {
 constexpr std::size_t kReadSize = 8u << 10;
 constexpr base::Duration kLinger{2'000};
 constexpr std::size_t kMaxLingerReads = 32'768;
-/// A body's announced length is believed only as far as bytes have come.
-constexpr std::size_t kFirstBody = 256u << 10;
-/// One read of a large body: other connections have their turn after it.
-constexpr std::size_t kMaxRead = 256u << 10;
-
-/// Like resize, without writing zeros where the socket will write.
-void grow(std::string& buffer, std::size_t size) {
-    buffer.resize_and_overwrite(size, [size](char*, std::size_t) { return size; });
-}
-
 /// Lets the peer read our last answer although it is still sending: closing with
 /// unread bytes would reset the connection and lose the answer.
 Task<> close_gently(Stream& stream) {
@@ -36,135 +27,6 @@ Task<> close_gently(Stream& stream) {
 }
 
 }  // namespace
-
-Task<Result<std::size_t>> Exchange::fill(base::Time deadline) {
-    const std::size_t had = buffer_.size();
-    grow(buffer_, had + kReadSize);
-    const base::Time stall = base::Clock::now() + settings_.body_stall;
-    auto got = co_await stream_.read_some(asio::buffer(buffer_.data() + had, kReadSize),
-                                          std::min(deadline, stall));
-    buffer_.resize(had + got.value_or(0));
-    co_return got;
-}
-
-Task<Result<std::string>> Exchange::read_body(std::size_t limit) {
-    body_read_ = true;
-    if (head.framing == Framing::none) co_return std::string();
-    const bool keep_alive = keep_alive_;
-    keep_alive_ = false;  // until the whole body is here
-    if (head.framing == Framing::length && head.content_length > limit)
-        co_return fail(ErrorKind::too_large,
-                       fmt::format("the body is larger than {} bytes", limit));
-    if (head.expect_continue && !head.http10 && buffer_.empty() &&
-        !co_await send({"HTTP/1.1 100 Continue\r\n\r\n", {}, {}}))
-        co_return fail(ErrorKind::reset, "the client left");
-    const base::Time deadline = base::Clock::now() + settings_.body_time;
-    auto body = head.framing == Framing::length ? co_await read_sized(limit, deadline)
-                                                : co_await read_chunked(limit, deadline);
-    keep_alive_ = keep_alive && body.has_value();
-    co_return body;
-}
-
-Task<Result<std::string>> Exchange::read_sized(std::size_t, base::Time deadline) {
-    const auto length = static_cast<std::size_t>(head.content_length);
-    std::string body;
-    const std::size_t had = std::min(length, buffer_.size());
-    body.assign(buffer_, 0, had);
-    buffer_.erase(0, had);
-    grow(body, std::min(length, kFirstBody));
-    for (std::size_t at = had; at < length;) {
-        if (at == body.size()) grow(body, std::min(length, 2 * at));
-        const base::Time stall = base::Clock::now() + settings_.body_stall;
-        auto got = co_await stream_.read_some(
-            asio::buffer(body.data() + at, std::min(body.size() - at, kMaxRead)),
-            std::min(deadline, stall));
-        if (!got) co_return std::unexpected(got.error());
-        at += *got;
-    }
-    co_return std::move(body);
-}
-
-Task<Result<std::string>> Exchange::read_chunked(std::size_t limit, base::Time deadline) {
-    ChunkDecoder decoder;
-    std::string body;
-    for (;;) {
-        std::size_t used = 0;
-        auto payload = decoder.decode(buffer_.data(), buffer_.size(), used);
-        if (!payload) co_return std::unexpected(payload.error());
-        if (body.size() + *payload > limit)
-            co_return fail(ErrorKind::too_large,
-                           fmt::format("the body is larger than {} bytes", limit));
-        body.append(buffer_, 0, *payload);
-        buffer_.erase(0, used);
-        if (decoder.done()) co_return std::move(body);
-        if (auto got = co_await fill(deadline); !got) co_return std::unexpected(got.error());
-    }
-}
-
-std::string Exchange::peer() const {
-    error_code error;
-    const Tcp::endpoint end = stream_.socket().remote_endpoint(error);
-    return error ? std::string() : end.address().to_string();
-}
-
-Task<bool> Exchange::send(std::array<std::string_view, 3> pieces) {
-    if (gone_) co_return false;
-    auto written = co_await stream_.write(pieces, base::Clock::now() + settings_.write_stall);
-    if (!written) gone_ = true;
-    co_return !gone_;
-}
-
-std::string Exchange::status_and_headers(int status, std::span<const Header> headers,
-                                         std::string_view content_type) const {
-    std::string out;
-    out.reserve(512);
-    fmt::format_to(std::back_inserter(out), "HTTP/1.1 {} {}\r\n", status, reason_phrase(status));
-    if (!content_type.empty()) append_header(out, "Content-Type", content_type);
-    for (const Header& header : headers) append_header(out, header.name, header.value);
-    if (!keep_alive_ || !head.keep_alive || draining_)
-        out += "Connection: close\r\n";
-    else if (head.http10)
-        out += "Connection: keep-alive\r\n";
-    return out;
-}
-
-Task<bool> Exchange::respond(int status, std::span<const Header> headers,
-                             std::string_view content_type, std::string_view body) {
-    answered_ = true;
-    status_ = status;
-    if (!body_read_ && head.framing != Framing::none) keep_alive_ = false;
-    std::string out = status_and_headers(status, headers, content_type);
-    if (status != 204)
-        fmt::format_to(std::back_inserter(out), "Content-Length: {}\r\n", body.size());
-    out += "\r\n";
-    co_return co_await send({out, head.method == "HEAD" ? std::string_view() : body, {}});
-}
-
-Task<bool> Exchange::begin_stream(int status, std::span<const Header> headers,
-                                  std::string_view content_type) {
-    answered_ = true;
-    streaming_ = true;
-    status_ = status;
-    if (head.http10) keep_alive_ = false;
-    std::string out = status_and_headers(status, headers, content_type);
-    if (!head.http10) out += "Transfer-Encoding: chunked\r\n";
-    out += "\r\n";
-    co_return co_await send({out, {}, {}});
-}
-
-Task<bool> Exchange::write(std::string_view bytes) {
-    if (bytes.empty()) co_return !gone_;
-    if (head.http10) co_return co_await send({bytes, {}, {}});
-    std::array<char, 20> size{};
-    const auto end = fmt::format_to(size.data(), "{:x}\r\n", bytes.size());
-    co_return co_await send({std::string_view(size.data(), end), bytes, "\r\n"});
-}
-
-Task<bool> Exchange::end_stream() {
-    streaming_ = false;
-    if (head.http10) co_return !gone_;
-    co_return co_await send({"0\r\n\r\n", {}, {}});
-}
 
 HttpServer::HttpServer(Worker& worker, const ServerSettings& settings, Handler handler,
                        asio::ssl::context* tls)

@@ -23,6 +23,7 @@ struct ServerSettings {
     base::Duration keep_alive_time{75'000};  ///< between requests
     base::Duration body_stall{15'000};       ///< between two reads of a body
     base::Duration body_time{120'000};       ///< a whole body
+    std::uint64_t slowest_body = 8u << 10;   ///< bytes a second that lengthen it for read_some()
     base::Duration write_stall{60'000};      ///< a client that reads nothing
 };
 
@@ -43,6 +44,11 @@ public:
     /// protocol. Call at most once.
     Task<base::Result<std::string>> read_body(std::size_t limit);
 
+    /// The body in pieces, in place of read_body(): its next bytes, valid until the next call;
+    /// empty at its end. The same failures and limits of each wait, but a body may take as long
+    /// as it needs while it comes steadily. `limit`: of all pieces together.
+    Task<base::Result<std::string_view>> read_some(std::uint64_t limit);
+
     /// A whole answer. `headers` values must be valid header values.
     Task<bool> respond(int status, std::span<const Header> headers, std::string_view content_type,
                        std::string_view body);
@@ -59,6 +65,8 @@ public:
 
     /// The address at the other end of the connection; empty once that is gone.
     std::string peer() const;
+    /// The connection is encrypted.
+    bool tls() const { return stream_.tls(); }
     bool answered() const { return answered_; }
     bool streaming() const { return streaming_; }
     bool gone() const { return gone_; }
@@ -73,6 +81,8 @@ private:
     std::string status_and_headers(int status, std::span<const Header> headers,
                                    std::string_view content_type) const;
     Task<base::Result<std::size_t>> fill(base::Time deadline);
+    Task<base::Result<void>> begin_body(std::uint64_t limit);
+    base::Result<std::size_t> decode_piece(std::uint64_t limit);
     Task<base::Result<std::string>> read_sized(std::size_t limit, base::Time deadline);
     Task<base::Result<std::string>> read_chunked(std::size_t limit, base::Time deadline);
 
@@ -80,6 +90,12 @@ private:
     const ServerSettings& settings_;
     std::string& buffer_;   ///< bytes read past the head; the next request's stay in it
     const bool& draining_;  ///< the server's: answers then say `Connection: close`
+    ChunkDecoder chunks_;
+    std::uint64_t body_came_ = 0;  ///< payload that read_some() has handed out
+    std::size_t piece_ = 0;        ///< bytes at the start of buffer_ that it handed out last
+    base::Time body_begun_;
+    bool body_ended_ = false;
+    bool keep_after_body_ = true;
     bool keep_alive_ = true;
     bool body_read_ = false;
     bool answered_ = false;

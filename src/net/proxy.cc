@@ -1,3 +1,4 @@
+#include "base/base64.h"
 #include "base/units.h"
 #include "net/upstream.h"
 
@@ -17,13 +18,6 @@ std::string variable(std::string_view upper, std::string_view lower) {
         if (const char* value = std::getenv(std::string(name).c_str()); value && *value)
             return value;
     return {};
-}
-
-std::string base64(std::string_view in) {
-    std::string out(4 * ((in.size() + 2) / 3), '\0');
-    EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
-                    reinterpret_cast<const unsigned char*>(in.data()), static_cast<int>(in.size()));
-    return out;
 }
 
 /// A password in a URL writes `@` and `:` as %40 and %3A.
@@ -51,7 +45,7 @@ Result<Endpoint> read_proxy(std::string_view name, std::string_view text,
     if (text.find("://") != std::string_view::npos) return bad();
     text = text.substr(0, text.find('/'));
     if (const std::size_t at = text.rfind('@'); at != std::string_view::npos) {
-        authorization = "Basic " + base64(percent_decoded(text.substr(0, at)));
+        authorization = "Basic " + base::base64(percent_decoded(text.substr(0, at)));
         text.remove_prefix(at + 1);
     }
     Endpoint endpoint{false, {}, 8080};

@@ -129,6 +129,18 @@ void Stream::look_for_hangup() {
         watch_alarm_.set(base::Clock::now() + kLookEvery);
 }
 
+bool Stream::answers_early() {
+    // On TLS, bytes may be no more than a session ticket.
+    if (ssl_) return peer_closed();
+    pollfd look{socket_.native_handle(), POLLIN | POLLRDHUP, 0};
+    return ::poll(&look, 1, 0) > 0 && look.revents != 0;
+}
+
+void Stream::stop_writing() {
+    error_code ignored;
+    socket_.cancel(ignored);
+}
+
 bool Stream::quiet() {
     char byte = 0;
     return ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&

@@ -48,6 +48,12 @@ public:
     void watch_hangup(std::function<void()> ring);
     void unwatch_hangup() { ring_ = nullptr; }
 
+    /// The peer closed, or (plain connections) sent something: what it has to say comes before
+    /// what we are writing is read.
+    bool answers_early();
+    /// Ends the write that is under way; what comes can still be read.
+    void stop_writing();
+
     /// The peer has neither closed nor sent anything: fit to carry another request.
     bool quiet();
 

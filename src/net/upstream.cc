@@ -1,5 +1,6 @@
 #include "net/upstream.h"
 
+#include "base/ip_range.h"
 #include "base/units.h"
 
 #include <fmt/format.h>
@@ -18,11 +19,23 @@ constexpr std::size_t kReadSize = 8u << 10;
 constexpr std::size_t kMaxSpareBuffers = 64;
 constexpr std::size_t kMaxEndpoints = 256;
 
+bool is_public(const Tcp::endpoint& to) {
+    const auto address = base::IpRange::parse(to.address().to_string());
+    return address && base::is_public(*address);
+}
+
+/// For a host that a proxy will look up.
+bool may_be_public(const std::string& host) {
+    if (const auto address = base::IpRange::parse(host)) return base::is_public(*address);
+    return host.find('.') != std::string::npos && !host.ends_with(".localhost");
+}
+
 }  // namespace
 
 Origin::Origin(Endpoint to)
     : endpoint(std::move(to)),
-      key((endpoint.tls ? "https://" : "http://") + endpoint.host + ':' +
+      key((endpoint.public_only ? "public " : "") +
+          std::string(endpoint.tls ? "https://" : "http://") + endpoint.host + ':' +
           std::to_string(endpoint.port)) {
     const bool usual_port = endpoint.port == (endpoint.tls ? 443 : 80);
     const bool v6 = endpoint.host.find(':') != std::string::npos;
@@ -130,14 +143,17 @@ Task<Result<std::unique_ptr<UpstreamReply>>> UpstreamClient::send(UpstreamReques
     if (proxy && !settings_.proxy.http_authorization.empty())
         append_header(head, "Proxy-Authorization", settings_.proxy.http_authorization);
     head += request.headers;
-    if (!request.body.empty() || request.method == "POST")
-        fmt::format_to(std::back_inserter(head), "Content-Length: {}\r\n", request.body.size());
+    std::uint64_t length = request.body.size();
+    for (const BodyPiece& piece : request.pieces) length += piece.length();
+    if (length > 0 || request.method == "POST")
+        fmt::format_to(std::back_inserter(head), "Content-Length: {}\r\n", length);
     head += "\r\n";
     if (request.begun) *request.begun = true;
     if (auto written = co_await reply->stream_->write({head, request.body, {}}, head_by); !written)
         co_return std::unexpected(written.error());
-    if (auto read = co_await reply->read_head(head_by); !read)
-        co_return std::unexpected(read.error());
+    auto answered =
+        request.pieces.empty() ? reply->read_head(head_by) : send_pieces(*reply, request, head_by);
+    if (auto read = co_await std::move(answered); !read) co_return std::unexpected(read.error());
     co_return std::move(reply);
 }
 
@@ -146,6 +162,8 @@ Task<Result<std::unique_ptr<Stream>>> UpstreamClient::connect(const Origin& orig
                                                               AbortHandle& abort) {
     const Endpoint& endpoint = origin.endpoint;
     const Endpoint* proxy = proxy_for(endpoint);
+    if (proxy && endpoint.public_only && !may_be_public(endpoint.host))
+        co_return fail(ErrorKind::refused, endpoint.host + " is no host of the public internet");
     auto socket = co_await dial(proxy ? *proxy : endpoint, deadline, abort);
     if (!socket) co_return std::unexpected(socket.error());
     auto stream = std::make_unique<Stream>(std::move(*socket), deadlines_);
@@ -207,6 +225,12 @@ Task<Result<Socket>> UpstreamClient::dial(const Endpoint& endpoint, base::Time d
                                           AbortHandle& abort) {
     auto endpoints = co_await resolve(endpoint, deadline, abort);
     if (!endpoints) co_return std::unexpected(endpoints.error());
+    if (endpoint.public_only) {
+        std::erase_if(*endpoints, [](const Tcp::endpoint& to) { return !is_public(to); });
+        if (endpoints->empty())
+            co_return fail(ErrorKind::refused,
+                           endpoint.host + " has no address of the public internet");
+    }
     base::Error last{ErrorKind::timed_out, "connecting took too long"};
     for (std::size_t i = 0; i < endpoints->size(); ++i) {
         const base::Time now = base::Clock::now();

@@ -9,6 +9,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -19,6 +20,8 @@ struct Endpoint {
     bool tls = false;
     std::string host;
     std::uint16_t port = 80;
+    /// Only addresses of the public internet are connected to: its name came from outside.
+    bool public_only = false;
 };
 
 /// An endpoint with what every request to it repeats, worked out once.
@@ -74,6 +77,16 @@ private:
     bool aborted_ = false;
 };
 
+/// A part of a request's body: bytes in memory or, where `file` is given, the first `size` bytes
+/// of an open file, read piece by piece while they are sent.
+struct BodyPiece {
+    std::string_view bytes{};
+    int file = -1;
+    std::uint64_t size = 0;
+
+    std::uint64_t length() const { return file < 0 ? bytes.size() : size; }
+};
+
 struct UpstreamRequest {
     const Origin& origin;
     std::string_view method = "POST";
@@ -81,6 +94,9 @@ struct UpstreamRequest {
     std::string_view headers;  ///< complete lines, each ending in CRLF; no Host, no Content-Length
     std::string_view body;
     bool* begun = nullptr;  ///< set when a first byte may have left: the upstream may have seen it
+    std::span<const BodyPiece> pieces{};  ///< follow `body`; must outlive the call
+    /// While pieces go out, the head may come later than said, never later than this.
+    base::Time head_by_most{};
 };
 
 class UpstreamClient;
@@ -156,6 +172,10 @@ private:
     Task<base::Result<void>> tunnel(Stream& stream, const Endpoint& endpoint, base::Time deadline);
     Task<base::Result<std::vector<Tcp::endpoint>>> resolve(const Endpoint& endpoint,
                                                            base::Time deadline, AbortHandle& abort);
+    Task<base::Result<void>> send_pieces(UpstreamReply& reply, const UpstreamRequest& request,
+                                         base::Time head_by);
+    Task<base::Result<base::Time>> write_pieces(Stream& stream, std::span<const BodyPiece> pieces,
+                                                base::Duration patience, base::Time most);
     std::unique_ptr<Stream> take_idle(const std::string& key);
     void give_back(const std::string& key, std::unique_ptr<Stream> stream);
     std::string take_buffer();

@@ -129,14 +129,20 @@ std::expected<Reservation, Shortage> Book::reserve(const config::Target& target,
     if (auto lacking = worst(found, work, now)) return std::unexpected(std::move(*lacking));
     reservation.tab_ = &found;
     reservation.prompt_bytes_ = work.prompt_bytes;
-    reservation.parts_.reserve(found.slots.size());
-    for (Slot* slot : found.slots) {
-        const double limit = slot->bucket.limit().value_or(std::numeric_limits<double>::infinity());
-        const double need = found.need(slot->bucket, work);
-        reservation.parts_.push_back(
-            {slot, slot->bucket.hold(slot->bucket.blocks() ? std::min(need, limit) : need, now)});
-        slot->dirty = true;
-    }
+    reservation.calls_ = work.calls;
+    reservation.parts_.reserve(found.slots.size() * work.calls);
+    for (std::uint64_t call = 1; call <= work.calls; ++call)
+        for (Slot* slot : found.slots) {
+            Bucket& bucket = slot->bucket;
+            const double limit = bucket.limit().value_or(std::numeric_limits<double>::infinity());
+            const double need = found.need(bucket, work);
+            double share =
+                (bucket.blocks() ? std::min(need, limit) : need) / static_cast<double>(work.calls);
+            // One call at a time is under way: the last one gives its slot back.
+            if (bucket.rule().metric == Metric::concurrency) share = call == work.calls ? need : 0;
+            reservation.parts_.push_back({slot, bucket.hold(share, now)});
+            slot->dirty = true;
+        }
     return reservation;
 }
 

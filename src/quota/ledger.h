@@ -26,6 +26,7 @@ struct Work {
     double images = 0;
     double inputs = 0;
     double audio_seconds = 0;
+    std::uint64_t calls = 1;  ///< one after the other, of about the same size
 };
 
 /// What a call really used.
@@ -61,7 +62,9 @@ struct Tab;
 struct Slot;
 
 /// Quota held for one attempt: all limits of its target at once. Ends in exactly one of
-/// settle(), fail() or unsent(); destroyed without, it charges what it held. Belongs to one
+/// settle(), fail() or unsent(); destroyed without, it charges what it held. Where the attempt
+/// makes several calls they are about the present one; what was held for further calls is
+/// given back. Belongs to one
 /// attempt; may be destroyed on any thread while the ledger lives.
 class Reservation {
 public:
@@ -72,6 +75,8 @@ public:
 
     /// The head of the answer came: the provider has counted the call.
     void counted(base::Now now);
+    /// The present call served and used this, for `prompt_bytes` of the work; another follows.
+    void served(const Used& used, std::uint64_t prompt_bytes, base::Now now);
     /// It served, and this is what it used.
     void settle(const Used& used, base::Now now);
     /// It failed after it was sent. `refused`: for quota or load, before any work was done.
@@ -93,8 +98,13 @@ private:
         bool told = false;  ///< its own answer's head said what is left: that holds this call
     };
     Part* part_in(const Slot& slot);
+    /// Those of the present call.
+    std::span<Part> present() { return std::span(parts_).first(parts_.size() / calls_); }
+    void give_back_further();
+    void settle(const Part& part, const Used& used, base::Now now);
     Tab* tab_ = nullptr;
-    std::vector<Part> parts_;
+    std::vector<Part> parts_;  ///< call by call
+    std::uint64_t calls_ = 1;  ///< that are still held for
     std::uint64_t prompt_bytes_ = 0;
 };
 

@@ -272,3 +272,56 @@ TEST(Ledger, WeeksAreAWindow) {
     EXPECT_TRUE(world.call(0));
     EXPECT_FALSE(world.reserve(0));
 }
+
+TEST(Ledger, SeveralCallsOfOneAttemptAreHeldTogetherAndBookedOneByOne) {
+    World world;
+    world.target("a", {limit("requests", "minute", 10), limit("inputs", "minute", 400),
+                       limit("concurrency", "", 1)});
+    world.open();
+    const Work work{.prompt_bytes = 300, .max_tokens = 0, .inputs = 300, .calls = 4};
+    auto held = world.reserve(0, work);
+    ASSERT_TRUE(held);
+    EXPECT_EQ(world.line("requests").held, 4);
+    EXPECT_NEAR(world.line("inputs").held, 300, 1e-6);
+    EXPECT_FALSE(world.reserve(0)) << "its slot is taken";
+    for (int i = 0; i < 3; ++i) {
+        held->counted(world.now);
+        held->served({.inputs = 96}, 96, world.now);
+        world.pass(Bucket::kSlotLeaves);
+        EXPECT_FALSE(world.reserve(0)) << "its slot is still taken";
+    }
+    EXPECT_EQ(world.line("requests").used, 4);
+    held->counted(world.now);
+    held->settle({.inputs = 12}, world.now);
+    world.pass(Bucket::kSlotLeaves);
+    EXPECT_EQ(world.line("requests").held, 0);
+    EXPECT_EQ(world.line("requests").used, 4);
+    EXPECT_NEAR(world.line("inputs").used, 300, 1e-6);
+    EXPECT_TRUE(world.reserve(0));
+}
+
+TEST(Ledger, OfSeveralCallsOnlyThoseThatWereMadeCount) {
+    World world;
+    world.target("a", {limit("requests", "minute", 10), limit("inputs", "minute", 400),
+                       limit("concurrency", "", 1)});
+    world.open();
+    const Work work{.max_tokens = 0, .inputs = 300, .calls = 4};
+    using End = void (*)(Reservation&, base::Now);
+    const std::pair<End, double> ends[] = {
+        {[](Reservation& held, base::Now now) { held.fail(true, {}, now); }, 1},
+        {[](Reservation& held, base::Now now) { held.fail(false, {}, now); }, 2},
+        {[](Reservation& held, base::Now) { held.unsent(); }, 1},
+        {[](Reservation& held, base::Now) { held.lost(); }, 2}};
+    for (const auto& [end, requests] : ends) {
+        auto held = world.reserve(0, work);
+        ASSERT_TRUE(held);
+        held->counted(world.now);
+        held->served({.inputs = 96}, 0, world.now);
+        end(*held, world.now);
+        EXPECT_EQ(world.line("requests").used, requests);
+        EXPECT_NEAR(world.line("requests").held, 0, 1e-9);
+        EXPECT_GE(world.line("inputs").used, 96 - 1e-6);
+        EXPECT_LE(world.line("inputs").used, 96 + 75 + 1e-6);
+        world.pass(std::chrono::minutes(2));
+    }
+}

@@ -20,7 +20,7 @@ constexpr double kMostUnits = 1e15;
 /// What the request itself states.
 double units(Metric metric, const Work& work) {
     switch (metric) {
-        case Metric::requests:
+        case Metric::requests: return static_cast<double>(work.calls);
         case Metric::concurrency: return 1;
         case Metric::audio_seconds: return work.audio_seconds;
         case Metric::images: return work.images;
@@ -47,7 +47,8 @@ double Tab::need(const Bucket& bucket, const Work& work) const {
         case Metric::output_tokens: return output();
         case Metric::usd:
             return input() * target->input_cost_per_token +
-                   estimate.answer(max_tokens) * target->output_cost_per_token;
+                   estimate.answer(max_tokens) * target->output_cost_per_token +
+                   work.images * target->output_cost_per_image;
         default: return units(bucket.rule().metric, work);
     }
 }
@@ -78,7 +79,8 @@ double Tab::took(const Rule& rule, const Used& used) const {
         case Metric::inputs: return used.inputs;
         case Metric::usd:
             return used.usd.value_or(used.input_tokens * target->input_cost_per_token +
-                                     used.output_tokens * target->output_cost_per_token);
+                                     used.output_tokens * target->output_cost_per_token +
+                                     used.images * target->output_cost_per_image);
         case Metric::concurrency:
         case Metric::utilization: return 0;
     }

@@ -18,12 +18,24 @@ struct Ask {
     config::Mode mode = config::Mode::chat;
     bool tools = false;
     bool vision = false;
-    bool json_schema = false;
+    bool audio = false;
+    bool documents = false;
+    bool json_schema = false;  ///< never a reason to skip: it is emulated
+    bool stream = false;
+    std::uint64_t choices = 1;
     std::uint64_t prompt_bytes = 0;  ///< 0: unknown
     std::optional<std::uint64_t> max_tokens{};
+    std::uint64_t inputs = 0;  ///< texts to embed, documents to rank
+    double images = 0;
+    double audio_seconds = 0;  ///< of the recording it brings
+    /// Of what must fit into the window at once; absent: prompt_bytes.
+    std::optional<std::uint64_t> window_bytes{};
 
-    quota::Work work() const { return {prompt_bytes, max_tokens, 0, 0, 0}; }
+    quota::Work work(const config::Target& target) const;
 };
+
+/// A request of which nothing but its alias is known: of the kind that the alias serves.
+Ask ask_for(const config::Catalog& catalog, std::string model);
 
 /// The alias that serves `ask`: the one it names, unless completion_model names it for all.
 const std::string& served_alias(const config::Settings& settings, const Ask& ask);
@@ -76,9 +88,10 @@ struct Decision {
 /// Everybody who may serve `ask`, in order: the alias's own targets (by `order`, then
 /// by weight with `seed`), then its chain's, each target once; with `routing: spend_wisely`
 /// the free ones among them change places. Pure: live traffic, preview and rehearsal use the
-/// same call. Benched targets carry Skip::benched, except where nobody else could serve the
-/// request at all: that one is asked anyway. A limit is never overridden. Error not_found: no
-/// such alias.
+/// same call. Where the alias's own targets are all too small for the prompt, its
+/// context_window_fallbacks follow instead of its chain. Benched targets carry Skip::benched,
+/// except where nobody else could serve the request at all: that one is asked anyway. A limit is
+/// never overridden. Error not_found: no such alias.
 base::Result<Decision> decide(const State& state, const Ask& ask, std::uint64_t seed);
 
 /// After a context overflow at `failed` only a stated, larger window may follow, or

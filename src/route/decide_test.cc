@@ -239,6 +239,46 @@ TEST(Decide, StatedCapabilitiesAreNeeded) {
               "silent plain-capability tools-capability vision");
 }
 
+TEST(Decide, EveryNeedThatExcludesIsNamed) {
+    Book book;
+    book.alias("plain", {"m"}, {"all", "cohere", "groq"});
+    book.target("plain").capabilities = {.stated = true, .streaming = false};
+    for (const char* name : {"all", "cohere", "groq"}) book.alias(name);
+    book.target("all").capabilities = {
+        .stated = true, .tools = true, .vision = true, .audio_input = true, .documents = true};
+    book.target("cohere").provider = base::Provider::cohere;
+    book.target("groq").provider = base::Provider::groq;
+    auto why = [&](const Ask& ask) { return book.decide(ask)->candidates.front().why; };
+    EXPECT_EQ(why({.model = "plain", .vision = true}), "the request needs images");
+    EXPECT_EQ(why({.model = "plain", .tools = true, .vision = true}),
+              "the request needs images and tools");
+    EXPECT_EQ(
+        why({.model = "plain", .tools = true, .audio = true, .documents = true, .stream = true}),
+        "the request needs audio input, documents, tools and streaming");
+    EXPECT_EQ(why({.model = "plain", .json_schema = true}), "")
+        << "emulated, so nobody is skipped or moved for it";
+    EXPECT_EQ(shown(*book.decide({.model = "plain", .choices = 2})),
+              "plain all cohere-capability groq-capability");
+    book.target("groq").allow = {"n"};
+    EXPECT_EQ(shown(*book.decide({.model = "plain", .json_schema = true, .choices = 2})),
+              "plain-capability all-capability cohere-capability groq")
+        << "an emulated format gives one answer";
+}
+
+TEST(Decide, APromptTooLargeForTheAliasGoesToItsContextWindowFallbacks) {
+    Book book;
+    book.alias("small", {"m"}, {"other"});
+    book.alias("other");
+    book.alias("large");
+    book.target("small").max_input_tokens = 1000;
+    book.target("large").max_input_tokens = 100'000;
+    const Ask ask{.model = "small", .prompt_bytes = 9000};
+    EXPECT_EQ(shown(*book.decide(ask)), "small-context other");
+    book.catalog.settings.context_window_fallbacks["small"] = {"large"};
+    EXPECT_EQ(shown(*book.decide(ask)), "small-context other-context large");
+    EXPECT_EQ(shown(*book.decide({.model = "small", .prompt_bytes = 7000})), "small other");
+}
+
 TEST(Decide, APromptThatNeverFitsIsNotSent) {
     Book book;
     book.alias("small", {"m"}, {"large", "unknown"});
@@ -373,4 +413,69 @@ TEST(Consequences, G12OnlyTheseAnswerAtOnce) {
         if (!consequence(static_cast<Outcome>(i)).move_on) at_once.insert(static_cast<Outcome>(i));
     EXPECT_EQ(at_once, (std::set<Outcome>{Outcome::served, Outcome::content_filtered,
                                           Outcome::bad_request, Outcome::client_gone}));
+}
+
+namespace {
+
+void add_embedders(Book& book) {
+    book.alias("a", {"BAAI/bge-m3"}, {"b", "c", "d", "e"});
+    book.alias("b", {"bge-m3:latest"});
+    book.alias("c", {"bge-m3"});
+    book.alias("d", {"nomic-embed-text"});
+    book.alias("e", {"anything"});
+    for (config::Target& target : book.catalog.targets) target.mode = config::Mode::embedding;
+    book.target("c").embedding_space = "other";
+    book.target("e").embedding_space = "bge-m3";
+}
+
+}  // namespace
+
+TEST(Decide, AChainNeverLeavesOneEmbeddingSpace) {
+    Book book;
+    add_embedders(book);
+    const Ask ask{.model = "a", .mode = config::Mode::embedding};
+    EXPECT_EQ(shown(*book.decide(ask)), "a b c d-capability e-capability");
+    book.target("a").embedding_space = "bge-m3";
+    const Decision decision = *book.decide(ask);
+    EXPECT_EQ(shown(decision), "a b c-capability d-capability e");
+    EXPECT_EQ(decision.candidates[2].why,
+              "its vectors (other) can't be compared with those of bge-m3");
+    EXPECT_EQ(decision.candidates[3].why,
+              "its vectors (nomic-embed-text) can't be compared with those of bge-m3");
+}
+
+TEST(Decide, AMemberOfAGroupWithOtherVectorsIsLeftOut) {
+    Book book;
+    book.alias("a", {"bge-m3", "nomic-embed-text"});
+    for (config::Target& target : book.catalog.targets) target.mode = config::Mode::embedding;
+    for (std::uint64_t seed = 0; seed < 20; ++seed) {
+        const Decision decision =
+            *book.decide({.model = "a", .mode = config::Mode::embedding}, seed);
+        for (const Candidate& candidate : decision.candidates)
+            EXPECT_EQ(candidate.skip == Skip::none, candidate.model == "bge-m3") << seed;
+    }
+}
+
+TEST(Decide, AWindowMustHoldOneInputNotAll) {
+    Book book;
+    book.alias("a");
+    book.target("a").mode = config::Mode::embedding;
+    book.target("a").max_input_tokens = 1000;
+    Ask ask{.model = "a", .mode = config::Mode::embedding, .prompt_bytes = 1'000'000};
+    ask.inputs = 500;
+    ask.window_bytes = 2000;
+    EXPECT_EQ(shown(*book.decide(ask)), "a");
+    ask.window_bytes = 9000;
+    EXPECT_EQ(shown(*book.decide(ask)), "a-context");
+}
+
+TEST(Decide, WorkCountsTheCallsThatAProviderNeeds) {
+    config::Target target;
+    target.provider = base::Provider::cohere;
+    Ask ask{.model = "a", .mode = config::Mode::embedding};
+    ask.inputs = 300;
+    EXPECT_EQ(ask.work(target).calls, 4u);
+    EXPECT_EQ(ask.work(target).inputs, 300);
+    ask.mode = config::Mode::rerank;
+    EXPECT_EQ(ask.work(target).calls, 1u);
 }

@@ -18,6 +18,7 @@ int Record::attempts() const {
 
 std::string Record::trail() const {
     std::string out;
+    if (cache.starts_with("hit")) out = "cache=hit";
     for (const Step& step : steps) {
         if (!out.empty()) out += ", ";
         out += step.alias;
@@ -87,6 +88,7 @@ json::object to_json(const Record& record) {
         out["served_by"] = record.served_by;
     out["attempts"] = record.attempts();
     out["trail"] = record.trail();
+    if (!record.cache.empty()) out["cache"] = record.cache;
     out["ms"] = record.took.count();
     json::array steps;
     for (const Step& step : record.steps) steps.push_back(to_json(step));
@@ -102,8 +104,13 @@ json::object to_json(const Decision& decision, const Ask& ask) {
     json::object needs;
     needs["tools"] = ask.tools;
     needs["vision"] = ask.vision;
+    needs["audio_input"] = ask.audio;
+    needs["documents"] = ask.documents;
     needs["json_schema"] = ask.json_schema;
+    needs["streaming"] = ask.stream;
+    needs["choices"] = ask.choices;
     needs["prompt_bytes"] = ask.prompt_bytes;
+    if (ask.inputs > 0) needs["inputs"] = ask.inputs;
     out["needs"] = std::move(needs);
     json::array list;
     bool first = true;

@@ -41,6 +41,7 @@ struct Record {
     std::string served_by;  ///< empty: nobody
     bool stream = false;
     int status = 0;
+    std::string cache;  ///< `hit; age=12`, `miss`, `off`; empty: not in play
     std::vector<Step> steps;
     llm::Usage usage;
     base::Duration took{0};

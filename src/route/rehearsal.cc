@@ -144,7 +144,7 @@ private:
             candidate.skip = Skip::concurrency;
             return give_up_probe(run);
         }
-        auto reservation = book_->reserve(target, run.ask.work(), now());
+        auto reservation = book_->reserve(target, run.ask.work(target), now());
         if (!reservation) {
             set_aside(candidate, reservation.error());
             return give_up_probe(run);

@@ -153,6 +153,22 @@ std::expected<bool, Database::Failure> Database::forget(std::int64_t now) try {
     return std::unexpected(failure(error));
 }
 
+std::expected<void, Database::Failure> Database::write(const AnswerLog::Changes& answers,
+                                                       std::size_t most_bytes) try {
+    tables_.write(answers, most_bytes);
+    return {};
+} catch (const SQLite::Exception& error) {
+    return std::unexpected(failure(error));
+}
+
+std::expected<void, Database::Failure> Database::read_answers(
+    std::int64_t now, const std::function<bool(KeptAnswerPtr)>& take) try {
+    tables_.read_answers(now, take);
+    return {};
+} catch (const SQLite::Exception& error) {
+    return std::unexpected(failure(error));
+}
+
 Database::Failure Database::failure(const SQLite::Exception& error) const {
     if (damaged(error)) return {"the database is damaged", true};
     switch (error.getErrorCode() & 0xff) {

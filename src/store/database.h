@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <expected>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -37,6 +38,10 @@ public:
     std::expected<void, Failure> write(const Batch& batch, std::int64_t now);
     /// Deletes some of what is too old. True: there may be more.
     std::expected<bool, Failure> forget(std::int64_t now);
+    std::expected<void, Failure> write(const AnswerLog::Changes& answers, std::size_t most_bytes);
+    /// Gives the kept answers, newest first, until `take` says false.
+    std::expected<void, Failure> read_answers(std::int64_t now,
+                                              const std::function<bool(KeptAnswerPtr)>& take);
 
 private:
     explicit Database(SQLite::Database connection)

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <fstream>
 #include <sstream>
@@ -62,8 +64,8 @@ TEST(Database, MigratesStepByStep) {
         "INSERT INTO ledger VALUES ('k', 'rolling', 1, 0, 0, '[]', 0, NULL, 'header', 0, 0)");
     std::vector<std::string> longer = kMigrations;
     longer.push_back("ALTER TABLE ledger ADD COLUMN note TEXT NOT NULL DEFAULT 'new'");
-    EXPECT_EQ(migrate(database, longer), 1);
-    EXPECT_EQ(migrate(database, longer), 2);
+    EXPECT_EQ(migrate(database, longer), Store::kSchema);
+    EXPECT_EQ(migrate(database, longer), Store::kSchema + 1);
     EXPECT_EQ(database.execAndGet("SELECT note FROM ledger").getString(), "new");
     EXPECT_EQ(read_contents(database).ledger.size(), 1u);
 }
@@ -95,8 +97,9 @@ TEST(Database, RefusesANewerSchemaAndLeavesTheFileAlone) {
     EXPECT_EQ(opened.error().kind, base::ErrorKind::refused);
     EXPECT_EQ(opened.error().detail,
               folder.file("freeway.db") +
-                  " was written by a newer freeway (schema 9, this one knows 1): use that one, or"
-                  " another --data");
+                  fmt::format(" was written by a newer freeway (schema 9, this one knows {}): use "
+                              "that one, or another --data",
+                              Store::kSchema));
     EXPECT_EQ(content(folder.file("freeway.db")), before);
     EXPECT_EQ(content(folder.file("freeway.db-wal")), log);
 }

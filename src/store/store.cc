@@ -1,6 +1,7 @@
 #include "store/store.h"
 
 #include "base/log.h"
+#include "store/answer_log.h"
 #include "store/database.h"
 #include "store/live_file.h"
 #include "store/usage_log.h"
@@ -53,7 +54,9 @@ struct Store::State {
     void tick();
     void gather();
     void commit();
+    void commit_answers();
     void forget();
+    void restore();
     bool reopen();
     void failed(const Database::Failure& failure);
     void worked();
@@ -62,11 +65,14 @@ struct Store::State {
     const std::string folder;
     const std::unique_ptr<LiveFile> live;
     UsageLog usage{kMostWaitingRows};
+    AnswerLog answer_log;
+    std::atomic<std::size_t> most_answer_bytes = 0;
 
     // The writer thread's, once it runs.
     std::unique_ptr<Database> database;  ///< nullptr: a damaged one could not be replaced yet
     Contents found;
-    Batch pending;  ///< kept until a commit succeeds
+    Batch pending;               ///< kept until a commit succeeds
+    AnswerLog::Changes answers;  ///< given up if they can't be written: they can be asked for again
     std::vector<SavedBench> written_benches;
     base::Time forget_at = base::Clock::now();
 
@@ -87,6 +93,7 @@ struct Store::State {
 };
 
 void Store::State::work() {
+    restore();
     for (bool last = false; !last;) {
         {
             std::unique_lock lock(mutex);
@@ -100,13 +107,26 @@ void Store::State::work() {
     changed.notify_all();
 }
 
+/// Nothing is lost for the gateway if it fails: answers are asked for again.
+void Store::State::restore() try {
+    if (!database) return;
+    const auto read = database->read_answers(epoch_seconds(), [this](KeptAnswerPtr answer) {
+        const std::lock_guard lock(sources_mutex);
+        return sources.restore && sources.restore(std::move(answer));
+    });
+    if (!read) failed(read.error());
+} catch (const std::exception& error) {
+    failed({error.what()});
+}
+
 void Store::State::tick() try {
     gather();
     const bool due = base::Clock::now() >= forget_at;
-    if (!due && pending.empty()) return;
+    if (!due && pending.empty() && answers.empty()) return;
     commit_began = ticks_now();
     if (reopen()) {
         if (!pending.empty()) commit();
+        if (!answers.empty() && database) commit_answers();
         if (due && database) forget();
     }
     commit_began = 0;
@@ -116,6 +136,9 @@ void Store::State::tick() try {
 }
 
 void Store::State::gather() {
+    const bool clear = answers.clear;
+    answers = answer_log.take();
+    answers.clear = answers.clear || clear;
     if (pending.usage.empty()) pending.usage = usage.take();
     const std::lock_guard lock(sources_mutex);
     if (sources.ledger)
@@ -136,6 +159,15 @@ void Store::State::commit() {
     if (pending.benches) written_benches = std::move(*pending.benches);
     pending = {};
     usage.saved();
+    worked();
+}
+
+/// Apart from all else, so that a disk too full for answers still takes the ledger.
+void Store::State::commit_answers() {
+    const auto written = database->write(answers, most_answer_bytes);
+    answers.added.clear();
+    if (!written) return failed(written.error());
+    answers.clear = false;
     worked();
 }
 
@@ -238,6 +270,12 @@ void Store::stop(base::Duration within) {
 }
 
 void Store::add(UsageRow row) { state_->usage.add(std::move(row)); }
+
+void Store::add(KeptAnswerPtr answer) { state_->answer_log.add(std::move(answer)); }
+
+void Store::clear_answers() { state_->answer_log.clear(); }
+
+void Store::set_most_answer_bytes(std::size_t bytes) { state_->most_answer_bytes = bytes; }
 
 Health Store::health() const {
     const State& state = *state_;

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "quota/bucket.h"
+#include "store/answer_cache.h"
 
 #include <cstdint>
 #include <functional>
@@ -60,7 +61,7 @@ public:
     static constexpr base::Duration kTick{200};
     static constexpr int kDays = 90;
     static constexpr std::size_t kMostWaitingRows = 100'000;
-    static constexpr int kSchema = 1;
+    static constexpr int kSchema = 2;
 
     /// Opens or creates; migrates an older schema. Errors: `refused` for a file that a newer
     /// freeway wrote (it is left alone) and for a folder that another process uses; `io` where
@@ -80,6 +81,9 @@ public:
     struct Sources {
         std::function<std::vector<quota::Saved>()> ledger;
         std::function<std::vector<SavedBench>()> benches;
+        /// Takes the answers that an earlier run kept, newest first, until it says false. Called
+        /// by the writer thread at its start, so that nobody waits for them.
+        std::function<bool(KeptAnswerPtr)> restore{};
     };
     void start(Sources sources);
     /// A last commit, waited for at most `within`; then the thread is left to itself if the disk
@@ -88,6 +92,11 @@ public:
 
     /// From any thread; takes a short lock, allocates little, never waits.
     void add(UsageRow row);
+    void add(KeptAnswerPtr answer);
+    /// Forgets all answers.
+    void clear_answers();
+    /// How much the kept answers may take on the disk; beyond it the oldest go.
+    void set_most_answer_bytes(std::size_t bytes);
     Health health() const;
 
 private:

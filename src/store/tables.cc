@@ -126,7 +126,19 @@ Tables::Tables(SQLite::Database& database)
       forget_usage_(database,
                     "DELETE FROM usage WHERE rowid IN"
                     " (SELECT rowid FROM usage WHERE second < ? LIMIT ?)"),
-      forget_buckets_(database, "DELETE FROM ledger WHERE saved_at < ?") {}
+      forget_buckets_(database, "DELETE FROM ledger WHERE saved_at < ?"),
+      clear_answers_(database, "DELETE FROM answers"),
+      put_answer_(database,
+                  "INSERT OR REPLACE INTO answers (key, stored, expires, bytes, served_by, body)"
+                  " VALUES (?, ?, ?, ?, ?, ?)"),
+      sum_answers_(database,
+                   "SELECT COUNT(*), TOTAL(bytes) FROM answers INDEXED BY answers_stored"),
+      forget_oldest_answers_(database,
+                             "DELETE FROM answers WHERE key IN"
+                             " (SELECT key FROM answers ORDER BY stored LIMIT ?)"),
+      forget_expired_answers_(database,
+                              "DELETE FROM answers WHERE key IN"
+                              " (SELECT key FROM answers WHERE expires <= ? LIMIT ?)") {}
 
 void Tables::write(const Batch& batch, std::int64_t now) {
     SQLite::Transaction transaction(database_, SQLite::TransactionBehavior::IMMEDIATE);
@@ -143,8 +155,25 @@ bool Tables::forget(std::int64_t now) {
     SQLite::Transaction transaction(database_, SQLite::TransactionBehavior::IMMEDIATE);
     run(forget_buckets_, now - kLedgerDays * kDay);
     const int deleted = run(forget_usage_, now - Store::kDays * kDay, kStep);
+    const int expired = run(forget_expired_answers_, now, kStep);
     transaction.commit();
-    return deleted == kStep;
+    return deleted == kStep || expired == kStep;
+}
+
+void Tables::read_answers(std::int64_t now, const std::function<bool(KeptAnswerPtr)>& take) {
+    SQLite::Statement rows(database_,
+                           "SELECT key, stored, expires, served_by, body FROM answers"
+                           " WHERE expires > ? ORDER BY stored DESC");
+    rows.bind(1, now);
+    while (rows.executeStep()) {
+        auto answer = std::make_shared<KeptAnswer>();
+        answer->key = rows.getColumn(0).getString();
+        answer->stored = rows.getColumn(1).getInt64();
+        answer->expires = rows.getColumn(2).getInt64();
+        answer->served_by = rows.getColumn(3).getString();
+        answer->body = rows.getColumn(4).getString();
+        if (!take(std::move(answer))) return;
+    }
 }
 
 void Tables::write_bucket(const quota::Saved& saved, std::int64_t now) {
@@ -159,6 +188,41 @@ void Tables::write_bucket(const quota::Saved& saved, std::int64_t now) {
 void Tables::write_bench(const SavedBench& bench) {
     run(put_bench_, bench.key, bench.cause, bench.source, bench.window, bench.until_ms,
         bench.detail, bench.failures);
+}
+
+void Tables::write(const AnswerLog::Changes& answers, std::size_t most_bytes) {
+    SQLite::Transaction transaction(database_, SQLite::TransactionBehavior::IMMEDIATE);
+    if (answers.clear) run(clear_answers_);
+    for (const KeptAnswerPtr& answer : answers.added) write_answer(*answer);
+    bound_answers(most_bytes);
+    transaction.commit();
+}
+
+void Tables::write_answer(const KeptAnswer& answer) {
+    put_answer_.tryReset();
+    put_answer_.bind(1, answer.key.data(), static_cast<int>(answer.key.size()));
+    put_answer_.bind(2, answer.stored);
+    put_answer_.bind(3, answer.expires);
+    put_answer_.bind(4, static_cast<std::int64_t>(answer.bytes()));
+    put_answer_.bind(5, answer.served_by);
+    put_answer_.bind(6, answer.body.data(), static_cast<int>(answer.body.size()));
+    put_answer_.exec();
+    put_answer_.tryReset();
+}
+
+/// Deletes the oldest, an eighth at a time, until the others fit.
+void Tables::bound_answers(std::size_t most_bytes) {
+    for (;;) {
+        sum_answers_.tryReset();
+        sum_answers_.executeStep();
+        const std::int64_t count = sum_answers_.getColumn(0).getInt64();
+        const double bytes = sum_answers_.getColumn(1).getDouble();
+        sum_answers_.tryReset();
+        const bool fits = count <= static_cast<std::int64_t>(AnswerCache::kMostAnswers) &&
+                          bytes <= static_cast<double>(most_bytes);
+        if (fits || count == 0) return;
+        run(forget_oldest_answers_, count / 8 + 1);
+    }
 }
 
 void Tables::write_usage(const UsageRow& row) {

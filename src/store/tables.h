@@ -1,11 +1,13 @@
 #pragma once
 
+#include "store/answer_log.h"
 #include "store/store.h"
 
 #include <SQLiteCpp/SQLiteCpp.h>
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -42,7 +44,12 @@ inline const std::vector<std::string> kMigrations = {
     " input_tokens INTEGER NOT NULL, cached_tokens INTEGER NOT NULL,"
     " output_tokens INTEGER NOT NULL, estimated INTEGER NOT NULL, cost_usd REAL NOT NULL,"
     " ms INTEGER NOT NULL);"
-    "CREATE INDEX usage_second ON usage (second);"};
+    "CREATE INDEX usage_second ON usage (second);",
+    "CREATE TABLE answers (key BLOB PRIMARY KEY, stored INTEGER NOT NULL,"
+    " expires INTEGER NOT NULL, bytes INTEGER NOT NULL, served_by TEXT NOT NULL,"
+    " body BLOB NOT NULL) WITHOUT ROWID;"
+    "CREATE INDEX answers_stored ON answers (stored, bytes);"
+    "CREATE INDEX answers_expires ON answers (expires);"};
 
 /// Applies what is missing, each step in a transaction of its own. Returns the schema it found.
 /// Throws SQLite::Exception.
@@ -66,11 +73,17 @@ public:
     void write(const Batch& batch, std::int64_t now);
     /// One step of retention. True: there may be more to delete.
     bool forget(std::int64_t now);
+    /// All of it or nothing; then the oldest go until all kept answers fit into `most_bytes`.
+    void write(const AnswerLog::Changes& answers, std::size_t most_bytes);
+    /// Gives the answers that have not expired, newest first, until `take` says false.
+    void read_answers(std::int64_t now, const std::function<bool(KeptAnswerPtr)>& take);
 
 private:
     void write_bucket(const quota::Saved& saved, std::int64_t now);
     void write_bench(const SavedBench& bench);
     void write_usage(const UsageRow& row);
+    void write_answer(const KeptAnswer& answer);
+    void bound_answers(std::size_t most_bytes);
 
     SQLite::Database& database_;
     SQLite::Statement put_bucket_;
@@ -79,6 +92,11 @@ private:
     SQLite::Statement put_usage_;
     SQLite::Statement forget_usage_;
     SQLite::Statement forget_buckets_;
+    SQLite::Statement clear_answers_;
+    SQLite::Statement put_answer_;
+    SQLite::Statement sum_answers_;
+    SQLite::Statement forget_oldest_answers_;
+    SQLite::Statement forget_expired_answers_;
 };
 
 }  // namespace store

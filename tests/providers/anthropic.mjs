@@ -33,16 +33,22 @@ function validate(call) {
 }
 
 const STOPS = { stop: 'end_turn', length: 'max_tokens', content_filter: 'refusal' };
-const stopOf = (script) => STOPS[script.finish ?? 'stop'];
+const stopOf = (script) => (script.toolCalls ? 'tool_use' : STOPS[script.finish ?? 'stop']);
 const usageOf = (script) => script.usage ?? {
   input_tokens: 5, cache_creation_input_tokens: 2, cache_read_input_tokens: 4, output_tokens: 7, service_tier: 'standard',
 };
+
+function contentOf(script) {
+  if (script.empty) return [];
+  if (!script.toolCalls) return [{ type: 'text', text: replyOf(anthropic, script) }];
+  return script.toolCalls.map(({ id, name, arguments: args }) => ({ type: 'tool_use', id, name, input: JSON.parse(args) }));
+}
 
 function plain(call, script) {
   const usage = script.usage === null ? {} : { usage: usageOf(script) };
   return {
     id: 'msg_01', type: 'message', role: 'assistant', model: call.model,
-    content: script.empty ? [] : [{ type: 'text', text: replyOf(anthropic, script) }],
+    content: contentOf(script),
     stop_reason: stopOf(script), stop_sequence: null, ...usage, ...script.extra,
   };
 }

@@ -2,7 +2,7 @@
 // folder), does what a script tells it, and records what it saw.
 //
 // A script is an object; without one the provider answers with success. All times are milliseconds.
-//   status, headers, json | text       this answer instead of success (`provider.errors.*` are such)
+//   status, headers, json | text | bytes                this answer instead of success (`provider.errors.*` are such)
 //   reply, toolCalls, reasoning, finish, usage, extra     what a success says
 //   delay                               before the headers
 //   silence | reset                     never answer | reset before headers
@@ -15,6 +15,7 @@
 //   noDone | noFinish | empty | zeroBytes                 what the stream leaves out
 //   bytewise | splitAt                  one byte a write | two writes, parted at that byte
 //   closeIdle                           close the connection after the answer, unannounced
+import { createHash } from 'node:crypto';
 import http from 'node:http';
 import https from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -85,8 +86,10 @@ export class Fake {
     const call = record(req, res);
     const parts = [];
     for await (const part of req) parts.push(part);
-    call.raw = Buffer.concat(parts).toString();
-    try { call.body = JSON.parse(call.raw); } catch { call.body = undefined; }
+    call.bytes = Buffer.concat(parts);
+    call.raw = call.bytes.toString();
+    if (req.headers['content-type']?.startsWith('multipart/form-data')) Object.assign(call, await readForm(req, call.bytes));
+    else try { call.body = JSON.parse(call.raw); } catch { call.body = undefined; }
     call.model = call.body?.model;
     call.kind = this.wire.kind(call);
     call.stream = this.wire.streams(call);
@@ -107,6 +110,20 @@ export class Fake {
     return this.strict ? this.wire.validate?.(call) : undefined;
   }
 }
+
+/** A form: `body` has its fields (lists where a name comes twice), `file` is told by its digest. */
+async function readForm(req, bytes) {
+  const form = await new Response(bytes, { headers: { 'content-type': req.headers['content-type'] } }).formData();
+  const seen = { body: {}, order: [] };
+  for (const [name, value] of form) {
+    seen.order.push(name);
+    if (typeof value === 'string') seen.body[name] = name in seen.body ? [seen.body[name], value].flat() : value;
+    else seen.file = { field: name, name: value.name, type: value.type, size: value.size, sha256: sha256(Buffer.from(await value.arrayBuffer())) };
+  }
+  return seen;
+}
+
+export const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
 
 function record(req, res) {
   const ended = new AbortController();
@@ -135,13 +152,15 @@ async function play(wire, call, res, script) {
   call.answeredAt = performance.now();
   if (script.closeIdle) res.on('finish', () => setTimeout(() => res.socket?.destroy(), 20));
   if (isWhole(script)) return sendWhole(call, res, script);
+  if (wire.answer) return wire.answer(call, res, script);
   if (call.stream) return sendStream(wire, call, res, script);
-  const headers = { ...wire.headers?.(call), ...script.headers };
-  sendWhole(call, res, { status: 200, headers, json: wire.plain(call, script), cutAt: script.cutAt });
+  const answer = wire.whole?.(call, script) ?? { json: wire.plain(call, script) };
+  const headers = { ...wire.headers?.(call), ...answer.headers, ...script.headers };
+  sendWhole(call, res, { status: 200, ...answer, headers, cutAt: script.cutAt });
 }
 
 const isWhole = (script) =>
-  (script.status ?? 200) !== 200 || script.json !== undefined || script.text !== undefined;
+  (script.status ?? 200) !== 200 || [script.json, script.text, script.bytes].some((body) => body !== undefined);
 
 function breakOff(call, res, script) {
   call.brokenByScript = true;
@@ -151,12 +170,12 @@ function breakOff(call, res, script) {
 }
 
 function sendWhole(call, res, script) {
-  const body = script.text ?? JSON.stringify(script.json);
+  const body = script.bytes ?? script.text ?? JSON.stringify(script.json);
   const type = script.text === undefined ? 'application/json' : 'text/plain';
   res.writeHead(script.status ?? 200, {
     'content-type': type, 'content-length': Buffer.byteLength(body), ...script.headers,
   });
-  call.sent = body;
+  call.sent = String(body);
   call.writes.push(performance.now());
   if (script.cutAt === undefined) return res.end(body);
   call.brokenByScript = true;

@@ -6,6 +6,7 @@ const TOP = new Set(['model', 'messages', 'temperature', 'top_p', 'max_tokens', 
   'random_seed', 'metadata', 'response_format', 'tools', 'tool_choice', 'presence_penalty',
   'frequency_penalty', 'n', 'prediction', 'parallel_tool_calls', 'prompt_mode', 'reasoning_effort',
   'guardrails', 'prompt_cache_key', 'safe_prompt']);
+const EMBEDDINGS = new Set(['model', 'input', 'metadata', 'output_dimension', 'output_dtype', 'encoding_format']);
 const MESSAGE = {
   system: ['role', 'content'], user: ['role', 'content'],
   assistant: ['role', 'content', 'tool_calls', 'prefix'],
@@ -34,6 +35,7 @@ const errors = {
   order: refusal(400, "Expected last role User or Tool (or Assistant with prefix True) for serving but got assistant", 'invalid_request_message_order', '3230'),
   tool_id: refusal(400, "Tool call id was call_abc but must be a-z, A-Z, 0-9, with a length of 9.", 'invalid_function_call', '3280'),
   model: refusal(400, 'Invalid model: mistral-gone', 'invalid_model', '1500'),
+  inputs: refusal(400, 'Too many inputs in request, split into more batches.', 'invalid_request_prompt', '3210'),
   unauthorized: { status: 401, json: { detail: 'Unauthorized' } },
   internal: refusal(500, 'Internal server error', 'internal_server_error', '1000'),
 };
@@ -43,8 +45,10 @@ const idsOf = (message) => [...(message.tool_calls ?? []).map(({ id }) => id), .
 
 function validate(call) {
   const body = call.body ?? {};
-  const key = Object.keys(body).find((name) => !TOP.has(name));
+  const known = call.kind === 'embeddings' ? EMBEDDINGS : TOP;
+  const key = Object.keys(body).find((name) => !known.has(name));
   if (key) return { status: 422, json: { detail: [extra([key])] } };
+  if (call.kind === 'embeddings') return body.input.length > 512 ? errors.inputs : undefined;
   const messages = body.messages ?? [];
   for (const [index, message] of messages.entries()) {
     const field = Object.keys(message).find((name) => !MESSAGE[message.role]?.includes(name));
@@ -63,7 +67,7 @@ function orderProblem(messages) {
 
 export const mistral = openaiWire({
   name: 'mistral', base: '/v1', model: 'mistral/mistral-small-2603', keyName: 'MISTRAL_API_KEY',
-  usageInStream: 'last',
+  usageInStream: 'last', base64: true,
   headers: (call) => ({ 'mistral-correlation-id': 'corr-1', ...(call.stream ? {} : rates('900000000')) }),
   errors, validate,
 });

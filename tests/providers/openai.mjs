@@ -1,4 +1,5 @@
 // OpenAI: reset headers as Go durations, money as 429 insufficient_quota, error bodies with param.
+import { imageAnswer, imageErrors, imageFrames, imageKind, isImageCall, membersOf, validateImages } from './openai_images.mjs';
 import { openaiWire, problem } from './openai_shape.mjs';
 
 const limit = (axis, numbers, wait, type) => problem(429, {
@@ -8,6 +9,7 @@ const limit = (axis, numbers, wait, type) => problem(429, {
 const invalid = (status, message, param, code) => problem(status, { message, type: 'invalid_request_error', param, code });
 
 const errors = {
+  ...imageErrors,
   tpm: limit('tokens per min (TPM)', 'Limit 30000, Used 29500, Requested 1500', '2s', 'tokens'),
   rpm: limit('requests per min (RPM)', 'Limit 3, Used 3, Requested 1', '20s', 'requests'),
   rpd: limit('requests per day (RPD)', 'Limit 1000, Used 1000, Requested 1', '1m26.4s', 'requests'),
@@ -35,8 +37,8 @@ export const openaiReset = (duration) => problem(429, {
   message: 'Rate limit reached for gpt-4o-mini on requests per min (RPM).', type: 'requests', param: null, code: 'rate_limit_exceeded',
 }, { 'x-ratelimit-limit-requests': '3', 'x-ratelimit-remaining-requests': '0', 'x-ratelimit-reset-requests': duration });
 
-export const openai = openaiWire({
-  name: 'openai', base: '/v1', model: 'openai/gpt-4o-mini', keyName: 'OPENAI_API_KEY',
+const text = openaiWire({
+  name: 'openai', base: '/v1', model: 'openai/gpt-4o-mini', keyName: 'OPENAI_API_KEY', base64: true,
   headers: () => ({
     'x-request-id': 'req_01openai', 'openai-processing-ms': '12', 'openai-version': '2020-10-01',
     'x-ratelimit-limit-requests': '10000', 'x-ratelimit-remaining-requests': '9999',
@@ -45,3 +47,12 @@ export const openai = openaiWire({
   }),
   errors,
 });
+
+export const openai = {
+  ...text,
+  kind: (call) => text.kind(call) ?? imageKind(call, '/v1'),
+  validate: (call) => (isImageCall(call) ? validateImages(call) : undefined),
+  streams: (call) => (isImageCall(call) ? String(membersOf(call).stream) === 'true' : text.streams(call)),
+  whole: (call, script) => (isImageCall(call) ? imageAnswer(call, script) : undefined),
+  frames: (call, script) => (isImageCall(call) ? imageFrames : text.frames)(call, script),
+};

@@ -1,6 +1,8 @@
 // What the OpenAI-like providers share on the wire: paths, chat and text completion bodies, chunks.
 // Each provider file adds its own headers, errors, checks and the odd field.
 
+import { base64Of, inputsOf, scoreOf, vectorOf } from './vectors.mjs';
+
 export const USAGE = { prompt_tokens: 11, completion_tokens: 7, total_tokens: 18 };
 const CREATED = 1_780_000_000;
 
@@ -11,7 +13,10 @@ export const sse = (value) => `data: ${JSON.stringify(value)}\n\n`;
 export const problem = (status, error, headers = {}) => ({ status, headers, json: { error } });
 export const bearerOf = (call) => call.headers.authorization?.replace(/^Bearer /, '');
 
-const KINDS = { '/chat/completions': 'chat', '/completions': 'text', '/models': 'models' };
+const KINDS = {
+  '/chat/completions': 'chat', '/completions': 'text', '/models': 'models',
+  '/embeddings': 'embeddings', '/rerank': 'rerank',
+};
 
 /** A provider that speaks the OpenAI dialect under `base`. `own` overrides any part. */
 export function openaiWire(own) {
@@ -34,6 +39,8 @@ export function openaiWire(own) {
 
 function plainBody(wire, call, script) {
   if (call.kind === 'models') return { object: 'list', data: [{ id: 'upstream', object: 'model' }] };
+  if (call.kind === 'embeddings') return embeddingsOf(wire, call, script);
+  if (call.kind === 'rerank') return rankingOf(call, script);
   const head = { id: 'cmpl-0001', created: CREATED, model: call.model };
   const usage = script.usage === null ? {} : { usage: script.usage ?? USAGE };
   if (call.kind === 'text') {
@@ -42,6 +49,22 @@ function plainBody(wire, call, script) {
   }
   const choice = { index: 0, message: messageOf(wire, script), finish_reason: finishOf(script) };
   return { ...head, object: 'chat.completion', choices: [choice], ...usage, ...script.extra };
+}
+
+function embeddingsOf(wire, call, script) {
+  const { input, encoding_format, dimensions, output_dimension } = call.body;
+  const size = wire.fixedDimensions ?? dimensions ?? output_dimension;
+  const encoded = (vector) => (encoding_format === 'base64' && wire.base64 ? base64Of(vector) : vector);
+  const data = inputsOf(input).map((one, index) => ({ object: 'embedding', embedding: encoded(vectorOf(one, size)), index }));
+  const usage = script.usage === null ? {} : { usage: script.usage ?? { prompt_tokens: 8, total_tokens: 8 } };
+  return { object: 'list', data, model: call.model, ...usage, ...script.extra };
+}
+
+/** As llama-server and Jina answer, in the order of the documents. */
+function rankingOf(call, script) {
+  const { query, documents } = call.body;
+  const results = documents.map((text, index) => ({ index, relevance_score: scoreOf(query, text) }));
+  return { model: call.model, object: 'list', usage: { prompt_tokens: 40, total_tokens: 40 }, results, ...script.extra };
 }
 
 const finishOf = (script) => script.finish ?? (script.toolCalls ? 'tool_calls' : 'stop');

@@ -169,6 +169,7 @@ describe('requests', { concurrency: 4 }, () => {
   for (const param of ['messages', 'tools', 'model', 'stream', 'response_format']) {
     test(`an upstream that calls '${param}' unknown still gets it with every later request`, async (t) => {
       const w = await world(t, { a: openai, b: openai });
+      for (const fake of [w.a, w.b]) fake.always({ reply: '{}' });
       w.a.next(unknown(param));
       await w.gateway.chat('a', FULL);
       await w.gateway.clearBenches();
@@ -182,6 +183,7 @@ describe('requests', { concurrency: 4 }, () => {
 
   test("an upstream that calls 'seed' unknown gets no seed from the next request on, all else it does", async (t) => {
     const w = await world(t, { a: openai, b: openai });
+    for (const fake of [w.a, w.b]) fake.always({ reply: '{}' });
     w.a.next(unknown('seed'));
     assert.equal((await w.gateway.chat('a', FULL)).servedBy, 'b');
     const { seed, ...rest } = w.a.calls[0].body;

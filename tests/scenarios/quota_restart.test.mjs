@@ -160,7 +160,8 @@ describe('restarts', { concurrency: 4 }, () => {
     const w = await limitedWorld(t, { 'alias-that-was-used': { rules: [rule('rolling')], latency: 0 } });
     await w.gateway.chat('alias-that-was-used', { messages: [{ role: 'user', content: 'a-secret-prompt' }] });
     await w.gateway.stop();
-    const files = fs.readdirSync(dataOf(w.gateway)).map((name) => fs.readFileSync(path.join(dataOf(w.gateway), name)));
+    const files = fs.readdirSync(dataOf(w.gateway), { withFileTypes: true })
+      .filter((entry) => entry.isFile()).map(({ name }) => fs.readFileSync(path.join(dataOf(w.gateway), name)));
     assert.ok(files.some((bytes) => bytes.includes('alias-that-was-used')), 'the request is recorded');
     assert.ok(!files.some((bytes) => bytes.includes('a-secret-prompt') || bytes.includes('sk-secret-of')), 'no prompt, no key');
   });

@@ -34,6 +34,8 @@ constexpr auto kCohere = std::to_array<Rule>({
 constexpr auto kAnthropic = std::to_array<Rule>({
     {529, 529, "", Outcome::busy, Scope::target, 15},
     {400, 400, "credit balance", Outcome::exhausted, Scope::account},
+    // Thinking that another provider signed: the same conversation is good elsewhere.
+    {400, 400, "invalid `signature`", Outcome::unsupported, Scope::request},
 });
 
 constexpr auto kOllama = std::to_array<Rule>({
@@ -41,19 +43,32 @@ constexpr auto kOllama = std::to_array<Rule>({
     {400, 400, "does not support", Outcome::unsupported, Scope::request},
 });
 
-/// z.ai's codes arrive through pibox and through its own endpoints.
+/// z.ai's codes arrive through pibox and through its own endpoints, OpenAI's and Anthropic's
+/// protocol alike; status 0: inside a 200.
 constexpr auto kZai = std::to_array<Rule>({
-    {400, 599, "\n1302", Outcome::busy, Scope::account, 1},
-    {400, 599, "\n1305", Outcome::busy, Scope::target, 5},
-    {400, 599, "\n1113", Outcome::exhausted, Scope::account},
-    {400, 599, "\n1261", Outcome::context_overflow, Scope::request},
+    {0, 599, "\n1302", Outcome::busy, Scope::account, 1},
+    {0, 599, "\n1303", Outcome::rate_limited, Scope::target},
+    {0, 599, "\n1305", Outcome::busy, Scope::target, 5},
+    {0, 599, "\n1113", Outcome::exhausted, Scope::account},
+    {0, 599, "\n1261", Outcome::context_overflow, Scope::request},
+    {0, 599, "\n1000", Outcome::unauthorized, Scope::account},
+    {0, 599, "\n1001", Outcome::unauthorized, Scope::account},
+    {0, 599, "\n1002", Outcome::unauthorized, Scope::account},
+    {0, 599, "\n1003", Outcome::unauthorized, Scope::account},
+    {0, 599, "\n1004", Outcome::unauthorized, Scope::account},
 });
 
 constexpr auto kCompatible = std::to_array<Rule>({
+    // A load that failed says so, whatever else it says.
+    {503, 503, "load failed", Outcome::transient, Scope::target},
+    // talkies: full or loading for a moment; half a download, for as long as nobody fetches it.
+    {429, 429, "capacity", Outcome::busy, Scope::target},
+    {503, 503, "loading", Outcome::busy, Scope::target},
+    {503, 503, "weights", Outcome::gone, Scope::target},
     {409, 409, "", Outcome::busy, Scope::target},
     {429, 429, "busy", Outcome::busy, Scope::target},
+    {503, 503, "generation is in progress", Outcome::busy, Scope::target},
     {503, 503, "busy", Outcome::busy, Scope::target},
-    {503, 503, "loading model", Outcome::busy, Scope::target},
 });
 
 }  // namespace
@@ -104,10 +119,24 @@ bool cohere(const Case& refusal, Failure& failure) {
     return true;
 }
 
+/// z.ai's codes, and the windows of plans that are used up.
+bool zai(const Case& refusal, Failure& failure) {
+    const Complaint& c = refusal.complaint;
+    if (apply(kZai, c, failure)) return true;
+    const std::string_view plan = plan_window(refusal);
+    if (plan.empty() && !c.says("usage limit reached")) return false;
+    failure = {.outcome = Outcome::exhausted,
+               .scope = Scope::account,
+               .back_in = prose_reset_date(c.message, refusal.now),
+               .window = plan.empty() ? Window::hour : window_named(plan)};
+    return true;
+}
+
 /// Subscriptions count in windows of five hours and seven days.
 bool anthropic(const Case& refusal, Failure& failure) {
     if (apply(kAnthropic, refusal.complaint, failure)) return true;
-    if (refusal.reply.header("anthropic-ratelimit-unified-status") != "rejected") return false;
+    if (refusal.reply.header("anthropic-ratelimit-unified-status") != "rejected")
+        return zai(refusal, failure);
     constexpr std::string_view kClaim = "anthropic-ratelimit-unified-representative-claim";
     bool weekly = refusal.reply.header("anthropic-ratelimit-unified-7d-status") == "rejected" ||
                   refusal.reply.header(kClaim) == "seven_day";
@@ -129,15 +158,8 @@ bool ollama(const Case& refusal, Failure& failure) {
 }
 
 bool compatible(const Case& refusal, Failure& failure) {
-    const Complaint& c = refusal.complaint;
-    if (apply(kZai, c, failure) || apply(kCompatible, c, failure)) return true;
-    const std::string_view plan = plan_window(refusal);
-    if (plan.empty() && !c.says("usage limit reached")) return bucket_refusal(refusal, failure);
-    failure = {.outcome = Outcome::exhausted,
-               .scope = Scope::account,
-               .back_in = prose_reset_date(c.message, refusal.now),
-               .window = plan.empty() ? Window::hour : window_named(plan)};
-    return true;
+    return zai(refusal, failure) || apply(kCompatible, refusal.complaint, failure) ||
+           bucket_refusal(refusal, failure);
 }
 
 Refine refine(base::Provider provider) {

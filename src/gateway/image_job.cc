@@ -1,0 +1,203 @@
+#include "gateway/image_job.h"
+
+#include "gateway/auth.h"
+#include "gateway/handle.h"
+#include "gateway/image_delivery.h"
+#include "gateway/relay.h"
+#include "gateway/serve.h"
+
+#include <utility>
+
+namespace gateway {
+
+using llm::Failure;
+using llm::Outcome;
+
+namespace {
+
+using namespace std::chrono_literals;
+
+/// Between two looks into a backend's queue.
+constexpr base::Duration kLook = 500ms;
+
+/// Beside the `/v1` of the target's base.
+std::string beside(const config::Target& target, std::string_view path) {
+    std::string_view base = target.base.path;
+    if (base.ends_with("/v1")) base.remove_suffix(3);
+    return std::string(base) + std::string(path);
+}
+
+/// Asks on while the images are not ready, within the limits of the first call.
+net::Task<std::expected<llm::ImageAnswer, Failure>> collect(
+    Session& session, const config::Target& target, Trial& trial, const llm::ImageDialect& dialect,
+    const llm::Upstream& upstream, std::string path, OpenCall call) {
+    const base::Time by = call.limits.attempt_by;
+    for (;;) {
+        auto body = co_await read_whole(call);
+        if (!body) co_return std::unexpected(body.error());
+        auto reply = dialect.read(upstream, path, *body, base::WallClock::now());
+        if (!reply) co_return std::unexpected(reply.error());
+        if (reply->next.empty()) co_return std::move(reply->answer);
+        path = std::move(reply->next);
+        if (base::Clock::now() + kLook >= by)
+            co_return std::unexpected(
+                Failure{.outcome = Outcome::timeout,
+                        .scope = llm::Scope::target,
+                        .detail = "the images were not ready within the time limit"});
+        if (reply->wait && !co_await session.pause(base::Clock::now() + kLook))
+            co_return std::unexpected(client_left());
+        call = OpenCall{};
+        auto open = co_await open_call(session, target, trial,
+                                       {.path = beside(target, path),
+                                        .body = {},
+                                        .content_type = {},
+                                        .method = "GET",
+                                        .at_root = true});
+        if (!open) co_return std::unexpected(open.error());
+        call = std::move(*open);
+        call.limits.attempt_by = std::min(call.limits.attempt_by, by);
+    }
+}
+
+/// What the configuration's prices make of the usage.
+/// `pictures`: input tokens of images.
+void price(const config::Target& target, std::uint64_t pictures, llm::Usage& usage) {
+    if (!usage.known || target.output_cost_per_image_token <= 0) return;
+    pictures = std::min(pictures, usage.prompt);
+    usage.cost_usd = static_cast<double>(usage.prompt - pictures) * target.input_cost_per_token +
+                     static_cast<double>(pictures) * target.input_cost_per_image_token +
+                     static_cast<double>(usage.completion) * target.output_cost_per_image_token;
+}
+
+}  // namespace
+
+net::Task<std::optional<Failure>> ImageJob::call(Session& session,
+                                                 const route::Candidate& candidate, Trial& trial) {
+    const config::Target& target = *candidate.target;
+    const Way& way = session.ways->to(target);
+    attempted_ = std::make_unique<Attempted>();
+    std::vector<std::string>& drop = attempted_->drop;
+    drop = session.lane.shared.rejects.of(target.id);
+    drop.insert(drop.end(), target.drop.begin(), target.drop.end());
+    llm::Upstream& upstream = attempted_->upstream;
+    upstream = {.provider = target.provider,
+                .alias = target.alias,
+                .model = candidate.model,
+                .defaults = way.defaults,
+                .overrides = way.overrides,
+                .drop = drop,
+                .allow = target.allow};
+    const llm::ImageDialect* dialect = llm::image_dialect(target.provider);
+    base::Result<llm::ImageCall> prepared =
+        base::fail(base::ErrorKind::unsupported, "this provider makes no images");
+    if (dialect) prepared = dialect->call(request_, upstream, wanted_);
+    if (!prepared) {
+        session.step().skip = route::Skip::unsupported;
+        co_return Failure{.outcome = Outcome::unsupported, .detail = prepared.error().detail};
+    }
+    session.step().changes = std::move(prepared->changes);
+    const std::string& path = prepared->path;
+    auto open = co_await open_call(
+        session, target, trial,
+        {.path = prepared->at_root ? beside(target, path) : path,
+         .body = prepared->body,
+         .content_type = prepared->content_type,
+         .accept = prepared->stream ? "text/event-stream, application/json" : "*/*",
+         .headers = prepared->headers,
+         .at_root = prepared->at_root});
+    if (!open) co_return open.error();
+    const std::string_view type = open->reply->head().headers.get("content-type");
+    if (prepared->stream && base::icontains(type, "text/event-stream"))
+        co_return co_await pass_on(session, target, *open, trial);
+    const base::Time by = open->limits.attempt_by;
+    auto images = co_await collect(session, target, trial, *dialect, upstream, prepared->path,
+                                   std::move(*open));
+    if (!images) co_return images.error();
+    co_return co_await answer(session, target, std::move(*images), by, trial);
+}
+
+net::Task<std::optional<Failure>> ImageJob::pass_on(Session& session, const config::Target& target,
+                                                    OpenCall& call, Trial& trial) {
+    attempted_->stream = std::make_unique<llm::ImageStream>(attempted_->upstream, request_.n,
+                                                            base::WallClock::now());
+    llm::ImageStream& stream = *attempted_->stream;
+    auto failure = co_await relay(session, call, stream, target, trial.committed);
+    llm::Usage usage = stream.usage();
+    if (trial.committed && usage.images == 0) usage.images = static_cast<double>(request_.n);
+    price(target, stream.image_input_tokens(), usage);
+    session.record->usage = usage;
+    co_return failure;
+}
+
+net::Task<std::optional<Failure>> ImageJob::answer(Session& session, const config::Target& target,
+                                                   llm::ImageAnswer answer, base::Time by,
+                                                   Trial& trial) {
+    if (auto failure = co_await fit_delivery(session, target, wanted_, by, answer))
+        co_return failure;
+    price(target, answer.image_input_tokens, answer.usage);
+    session.record->served_by = target.alias;
+    session.record->usage = answer.usage;
+    session.step().outcome = Outcome::served;
+    const base::WallTime now = base::WallClock::now();
+    if (!request_.stream) {
+        const std::string body = llm::images_json(answer, now);
+        if (!co_await session.answer(200, "application/json", body)) co_return client_left();
+        co_return std::nullopt;
+    }
+    const std::string events = llm::image_events(answer, request_.edit, now);
+    trial.committed = true;
+    if (!co_await session.begin_stream() || !co_await session.exchange.write(events) ||
+        !co_await session.exchange.end_stream())
+        co_return client_left();
+    co_return std::nullopt;
+}
+
+std::optional<std::string> ImageJob::broken(std::string_view error) {
+    if (!attempted_ || !attempted_->stream) return std::nullopt;
+    std::string frames;
+    attempted_->stream->broken(error, frames);
+    return frames;
+}
+
+namespace {
+
+using Parse = base::Result<llm::ImageRequest> (*)(const net::Exchange&, std::string body);
+
+net::Task<> handle(Lane& lane, net::Exchange& exchange, Parse parse) {
+    Session session(lane, exchange);
+    const config::Settings& settings = session.catalog->settings;
+    if (auto refused = authorize(settings, exchange)) co_return co_await session.refuse(*refused);
+    auto body = co_await exchange.read_body(settings.max_body_bytes);
+    if (!body) co_return co_await session.refuse(unreadable(body.error()));
+    auto parsed = parse(exchange, std::move(*body));
+    if (!parsed) co_return co_await session.refuse(unreadable(parsed.error()));
+
+    const config::Alias* alias = session.catalog->find(parsed->model);
+    std::string_view model;
+    if (alias && !alias->targets.empty())
+        model = session.catalog->targets[alias->targets.front()].model;
+    ImageJob job(std::move(*parsed), llm::usual_delivery(model));
+    session.job = &job;
+    session.record->asked = job.request().model;
+    session.ask.model = job.request().model;
+    session.ask.mode = config::Mode::image_generation;
+    session.ask.prompt_bytes = job.request().prompt.size();
+    session.ask.images = static_cast<double>(job.request().n);
+    co_await serve(session);
+}
+
+}  // namespace
+
+net::Task<> handle_image_generation(Lane& lane, net::Exchange& exchange, std::string) {
+    return handle(lane, exchange, [](const net::Exchange&, std::string body) {
+        return llm::parse_images(std::move(body));
+    });
+}
+
+net::Task<> handle_image_edit(Lane& lane, net::Exchange& exchange, std::string) {
+    return handle(lane, exchange, [](const net::Exchange& from, std::string body) {
+        return llm::parse_image_form(body, from.head.headers.get("content-type"));
+    });
+}
+
+}  // namespace gateway

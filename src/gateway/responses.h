@@ -1,0 +1,18 @@
+#pragma once
+
+#include "gateway/session.h"
+#include "llm/chat_request.h"
+
+#include <optional>
+#include <string_view>
+
+namespace gateway {
+
+/// Makes a request of Responses ready for every target: its answer gets an id, and the
+/// conversation that it goes on from is put before its input. An error where that is unknown.
+std::optional<ClientError> prepare_response(Session& session, llm::ChatRequest& request);
+
+/// Keeps a whole Response for the requests that go on from it, if the client lets us.
+void keep_response(Gateway& shared, const llm::ChatRequest& request, std::string_view response);
+
+}  // namespace gateway

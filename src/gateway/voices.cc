@@ -1,0 +1,104 @@
+#include "gateway/voices.h"
+
+#include "llm/json.h"
+#include "llm/parameters.h"
+#include "llm/speech.h"
+
+#include <map>
+
+namespace gateway {
+
+namespace {
+
+constexpr base::Duration kAskTime{1'500};
+constexpr base::Duration kRemembered{60'000};
+constexpr std::size_t kMostAnswer = 1u << 20;
+
+/// What the services said, one worker's memory of it. By origin.
+struct Remembered {
+    base::Time until;
+    std::string body;
+};
+
+std::map<std::string, Remembered>& memory() {
+    thread_local std::map<std::string, Remembered> remembered;
+    return remembered;
+}
+
+/// A service's own list; empty where it has none to give just now.
+net::Task<std::string> ask(Lane& lane, const config::Target& target) {
+    const Way& way = lane.ways->to(target);
+    const auto known = memory().find(target.base.text());
+    if (known != memory().end() && known->second.until > base::Clock::now())
+        co_return known->second.body;
+    const std::string path = target.base.path + "/audio/voices";
+    const base::Time by = base::Clock::now() + kAskTime;
+    net::AbortHandle abort;
+    auto reply =
+        co_await lane.upstream.send({way.origin, "GET", path, way.headers, {}}, by, by, abort);
+    std::string body;
+    if (reply && (*reply)->head().status == 200) {
+        auto rest = co_await (*reply)->rest(kMostAnswer, by);
+        if (rest) body = std::move(*rest);
+    }
+    memory()[target.base.text()] = {base::Clock::now() + kRemembered, body};
+    co_return body;
+}
+
+void add(std::string& out, std::string_view voice, const config::Target& target, bool standard,
+         std::string_view origin) {
+    llm::ObjectWriter one;
+    one.set("voice", llm::json::quote(voice));
+    one.set("model", llm::json::quote(target.alias));
+    one.set("upstream_model", llm::json::quote(target.model));
+    one.set("default", standard ? "true" : "false");
+    if (!origin.empty()) one.set("origin", std::string(origin));
+    out += (out.empty() ? "" : ",") + one.str();
+}
+
+/// The voices in `answer` that belong to the target's model.
+void add_stated(std::string& out, const config::Target& target, std::string_view answer) {
+    const std::string_view voices = llm::json::member(answer, "voices");
+    llm::json::Cursor in(voices);
+    if (voices.empty() || !in.enter_array()) return;
+    while (in.next_element()) {
+        const std::string_view entry = in.value();
+        const auto voice = llm::json::text(llm::json::member(entry, "voice"));
+        const auto model = llm::json::text(llm::json::member(entry, "model"));
+        if (voice && (!model || *model == target.model))
+            add(out, *voice, target, llm::json::member(entry, "default") == "true",
+                llm::json::member(entry, "origin"));
+    }
+}
+
+std::string_view wanted_model(std::string_view query) {
+    constexpr std::string_view kName = "model=";
+    while (!query.empty()) {
+        const std::string_view one = query.substr(0, query.find('&'));
+        if (one.starts_with(kName)) return one.substr(kName.size());
+        query.remove_prefix(std::min(query.size(), one.size() + 1));
+    }
+    return {};
+}
+
+}  // namespace
+
+net::Task<> list_voices(Lane& lane, net::Exchange& exchange) {
+    const config::Snapshot catalog = lane.catalog();
+    const std::shared_ptr<Ways> ways = lane.ways;
+    const std::string model(wanted_model(exchange.head.query));
+    std::string list;
+    for (const config::Target& target : catalog->targets) {
+        if (target.mode != config::Mode::audio_speech || !target.left_out.empty()) continue;
+        if (!model.empty() && target.alias != model) continue;
+        if (target.provider == base::Provider::openai) {
+            for (const std::string_view voice : llm::openai_voices())
+                add(list, voice, target, voice == "alloy", {});
+        } else if (target.provider == base::Provider::openai_compatible) {
+            add_stated(list, target, co_await ask(lane, target));
+        }
+    }
+    co_await exchange.respond(200, {}, "application/json", "{\"voices\":[" + list + "]}");
+}
+
+}  // namespace gateway

@@ -1,0 +1,55 @@
+#pragma once
+
+#include "llm/chat.h"
+#include "llm/json.h"
+
+#include <algorithm>
+#include <initializer_list>
+#include <iterator>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace llm {
+
+/// The text under `key` of the object `object`; empty if there is none.
+inline std::string text_of(std::string_view object, std::string_view key) {
+    return json::text(json::member(object, key)).value_or("");
+}
+
+/// The members of `object` but `known`, as they stand.
+inline void keep_rest(std::string_view object, std::initializer_list<std::string_view> known,
+                      std::vector<Extra>& extras) {
+    json::Cursor in(object);
+    std::string_view key;
+    in.enter_object();
+    while (in.next_member(key)) {
+        std::string_view value = in.value();
+        if (std::ranges::find(known, key) == known.end())
+            extras.push_back({json::unescape(key), std::string(value)});
+    }
+}
+
+/// Adds a line to a list of changes, once.
+inline void note(std::vector<std::string>& changes, std::string text) {
+    if (std::ranges::find(changes, text) == changes.end()) changes.push_back(std::move(text));
+}
+
+/// Calls `visit` with every element; anything but an array has none.
+template <class Visit>
+void for_each_element(std::string_view array, Visit visit) {
+    json::Cursor in(array);
+    if (!array.starts_with('[') || !in.enter_array()) return;
+    while (in.next_element()) visit(in.value());
+}
+
+/// Moves the elements that `first` names to the front; nothing else changes its order.
+template <class T, class Test>
+void to_front(std::vector<T>& list, Test first) {
+    std::vector<T> front, rest;
+    for (T& one : list) (first(one) ? front : rest).push_back(std::move(one));
+    std::ranges::move(rest, std::back_inserter(front));
+    list = std::move(front);
+}
+
+}  // namespace llm

@@ -1,0 +1,134 @@
+#include "llm/ollama.h"
+
+#include "llm/json.h"
+#include "llm/ollama_client.h"
+#include "llm/translate.h"
+
+#include <gtest/gtest.h>
+
+namespace llm {
+namespace {
+
+using std::string_view;
+
+const std::vector<Extra> kContext{{"num_ctx", "16384"}};
+const Upstream kTarget{.provider = base::Provider::ollama,
+                       .alias = "local",
+                       .model = "qwen3:8b",
+                       .reasoning = true,
+                       .defaults = kContext};
+
+Chat asking() {
+    Chat chat;
+    chat.messages.push_back({.parts = {{.text = "Weather?"}}});
+    chat.tools.push_back({.name = "get_weather"});
+    return chat;
+}
+
+TEST(Ollama, TheContextSizeGoesWhereItActs) {
+    auto call = OllamaUpstream().call(asking(), ChatRequest(), kTarget);
+    ASSERT_TRUE(call);
+    EXPECT_EQ(call->path, "/api/chat");
+    EXPECT_EQ(json::member(call->body, "options", "num_ctx"), "16384");
+}
+
+TEST(Ollama, CallsInAStreamAreCallsAndNoText) {
+    ChatRequest request;
+    request.chat = std::make_shared<const base::Result<Chat>>(asking());
+    auto reader = OllamaUpstream().stream(request, kTarget, {});
+    Collector seen;
+    Meter meter(seen);
+    constexpr string_view kLine =
+        R"({"created_at":"t","message":{"content":"","tool_calls":[{"function":{"name":"get_weather","arguments":{"city":"Oslo"}}}]},"done":false})"
+        "\n"
+        R"({"created_at":"t","message":{"content":""},"done":true,"done_reason":"stop","eval_count":4})"
+        "\n";
+    for (char c : kLine) ASSERT_FALSE(reader->feed(string_view(&c, 1), meter));
+    ASSERT_FALSE(reader->finish(meter));
+    ASSERT_FALSE(meter.close(request));
+    EXPECT_EQ(seen.answer().text(), "");
+    EXPECT_EQ(seen.answer().finish_reason, "tool_calls");
+    ASSERT_EQ(seen.answer().parts.size(), 1u);
+    const Part& call = seen.answer().parts.front();
+    EXPECT_EQ(call.kind, Part::Kind::tool_call);
+    EXPECT_EQ(call.name, "get_weather");
+    EXPECT_EQ(call.json, R"({"city":"Oslo"})");
+    EXPECT_TRUE(call.id.starts_with("call_")) << call.id;
+}
+
+TEST(Ollama, ArgumentsAreObjectsWhateverAModelWrote) {
+    EXPECT_EQ(ollama::object_or_empty(R"({"a":1})"), R"({"a":1})");
+    for (string_view broken : {"", "{", "[1]", "\"text\"", R"({"a":1} x)"})
+        EXPECT_EQ(ollama::object_or_empty(broken), "{}") << broken;
+}
+
+TEST(OllamaClient, StreamsUnlessToldOtherwise) {
+    for (auto [body, stream] :
+         {std::pair(R"({"model":"m","messages":[]})", true),
+          std::pair(R"({"model":"m","messages":[],"stream":false})", false)}) {
+        auto request = parse_chat(body, Endpoint::ollama_chat);
+        ASSERT_TRUE(request);
+        EXPECT_EQ(request->stream, stream) << body;
+    }
+}
+
+TEST(OllamaClient, NamesWhatIsWrong) {
+    for (
+        auto [body, word] :
+        {std::pair(R"({"model":"m","messages":"hi"})", "messages"),
+         std::pair(R"({"model":"m","messages":[{"role":"robot"}]})", "robot"),
+         std::pair(
+             R"({"model":"m","messages":[{"role":"user","content":[]},{"role":"user","content":[1]}]})",
+             "images"),
+         std::pair(R"({"model":"m","messages":[{"role":"user","images":[1]}]})", "base64"),
+         std::pair(R"({"model":"m","messages":[],"think":7})", "think"),
+         std::pair(R"({"model":"m","messages":[],"format":"xml"})", "format")}) {
+        auto request = parse_chat(body, Endpoint::ollama_chat);
+        ASSERT_FALSE(request) << body;
+        EXPECT_EQ(request.error().kind, base::ErrorKind::bad_input);
+        EXPECT_NE(request.error().detail.find(word), std::string::npos) << request.error().detail;
+    }
+}
+
+TEST(OllamaClient, ResultsFindTheirCallsByTheToolsName) {
+    auto request = parse_chat(
+        R"({"model":"m","messages":[{"role":"assistant","tool_calls":[
+            {"function":{"name":"a","arguments":{}}},{"function":{"name":"b","arguments":{}}},
+            {"function":{"name":"a","arguments":{}}}]},
+            {"role":"tool","tool_name":"b","content":"2"},
+            {"role":"tool","tool_name":"a","content":"1"},
+            {"role":"tool","tool_name":"a","content":"3"}]})",
+        Endpoint::ollama_chat);
+    ASSERT_TRUE(request);
+    const Chat& chat = canonical(*request).value();
+    ASSERT_EQ(chat.messages.size(), 2u);
+    const std::vector<Part>& calls = chat.messages[0].parts;
+    const std::vector<Part>& results = chat.messages[1].parts;
+    ASSERT_EQ(results.size(), 3u);
+    EXPECT_EQ(results[0].id, calls[1].id);
+    EXPECT_EQ(results[1].id, calls[0].id);
+    EXPECT_EQ(results[2].id, calls[2].id);
+}
+
+TEST(OllamaClient, AskingNothingLoads) {
+    const OllamaClient client(OllamaClient::Route::generate);
+    const base::WallTime now = *base::utc(2026, 11, 22, 12, 0, 5) + std::chrono::nanoseconds(7);
+    auto request = parse_chat(R"({"model":"m","keep_alive":0})", Endpoint::ollama_generate);
+    ASSERT_TRUE(request);
+    EXPECT_EQ(
+        client.nothing_asked(*request, now),
+        R"({"model":"m","created_at":"2026-11-22T12:00:05.000000007Z","response":"","done":true,"done_reason":"unload"})");
+    request = parse_chat(R"({"model":"m","prompt":"Hi"})", Endpoint::ollama_generate);
+    ASSERT_TRUE(request);
+    EXPECT_FALSE(client.nothing_asked(*request, now));
+}
+
+TEST(OllamaClient, ErrorsAreTextsWithTheAttemptsBehindThem) {
+    EXPECT_EQ(
+        ollama_error(
+            R"({"error":{"message":"no \"x\"","type":"t","code":null,"attempts":[{"alias":"a"}]}})"),
+        R"({"error":"no \"x\"","attempts":[{"alias":"a"}]})");
+}
+
+}  // namespace
+}  // namespace llm
