@@ -34,14 +34,17 @@ function validate(call) {
 
 const STOPS = { stop: 'end_turn', length: 'max_tokens', content_filter: 'refusal' };
 const stopOf = (script) => (script.toolCalls ? 'tool_use' : STOPS[script.finish ?? 'stop']);
+const SIGNATURE = 'c2lnbmVk';
 const usageOf = (script) => script.usage ?? {
   input_tokens: 5, cache_creation_input_tokens: 2, cache_read_input_tokens: 4, output_tokens: 7, service_tier: 'standard',
 };
 
+const toolUse = ({ id, name, arguments: args }) => ({ type: 'tool_use', id, name, input: JSON.parse(args) });
+
 function contentOf(script) {
   if (script.empty) return [];
-  if (!script.toolCalls) return [{ type: 'text', text: replyOf(anthropic, script) }];
-  return script.toolCalls.map(({ id, name, arguments: args }) => ({ type: 'tool_use', id, name, input: JSON.parse(args) }));
+  const thinking = script.reasoning ? [{ type: 'thinking', thinking: script.reasoning, signature: SIGNATURE }] : [];
+  return [...thinking, ...(script.toolCalls?.map(toolUse) ?? [{ type: 'text', text: replyOf(anthropic, script) }])];
 }
 
 function plain(call, script) {
@@ -55,15 +58,34 @@ function plain(call, script) {
 
 const event = (kind, value) => ({ kind, text: `event: ${value.type}\ndata: ${JSON.stringify(value)}\n\n` });
 
+/** The block as it begins, and the deltas that make it whole. */
+function partsOf(block) {
+  switch (block.type) {
+    case 'thinking': return [{ ...block, thinking: '', signature: '' }, [
+      ...tokensOf(block.thinking).map((thinking) => ({ type: 'thinking_delta', thinking })),
+      { type: 'signature_delta', signature: block.signature },
+    ]];
+    case 'tool_use': return [{ ...block, input: {} }, ['', ...JSON.stringify(block.input).match(/.{1,7}/gs)].map((partial_json) => ({ type: 'input_json_delta', partial_json }))];
+    default: return [{ ...block, text: '' }, tokensOf(block.text).map((text) => ({ type: 'text_delta', text }))];
+  }
+}
+
+function blockFrames(block, index) {
+  const [content_block, deltas] = partsOf(block);
+  return [
+    event('head', { type: 'content_block_start', index, content_block }),
+    ...(index === 0 ? [event('head', { type: 'ping' })] : []),
+    ...deltas.map((delta) => event('token', { type: 'content_block_delta', index, delta })),
+    event('finish', { type: 'content_block_stop', index }),
+  ];
+}
+
 function frames(call, script) {
   const { output_tokens, ...input } = usageOf(script);
   const message = { id: 'msg_01', type: 'message', role: 'assistant', model: call.model, content: [], stop_reason: null, stop_sequence: null, usage: { ...input, output_tokens: 1 } };
   return [
     event('head', { type: 'message_start', message }),
-    event('head', { type: 'content_block_start', index: 0, content_block: { type: 'text', text: '' } }),
-    event('head', { type: 'ping' }),
-    ...tokensOf(replyOf(anthropic, script)).map((text) => event('token', { type: 'content_block_delta', index: 0, delta: { type: 'text_delta', text } })),
-    event('finish', { type: 'content_block_stop', index: 0 }),
+    ...contentOf({ ...script, empty: false }).flatMap(blockFrames),
     event('finish', { type: 'message_delta', delta: { stop_reason: stopOf(script), stop_sequence: null }, usage: { output_tokens } }),
     event('finish', { type: 'message_stop' }),
   ];

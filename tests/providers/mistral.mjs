@@ -67,7 +67,8 @@ function orderProblem(messages) {
 
 export const mistral = openaiWire({
   name: 'mistral', base: '/v1', model: 'mistral/mistral-small-2603', keyName: 'MISTRAL_API_KEY',
-  usageInStream: 'last', base64: true,
+  usageInStream: 'last', base64: true, wholeCalls: true,
+  dressed: (body, call) => (call.kind === 'embeddings' ? { id: 'embd-0001', ...body } : body),
   headers: (call) => ({ 'mistral-correlation-id': 'corr-1', ...(call.stream ? {} : rates('900000000')) }),
   errors, validate,
 });

@@ -105,6 +105,7 @@ function framesOf(wire, call, script) {
 function deltasOf(wire, script) {
   const thoughts = tokensOf(script.reasoning ?? '').map((text) => ({ [wire.reasoningField ?? 'reasoning']: text }));
   if (!script.toolCalls) return [...thoughts, ...tokensOf(replyOf(wire, script)).map((content) => ({ content }))];
+  if (wire.wholeCalls) return [...thoughts, { tool_calls: script.toolCalls.map((call, index) => ({ index, ...toolCall(call) })) }];
   const calls = script.toolCalls.flatMap(({ id, name, arguments: args }, index) => [
     { tool_calls: [{ index, id, type: 'function', function: { name, arguments: '' } }] },
     ...(args.match(/.{1,7}/gs) ?? []).map((part) => ({ tool_calls: [{ index, function: { arguments: part } }] })),
