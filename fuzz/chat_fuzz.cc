@@ -1,9 +1,8 @@
-// A request that is accepted is JSON by an independent parser's judgement, and so
-// is every body made of it, for every provider.
+// A request that is accepted, in whatever protocol, is JSON by an independent
+// parser's judgement, and so is every body made of it, for every provider.
 
 #include "check.h"
-
-#include "llm/dialect.h"
+#include "pairs.h"
 
 #include <boost/json.hpp>
 
@@ -20,20 +19,27 @@ bool is_json(const std::string& text) {
     return !error || surrogate || error == boost::json::error::exponent_overflow;
 }
 
+void put_to_all(const llm::ChatRequest& request) {
+    for (std::size_t i = 0; i < fuzz::kProviders; ++i) {
+        llm::Upstream upstream{.provider = static_cast<base::Provider>(i),
+                               .alias = "alias",
+                               .model = "o3\"x",
+                               .others_left = i % 2 == 0,
+                               .max_output_tokens = 4096};
+        auto call = llm::dialect(request, upstream).call(request, upstream);
+        if (call) FUZZ_CHECK(is_json(call->body));
+    }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     std::string body(reinterpret_cast<const char*>(data), size);
-    for (llm::Endpoint endpoint : {llm::Endpoint::chat, llm::Endpoint::completion}) {
+    for (llm::Endpoint endpoint : fuzz::kEndpoints) {
         auto request = llm::parse_chat(body, endpoint);
         if (!request) continue;
         FUZZ_CHECK(is_json(body));
-        for (int i = 0; i <= static_cast<int>(base::Provider::openai_compatible); ++i) {
-            auto provider = static_cast<base::Provider>(i);
-            llm::Upstream upstream{.provider = provider, .alias = "alias", .model = "o3\"x"};
-            auto call = llm::dialect(request->endpoint, upstream).call(*request, upstream);
-            if (call) FUZZ_CHECK(is_json(call->body));
-        }
+        put_to_all(*request);
     }
     return 0;
 }

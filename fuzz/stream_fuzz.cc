@@ -1,9 +1,12 @@
-// However the bytes of a stream are cut, the client sees the same. The first byte
-// picks the provider, the second where to cut.
+// However the bytes of a stream are cut, the client sees the same, in whatever
+// protocol. The first byte picks the provider, the second the client's protocol,
+// the third where to cut.
 
 #include "check.h"
+#include "pairs.h"
 
-#include "llm/dialect.h"
+#include <algorithm>
+#include <vector>
 
 namespace {
 
@@ -13,31 +16,82 @@ struct Seen {
     bool operator==(const Seen&) const = default;
 };
 
+/// One request in each client's protocol, in the order of fuzz::kEndpoints.
+const std::vector<llm::ChatRequest>& requests() {
+    static const std::vector<llm::ChatRequest> all = [] {
+        constexpr std::array bodies{
+            R"({"model":"x","messages":[{"role":"user","content":"hi"}],"stream":true,
+"stream_options":{"include_usage":true},
+"tools":[{"type":"function","function":{"name":"get-weather","parameters":{"type":"object"}}}]})",
+            R"({"model":"x","prompt":"hi","stream":true,"stream_options":{"include_usage":true}})",
+            R"({"model":"x","input":"hi","stream":true,
+"tools":[{"type":"function","name":"f","parameters":{"type":"object"}},{"type":"custom","name":"g"}]})",
+            R"({"model":"x","max_tokens":9,"messages":[{"role":"user","content":"hi"}],"stream":true,
+"tools":[{"name":"f","input_schema":{"type":"object"}}]})",
+            R"({"model":"x","messages":[{"role":"user","content":"hi"}]})",
+            R"({"model":"x","prompt":"hi"})"};
+        std::vector<llm::ChatRequest> made;
+        for (std::size_t i = 0; i < bodies.size(); ++i) {
+            auto request = llm::parse_chat(bodies[i], fuzz::kEndpoints[i]);
+            FUZZ_CHECK(request.has_value());
+            request->answer_id = "fw0123456789abcdef";
+            made.push_back(*std::move(request));
+        }
+        return made;
+    }();
+    return all;
+}
+
+/// Sizes of pieces: all bytes at once, one size, or sizes at random from a seed.
+class Cuts {
+public:
+    static Cuts whole() { return {0, 0}; }
+    static Cuts every(std::size_t size) { return {size, 0}; }
+    static Cuts random(std::uint32_t seed) { return {0, seed + 1}; }
+
+    std::size_t next(std::size_t left) {
+        if (size_ > 0) return std::min(size_, left);
+        if (state_ == 0) return left;
+        state_ = state_ * 1664525U + 1013904223U;
+        return std::min<std::size_t>(1 + (state_ >> 24U) % 37U, left);
+    }
+
+private:
+    Cuts(std::size_t size, std::uint32_t state) : size_(size), state_(state) {}
+    std::size_t size_;
+    std::uint32_t state_;
+};
+
 Seen decode(const llm::ChatRequest& request, const llm::Upstream& upstream, std::string_view bytes,
-            std::size_t step) {
-    auto decoder = llm::dialect(request.endpoint, upstream).stream(request, upstream, {});
+            Cuts cuts) {
+    auto decoder = llm::dialect(request, upstream).stream(request, upstream, {});
     Seen seen;
-    for (std::size_t at = 0; at < bytes.size() && !seen.failed; at += step)
-        seen.failed = decoder->feed(bytes.substr(at, step), seen.out).has_value();
+    while (!bytes.empty() && !seen.failed) {
+        std::size_t size = cuts.next(bytes.size());
+        seen.failed = decoder->feed(bytes.substr(0, size), seen.out).has_value();
+        bytes.remove_prefix(size);
+    }
     if (!seen.failed) seen.failed = decoder->finish(seen.out).has_value();
     FUZZ_CHECK(seen.failed || (decoder->done() && decoder->committed()));
+    if (seen.failed && decoder->committed())
+        decoder->broken(R"({"error":{"message":"broke off","code":"x"}})", seen.out);
     return seen;
 }
 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    if (size < 3) return 0;
-    static const auto request = llm::parse_chat(
-        R"({"model":"x","messages":[{}],"stream":true,"stream_options":{"include_usage":true}})",
-        llm::Endpoint::chat);
-    std::size_t providers = static_cast<std::size_t>(base::Provider::openai_compatible) + 1;
-    llm::Upstream upstream{.provider = static_cast<base::Provider>(data[0] % providers),
+    if (size < 4) return 0;
+    llm::Upstream upstream{.provider = static_cast<base::Provider>(data[0] % fuzz::kProviders),
                            .alias = "alias",
                            .model = "m"};
-    std::string_view bytes(reinterpret_cast<const char*>(data) + 2, size - 2);
-    Seen whole = decode(*request, upstream, bytes, bytes.size());
-    FUZZ_CHECK(decode(*request, upstream, bytes, 1) == whole);
-    FUZZ_CHECK(decode(*request, upstream, bytes, std::size_t{data[1]} + 1) == whole);
+    const llm::ChatRequest& request = requests()[data[1] % requests().size()];
+    std::string_view bytes(reinterpret_cast<const char*>(data) + 3, size - 3);
+    Seen whole = decode(request, upstream, bytes, Cuts::whole());
+    FUZZ_CHECK(decode(request, upstream, bytes, Cuts::every(1)) == whole);
+    FUZZ_CHECK(decode(request, upstream, bytes, Cuts::every(std::size_t{data[2]} + 1)) == whole);
+    FUZZ_CHECK(decode(request, upstream, bytes, Cuts::random(data[2])) == whole);
+    llm::Reply reply{.status = 200, .headers = {}, .body = bytes};
+    (void)llm::dialect(request, upstream).answer(request, upstream, reply, {});
     return 0;
 }

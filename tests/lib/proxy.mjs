@@ -12,8 +12,10 @@ export async function forwardProxy(port) {
     const onward = http.request({ port, host: '127.0.0.1', method: req.method, path: pathname + search, headers: req.headers }, (answer) => {
       res.writeHead(answer.statusCode, answer.headers);
       answer.pipe(res);
+      answer.on('error', () => res.destroy());
     });
     onward.on('error', () => res.destroy());
+    res.on('close', () => onward.destroy());
     req.pipe(onward);
   });
   server.on('connect', (req, client, head) => {

@@ -1,5 +1,6 @@
 // OpenAI: reset headers as Go durations, money as 429 insufficient_quota, error bodies with param.
 import { imageAnswer, imageErrors, imageFrames, imageKind, isImageCall, membersOf, validateImages } from './openai_images.mjs';
+import { isResponses, responsesBody, responsesFrames } from './openai_responses.mjs';
 import { openaiWire, problem } from './openai_shape.mjs';
 
 const limit = (axis, numbers, wait, type) => problem(429, {
@@ -50,9 +51,13 @@ const text = openaiWire({
 
 export const openai = {
   ...text,
-  kind: (call) => text.kind(call) ?? imageKind(call, '/v1'),
+  kind: (call) => text.kind(call) ?? (isResponses(call) ? 'responses' : imageKind(call, '/v1')),
   validate: (call) => (isImageCall(call) ? validateImages(call) : undefined),
   streams: (call) => (isImageCall(call) ? String(membersOf(call).stream) === 'true' : text.streams(call)),
   whole: (call, script) => (isImageCall(call) ? imageAnswer(call, script) : undefined),
-  frames: (call, script) => (isImageCall(call) ? imageFrames : text.frames)(call, script),
+  plain: (call, script) => (isResponses(call) ? responsesBody(openai, call, script) : text.plain(call, script)),
+  frames: (call, script) => {
+    if (isResponses(call)) return responsesFrames(openai, call, script);
+    return (isImageCall(call) ? imageFrames : text.frames)(call, script);
+  },
 };
