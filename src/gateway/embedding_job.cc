@@ -50,7 +50,7 @@ net::Task<std::optional<Failure>> EmbeddingJob::call(Session& session,
     session.record->served_by = target.alias;
     session.step().outcome = Outcome::served;
     const std::string answer =
-        llm::embedding_answer(request_, target.alias, all, session.elapsed());
+        llm::embedding_answer(request_, session.record->id, target.alias, all, session.elapsed());
     if (!co_await session.answer(200, "application/json", answer)) co_return client_left();
     co_return std::nullopt;
 }

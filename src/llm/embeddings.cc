@@ -158,8 +158,8 @@ std::string joined(const std::vector<std::string>& vectors) {
     return out;
 }
 
-std::string openai_answer(string_view alias, const Vectors& vectors) {
-    std::string out = R"({"object":"list","data":[)";
+std::string openai_answer(string_view id, string_view alias, const Vectors& vectors) {
+    std::string out = fmt::format(R"({{"id":{},"object":"list","data":[)", json::quote(id));
     for (std::size_t i = 0; i < vectors.vectors.size(); ++i)
         fmt::format_to(std::back_inserter(out),
                        R"({}{{"object":"embedding","index":{},"embedding":{}}})", i == 0 ? "" : ",",
@@ -202,10 +202,10 @@ std::optional<Failure> append(Vectors& all, Vectors batch) {
     return std::nullopt;
 }
 
-std::string embedding_answer(const EmbeddingRequest& request, string_view alias,
+std::string embedding_answer(const EmbeddingRequest& request, string_view id, string_view alias,
                              const Vectors& vectors, base::Duration took) {
     switch (request.client) {
-        case EmbeddingClient::openai: return openai_answer(alias, vectors);
+        case EmbeddingClient::openai: return openai_answer(id, alias, vectors);
         case EmbeddingClient::ollama_embed:
             return fmt::format(
                 R"({{"model":{},"embeddings":[{}],"total_duration":{},"load_duration":0,)"

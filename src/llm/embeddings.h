@@ -80,8 +80,9 @@ std::expected<Vectors, Failure> read_vectors(const EmbeddingRequest& request,
 /// Adds the vectors of a further batch and what it used.
 std::optional<Failure> append(Vectors& all, Vectors batch);
 
-/// The whole answer in the client's shape. `took`: since the request came.
-std::string embedding_answer(const EmbeddingRequest& request, std::string_view alias,
-                             const Vectors& vectors, base::Duration took);
+/// The whole answer in the client's shape. `id` is told at OpenAI's endpoint only: OpenAI has none
+/// there, but Mistral's clients refuse an answer without one. `took`: since the request came.
+std::string embedding_answer(const EmbeddingRequest& request, std::string_view id,
+                             std::string_view alias, const Vectors& vectors, base::Duration took);
 
 }  // namespace llm

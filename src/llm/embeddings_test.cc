@@ -297,18 +297,19 @@ TEST(Embeddings, AreAnsweredInTheClientsShape) {
     EXPECT_FALSE(append(all, one));
     one.usage.estimated = true;
     EXPECT_FALSE(append(all, one));
-    EXPECT_EQ(embedding_answer(parsed(R"({"model":"m","input":["a","b"]})"), "al\"ias", all, {}),
-              R"({"object":"list","data":[{"object":"embedding","index":0,"embedding":[1,2]},)"
-              R"({"object":"embedding","index":1,"embedding":[1,2]}],"model":"al\"ias",)"
-              R"("usage":{"prompt_tokens":6,"total_tokens":6,"freeway_estimated":true}})");
     EXPECT_EQ(
-        embedding_answer(parsed(R"({"model":"m","input":"a"})", EmbeddingClient::ollama_embed), "m",
-                         all, base::Duration(2)),
+        embedding_answer(parsed(R"({"model":"m","input":["a","b"]})"), "req_1", "al\"ias", all, {}),
+        R"({"id":"req_1","object":"list","data":[{"object":"embedding","index":0,"embedding":[1,2]},)"
+        R"({"object":"embedding","index":1,"embedding":[1,2]}],"model":"al\"ias",)"
+        R"("usage":{"prompt_tokens":6,"total_tokens":6,"freeway_estimated":true}})");
+    EXPECT_EQ(
+        embedding_answer(parsed(R"({"model":"m","input":"a"})", EmbeddingClient::ollama_embed),
+                         "req_1", "m", all, base::Duration(2)),
         R"({"model":"m","embeddings":[[1,2],[1,2]],"total_duration":2000000,)"
         R"("load_duration":0,"prompt_eval_count":6})");
     EXPECT_EQ(embedding_answer(
-                  parsed(R"({"model":"m","prompt":"a"})", EmbeddingClient::ollama_embeddings), "m",
-                  one, {}),
+                  parsed(R"({"model":"m","prompt":"a"})", EmbeddingClient::ollama_embeddings),
+                  "req_1", "m", one, {}),
               R"({"embedding":[1,2]})");
     EXPECT_TRUE(append(all, Vectors{{"[1]"}, 1, {}}));
 }

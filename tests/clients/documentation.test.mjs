@@ -11,7 +11,10 @@ import { world } from '../lib/world.mjs';
 
 const TESTS = path.join(ROOT, 'tests');
 const PIECE = /^## (.+?)\n[^]*?^```(js|sh)\n([^]*?)^```/gm;
-const WANTED = { Cohere: '1', LangChain: 'answer from openai\n8\nanswer from openai', Groq: 'answer from openai\nHello there. How are you?' };
+const WANTED = {
+  Cohere: '1', Mistral: 'answer from openai\n8',
+  LangChain: 'answer from openai\n8\nanswer from openai', Groq: 'answer from openai\nHello there. How are you?',
+};
 const pieces = [...fs.readFileSync(path.join(ROOT, 'docs/clients.md'), 'utf8').matchAll(PIECE)].map(([, title, language, text]) => ({ title, language, text }));
 const TARGETS = {
   smart: [openai, 'openai/gpt-4o-mini', 'chat'], vectors: [openai, 'openai/text-embedding-3-small', 'embedding'],

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Mistral } from '@mistralai/mistralai';
-import { anthropic, cohere, groq, mistral, ollama } from '../providers/index.mjs';
+import { anthropic, cohere, groq, mistral, ollama, openai } from '../providers/index.mjs';
+import { vectorOf } from '../providers/vectors.mjs';
 import { caught, collect } from '../lib/caught.mjs';
 import { world } from '../lib/world.mjs';
 
@@ -46,6 +47,18 @@ describe('mistral package', { concurrency: 4 }, () => {
     const chunks = await collect(await client(w).chat.stream({ ...ask, tools: TOOLS }));
     const calls = chunks.flatMap(({ data }) => data.choices[0]?.delta.toolCalls ?? []);
     assert.deepEqual(calls.map((call) => [call.id, argumentsOf(call.function.arguments)]), [['Abc123xyZ', { city: 'Oslo', days: 3 }]]);
+  });
+
+  test('embeddings', async (t) => {
+    const w = await world(t, { a: mistral, b: openai, c: cohere }, {
+      chains: [], params: { a: { model: 'mistral/mistral-embed' }, b: { model: 'openai/text-embedding-3-small' }, c: { model: 'cohere/embed-v4.0' } },
+      info: { a: { mode: 'embedding' }, b: { mode: 'embedding', provider: 'openai' }, c: { mode: 'embedding' } },
+    });
+    for (const model of ['a', 'b', 'c']) {
+      const answer = await client(w).embeddings.create({ model, inputs: ['one', 'two'] });
+      assert.deepEqual(answer.data.map(({ embedding }) => embedding), ['one', 'two'].map((text) => vectorOf(text)));
+      assert.equal(answer.model, model);
+    }
   });
 
   test('errors have their status', async (t) => {
