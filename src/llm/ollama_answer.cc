@@ -17,6 +17,17 @@ constexpr std::size_t kLongestLine = 4u << 20;
 
 std::string text_of(string_view value) { return json::text(value).value_or(""); }
 
+/// Who speaks in a line or a whole answer: a chat has a message, /api/generate says it itself.
+string_view said_in(string_view line) {
+    string_view message = json::member(line, "message");
+    return message.empty() ? line : message;
+}
+
+std::string words_of(string_view said) {
+    string_view content = json::member(said, "content");
+    return text_of(content.empty() ? json::member(said, "response") : content);
+}
+
 string_view finish_of(string_view done_reason) {
     return done_reason == "length" ? "length" : "stop";
 }
@@ -121,9 +132,9 @@ MaybeFailure OllamaReader::take(string_view line, AnswerSink& sink) {
         sink.start(made_up_id(started_), 0);
         if (started_.empty()) started_ = "-";
     }
-    string_view message = json::member(line, "message");
-    sink.thinking(thinking_.take(text_of(json::member(message, "thinking"))));
-    sink.text(text_.take(text_of(json::member(message, "content"))));
+    string_view said = said_in(line);
+    sink.thinking(thinking_.take(text_of(json::member(said, "thinking"))));
+    sink.text(text_.take(words_of(said)));
     calls(line, sink);
     if (json::member(line, "done") != "true") return std::nullopt;
     usage_ = ollama::read_counts(line);
@@ -192,16 +203,16 @@ std::expected<Completion, Failure> OllamaUpstream::answer(const ChatRequest& req
         return std::unexpected(malformed("the body is not one JSON object"));
     if (!json::blank(json::member(body, "error")))
         return std::unexpected(ollama::inner_error(upstream, body, now));
-    string_view message = json::member(body, "message");
+    string_view said = said_in(body);
     string_view created_at = json::member(body, "created_at");
     Completion out;
     out.id = made_up_id(created_at);
-    if (std::string text = text_of(json::member(message, "thinking")); !text.empty())
+    if (std::string text = text_of(json::member(said, "thinking")); !text.empty())
         out.parts.push_back({.kind = Part::Kind::thinking, .text = std::move(text)});
-    if (std::string text = text_of(json::member(message, "content")); !text.empty())
+    if (std::string text = words_of(said); !text.empty())
         out.parts.push_back({.text = std::move(text)});
     std::size_t number = 0;
-    for_each_call(message, [&](string_view call) {
+    for_each_call(said, [&](string_view call) {
         out.parts.push_back(read_call(call, created_at, number++));
     });
     if (wants_one_call(canonical(request).value())) keep_first_call(out);

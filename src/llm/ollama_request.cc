@@ -266,6 +266,8 @@ base::Result<Chat> OllamaClient::read(const ChatRequest& request) const {
     for (const Member& member : request.members) {
         string_view value = request.text(member.value);
         if (value == "null") continue;
+        // A prompt has no calls: an answer of nothing else would be empty.
+        if (route_ == Route::generate && member.key == "tools") continue;
         if (auto good = read_parameter(member.key, value, chat); !good)
             return std::unexpected(good.error());
     }

@@ -72,6 +72,15 @@ TEST(OllamaClient, StreamsUnlessToldOtherwise) {
     }
 }
 
+TEST(OllamaClient, APromptHasNoTools) {
+    auto request = parse_chat(
+        R"({"model":"m","prompt":"hi","tools":[{"type":"function","function":{"name":"f"}}]})",
+        Endpoint::ollama_generate);
+    ASSERT_TRUE(request);
+    EXPECT_FALSE(request->wants_tools);
+    EXPECT_TRUE(canonical(*request).value().tools.empty());
+}
+
 TEST(OllamaClient, NamesWhatIsWrong) {
     for (
         auto [body, word] :
