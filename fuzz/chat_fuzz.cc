@@ -4,6 +4,8 @@
 #include "check.h"
 #include "pairs.h"
 
+#include "llm/answer_format.h"
+
 #include <boost/json.hpp>
 
 namespace {
@@ -26,8 +28,11 @@ void put_to_all(const llm::ChatRequest& request) {
                                .model = "o3\"x",
                                .others_left = i % 2 == 0,
                                .max_output_tokens = 4096};
-        auto call = llm::dialect(request, upstream).call(request, upstream);
-        if (call) FUZZ_CHECK(is_json(call->body));
+        for (bool can : {true, false}) {
+            upstream.json_schema = upstream.tools = upstream.reasoning = can;
+            auto call = llm::dialect(request, upstream).call(request, upstream);
+            if (call) FUZZ_CHECK(is_json(call->body));
+        }
     }
 }
 
@@ -40,6 +45,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         if (!request) continue;
         FUZZ_CHECK(is_json(body));
         put_to_all(*request);
+        if (llm::read_format(*request, true) && request->format) put_to_all(*request);
     }
     return 0;
 }

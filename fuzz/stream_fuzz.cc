@@ -5,6 +5,8 @@
 #include "check.h"
 #include "pairs.h"
 
+#include "llm/answer_format.h"
+
 #include <algorithm>
 #include <vector>
 
@@ -16,7 +18,8 @@ struct Seen {
     bool operator==(const Seen&) const = default;
 };
 
-/// One request in each client's protocol, in the order of fuzz::kEndpoints.
+/// Requests in each client's protocol, in the order of fuzz::kEndpoints: with tools, then bound
+/// to a format.
 const std::vector<llm::ChatRequest>& requests() {
     static const std::vector<llm::ChatRequest> all = [] {
         constexpr std::array bodies{
@@ -29,11 +32,21 @@ const std::vector<llm::ChatRequest>& requests() {
             R"({"model":"x","max_tokens":9,"messages":[{"role":"user","content":"hi"}],"stream":true,
 "tools":[{"name":"f","input_schema":{"type":"object"}}]})",
             R"({"model":"x","messages":[{"role":"user","content":"hi"}]})",
-            R"({"model":"x","prompt":"hi"})"};
+            R"({"model":"x","prompt":"hi"})",
+            R"({"model":"x","messages":[{"role":"user","content":"hi"}],"stream":true,
+"response_format":{"type":"json_object"}})",
+            R"({"model":"x","prompt":"hi","stream":true})",
+            R"({"model":"x","input":"hi","stream":true,
+"text":{"format":{"type":"json_schema","name":"n","schema":{"type":"object","required":["n"]}}}})",
+            R"({"model":"x","max_tokens":9,"messages":[{"role":"user","content":"hi"}],"stream":true,
+"output_config":{"format":{"type":"json_schema","schema":{"type":"object"}}}})",
+            R"({"model":"x","messages":[{"role":"user","content":"hi"}],"format":{"type":"object"}})",
+            R"({"model":"x","prompt":"hi","format":"json"})"};
         std::vector<llm::ChatRequest> made;
         for (std::size_t i = 0; i < bodies.size(); ++i) {
-            auto request = llm::parse_chat(bodies[i], fuzz::kEndpoints[i]);
-            FUZZ_CHECK(request.has_value());
+            auto request =
+                llm::parse_chat(bodies[i], fuzz::kEndpoints[i % fuzz::kEndpoints.size()]);
+            FUZZ_CHECK(request.has_value() && llm::read_format(*request, true).has_value());
             request->answer_id = "fw0123456789abcdef";
             made.push_back(*std::move(request));
         }
@@ -84,7 +97,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (size < 4) return 0;
     llm::Upstream upstream{.provider = static_cast<base::Provider>(data[0] % fuzz::kProviders),
                            .alias = "alias",
-                           .model = "m"};
+                           .model = "m",
+                           .json_schema = data[1] < 128,
+                           .others_left = data[2] % 2 == 0};
     const llm::ChatRequest& request = requests()[data[1] % requests().size()];
     std::string_view bytes(reinterpret_cast<const char*>(data) + 3, size - 3);
     Seen whole = decode(request, upstream, bytes, Cuts::whole());
