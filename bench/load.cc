@@ -153,10 +153,13 @@ std::string make_request(const Options& options) {
     std::string prompt =
         "events=" + std::to_string(static_cast<long>(options["--events"])) +
         " interval_us=" + std::to_string(static_cast<long>(options["--interval-us"]));
+    // Anthropic's Messages have the system's words in a member of their own.
+    const std::string system = options.path.ends_with("/messages")
+                                   ? "\",\"system\":\"You answer shortly.\",\"messages\":["
+                                   : "\",\"messages\":[{\"role\":\"system\",\"content\":\"You "
+                                     "answer shortly.\"},";
     const std::string open =
-        "{\"model\":\"" + options.model +
-        "\",\"messages\":[{\"role\":\"system\",\"content\":\"You answer shortly.\"},"
-        "{\"role\":\"user\",\"content\":\"";
+        "{\"model\":\"" + options.model + system + "{\"role\":\"user\",\"content\":\"";
     const std::string close =
         std::string("\"}],\"temperature\":0.7,\"max_tokens\":256,\"stream\":") +
         (options.streams() ? "true}" : "false}");
