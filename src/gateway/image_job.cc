@@ -74,27 +74,14 @@ void price(const config::Target& target, std::uint64_t pictures, llm::Usage& usa
 net::Task<std::optional<Failure>> ImageJob::call(Session& session,
                                                  const route::Candidate& candidate, Trial& trial) {
     const config::Target& target = *candidate.target;
-    const Way& way = session.ways->to(target);
     attempted_ = std::make_unique<Attempted>();
-    std::vector<std::string>& drop = attempted_->drop;
-    drop = session.lane.shared.rejects.of(target.id);
-    drop.insert(drop.end(), target.drop.begin(), target.drop.end());
     llm::Upstream& upstream = attempted_->upstream;
-    upstream = {.provider = target.provider,
-                .alias = target.alias,
-                .model = candidate.model,
-                .defaults = way.defaults,
-                .overrides = way.overrides,
-                .drop = drop,
-                .allow = target.allow};
+    upstream = upstream_of(session, candidate, attempted_->drop);
     const llm::ImageDialect* dialect = llm::image_dialect(target.provider);
     base::Result<llm::ImageCall> prepared =
         base::fail(base::ErrorKind::unsupported, "this provider makes no images");
     if (dialect) prepared = dialect->call(request_, upstream, wanted_);
-    if (!prepared) {
-        session.step().skip = route::Skip::unsupported;
-        co_return Failure{.outcome = Outcome::unsupported, .detail = prepared.error().detail};
-    }
+    if (!prepared) co_return no_word(session, prepared.error());
     session.step().changes = std::move(prepared->changes);
     const std::string& path = prepared->path;
     auto open = co_await open_call(

@@ -53,22 +53,11 @@ bool has_type(const net::ResponseHead& head, std::string_view type) {
 net::Task<std::optional<Failure>> SpeechJob::call(Session& session,
                                                   const route::Candidate& candidate, Trial& trial) {
     const config::Target& target = *candidate.target;
-    const Way& way = session.ways->to(target);
     decoder_.reset();
-    std::vector<std::string> drop = session.lane.shared.rejects.of(target.id);
-    drop.insert(drop.end(), target.drop.begin(), target.drop.end());
-    const llm::Upstream upstream{.provider = target.provider,
-                                 .alias = target.alias,
-                                 .model = candidate.model,
-                                 .defaults = way.defaults,
-                                 .overrides = way.overrides,
-                                 .drop = drop,
-                                 .allow = target.allow};
+    std::vector<std::string> drop;
+    const llm::Upstream upstream = upstream_of(session, candidate, drop);
     auto prepared = llm::speech_call(request_, upstream);
-    if (!prepared) {
-        session.step().skip = route::Skip::unsupported;
-        co_return Failure{.outcome = Outcome::unsupported, .detail = prepared.error().detail};
-    }
+    if (!prepared) co_return no_word(session, prepared.error());
     session.step().changes = prepared->changes;
     auto open = co_await open_call(session, target, trial,
                                    {.path = "/audio/speech",
