@@ -158,6 +158,7 @@ Task<> refuse(Exchange& exchange, gateway::ClientError error, std::string_view a
 
 Task<> answer(Lane& lane, Exchange& exchange) {
     std::string_view path = exchange.head.path;
+    if (path.starts_with("/openai/v1/")) path.remove_prefix(7);  // Groq's own clients say this
     if (path.starts_with("/v1/")) path.remove_prefix(3);
     std::string_view allow;
     const bool head = exchange.head.method == "HEAD";

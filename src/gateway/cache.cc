@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <span>
 
 namespace gateway {
 namespace {
@@ -23,19 +24,21 @@ using std::string_view;
 constexpr std::size_t kMostQuestion = 1u << 20;
 constexpr double kLongestTtl = 30 * 86'400;
 
-/// Members that do not change an answer, or are part of the key by themselves.
+/// Members that do not change an answer, or are part of the key by themselves. The first ones are
+/// not even repeated in it.
 constexpr std::array<string_view, 12> kNotAsked = {"cache",
                                                    "keep_alive",
-                                                   "metadata",
                                                    "model",
+                                                   "stream",
+                                                   "stream_options",
+                                                   "metadata",
                                                    "prompt_cache_key",
                                                    "prompt_cache_retention",
                                                    "safety_identifier",
                                                    "service_tier",
                                                    "store",
-                                                   "stream",
-                                                   "stream_options",
                                                    "user"};
+constexpr std::size_t kNeverRepeated = 5;
 
 std::int64_t epoch_seconds() {
     return std::chrono::duration_cast<std::chrono::seconds>(
@@ -158,12 +161,15 @@ std::string question_key(const config::Catalog& catalog, const config::Alias& al
     std::string text =
         fmt::format("{}\n{}\n{}\n", question.protocol, json::quote(asked), json::quote(space));
     for (const std::size_t index : alias.targets) append_reach(text, catalog.targets[index]);
-    llm::append_canonical_without(text, question.body, kNotAsked);
+    text += question.headers + '\n';
+    const std::span<const string_view> not_asked(kNotAsked);
+    llm::append_canonical_without(text, question.body,
+                                  question.repeated ? not_asked.first(kNeverRepeated) : not_asked);
     return sha256(text);
 }
 
 std::expected<void, ClientError> open_cache(Session& session) {
-    const std::optional<Question> question = session.job->question();
+    const std::optional<Question> question = session.job->question(session);
     if (!question) return {};
     const string_view header = session.exchange.head.headers.get("x-freeway-cache");
     if (!header.empty() && header != "on" && header != "off")

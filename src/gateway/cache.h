@@ -32,7 +32,8 @@ struct CacheWishes {
 base::Result<CacheWishes> read_cache_wishes(std::string_view json);
 
 /// SHA-256 of everything that makes an answer: the client's protocol, the alias and how its own
-/// targets are reached, the namespace, and the request without what does not change the answer.
+/// targets are reached, the namespace, the headers that go along, and the request without what
+/// does not change the answer.
 std::string question_key(const config::Catalog& catalog, const config::Alias& alias,
                          std::string_view asked, std::string_view space, const Question& question);
 

@@ -60,6 +60,29 @@ TEST(QuestionKey, DiffersByEverythingThatMakesAnAnswer) {
     EXPECT_NE(key, other.key(kBody));
 }
 
+TEST(QuestionKey, HoldsWhatAnAnswerRepeatsAndTheHeadersThatGoAlong) {
+    const Asked asked;
+    const auto key = [&asked](std::string_view body, bool repeated, std::string headers = {}) {
+        return question_key(asked.catalog, asked.catalog.aliases[0], "a", "",
+                            {.protocol = "responses",
+                             .call_type = "responses",
+                             .body = body,
+                             .members = {},
+                             .repeated = repeated,
+                             .headers = std::move(headers)});
+    };
+    const std::string_view plain = R"({"model":"a","input":"hi"})";
+    for (const std::string_view more :
+         {R"("metadata":{"a":"b"})", R"("user":"u")", R"("store":false)",
+          R"("safety_identifier":"s")", R"("prompt_cache_key":"k")", R"("service_tier":"flex")"}) {
+        const std::string body = R"({"model":"a","input":"hi",)" + std::string(more) + "}";
+        EXPECT_NE(key(body, true), key(plain, true)) << more;
+        EXPECT_EQ(key(body, false), key(plain, false)) << more;
+    }
+    EXPECT_EQ(key(R"({"input":"hi","stream":false,"cache":{"ttl":5}})", true), key(plain, true));
+    EXPECT_NE(key(plain, false, "anthropic-beta: x\r\n"), key(plain, false));
+}
+
 TEST(CacheWishes, ReadsLiteLlmsMembers) {
     const auto wishes = read_cache_wishes(
         R"({"ttl":1.5,"s-maxage":60,"no-cache":true,"no-store":false,"use-cache":true,"namespace":"n"})");

@@ -149,6 +149,10 @@ net::Task<std::expected<OpenCall, Failure>> open_call(Session& session,
     co_return std::move(call);
 }
 
+bool has_type(const net::ResponseHead& head, std::string_view type) {
+    return base::iequals(base::trim(head.headers.get("content-type")).substr(0, type.size()), type);
+}
+
 llm::Upstream upstream_of(Session& session, const route::Candidate& candidate,
                           std::vector<std::string>& drop) {
     const config::Target& target = *candidate.target;

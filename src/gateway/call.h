@@ -54,6 +54,9 @@ net::Task<std::expected<OpenCall, llm::Failure>> open_call(Session& session,
                                                            const config::Target& target,
                                                            Trial& trial, Outgoing outgoing);
 
+/// The reply states that it is of `type` ("text/event-stream", "audio/").
+bool has_type(const net::ResponseHead& head, std::string_view type);
+
 /// A target as a dialect sees it. `drop` receives the members that it is not sent; it and the
 /// candidate outlive what is returned.
 llm::Upstream upstream_of(Session& session, const route::Candidate& candidate,

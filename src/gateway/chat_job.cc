@@ -173,16 +173,20 @@ void ChatJob::keep_stream(Session& session, const config::Target& target) {
                     llm::client_dialect(request_.endpoint).answer(request_, target.alias, *answer));
 }
 
-std::optional<Question> ChatJob::question() const {
+std::optional<Question> ChatJob::question(const Session& session) const {
     const bool stateless = std::ranges::none_of(kStateful, [this](auto key) { return has(key); });
+    const bool messages = request_.endpoint == llm::Endpoint::messages;
     return Question{.protocol = protocol_name(request_.endpoint),
                     .call_type = call_type(request_.endpoint),
                     .body = request_.body,
                     .members = request_.members,
-                    .keepable = stateless && (!request_.stream || llm::changes_form(request_))};
+                    .keepable = stateless && (!request_.stream || llm::changes_form(request_)),
+                    .repeated = request_.endpoint == llm::Endpoint::responses,
+                    .headers = messages ? client_headers(session, {"anthropic-beta"}) : ""};
 }
 
 net::Task<bool> ChatJob::give(Session& session, const store::KeptAnswer& kept) {
+    if (!may_be_referred_to(session.lane.shared, request_, kept.body)) co_return false;
     if (!request_.stream) co_return co_await Job::give(session, kept);
     const auto answer = llm::read_back(request_, kept.body);
     if (!answer) co_return false;

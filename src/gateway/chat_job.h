@@ -21,11 +21,12 @@ public:
     net::Task<std::optional<llm::Failure>> call(Session& session, const route::Candidate& candidate,
                                                 Trial& trial) override;
     bool stream() const override { return request_.stream; }
+    bool chats() const override { return true; }
     bool has(std::string_view member) const override { return request_.find(member) != nullptr; }
     bool can_go_on() const override;
     std::string_view unfit(const config::Target& target) const override;
     void answered(Session& session, std::string_view whole) override;
-    std::optional<Question> question() const override;
+    std::optional<Question> question(const Session& session) const override;
     net::Task<bool> give(Session& session, const store::KeptAnswer& answer) override;
     std::optional<std::string> broken(std::string_view error) override;
 

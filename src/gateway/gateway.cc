@@ -8,15 +8,39 @@
 namespace gateway {
 
 bool LearnedRejects::may_go(std::string_view member) {
-    constexpr std::array<std::string_view, 19> kShapes{
-        "model",      "messages",      "prompt",
-        "stream",     "tools",         "tool_choice",
-        "functions",  "function_call", "response_format",
-        "n",          "max_tokens",    "max_completion_tokens",
-        "stop",       "input",         "input_type",
-        "dimensions", "query",         "documents",
-        "top_n"};
-    return !member.empty() && std::find(kShapes.begin(), kShapes.end(), member) == kShapes.end();
+    constexpr auto kHints = std::to_array<std::string_view>({"cache_prompt",
+                                                             "frequency_penalty",
+                                                             "logit_bias",
+                                                             "logprobs",
+                                                             "metadata",
+                                                             "min_p",
+                                                             "mirostat",
+                                                             "mirostat_eta",
+                                                             "mirostat_tau",
+                                                             "parallel_tool_calls",
+                                                             "prediction",
+                                                             "presence_penalty",
+                                                             "prompt_cache_key",
+                                                             "prompt_cache_retention",
+                                                             "random_seed",
+                                                             "reasoning_effort",
+                                                             "repeat_penalty",
+                                                             "repetition_penalty",
+                                                             "safety_identifier",
+                                                             "seed",
+                                                             "service_tier",
+                                                             "store",
+                                                             "stream_options",
+                                                             "temperature",
+                                                             "tfs_z",
+                                                             "top_a",
+                                                             "top_k",
+                                                             "top_logprobs",
+                                                             "top_p",
+                                                             "typical_p",
+                                                             "user",
+                                                             "verbosity"});
+    return std::ranges::find(kHints, member) != kHints.end();
 }
 
 void LearnedRejects::learn(const std::string& target, const std::string& member) {

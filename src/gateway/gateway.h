@@ -32,8 +32,8 @@ class LearnedRejects {
 public:
     static constexpr std::size_t kMostTargets = 1024;
     static constexpr std::size_t kMostMembers = 16;
-    /// Whether a request without the member still asks for the same: sampling knobs and
-    /// hints may go, what shapes the answer may not.
+    /// Whether a chat without the member still asks for the same: sampling knobs and hints that
+    /// are known as such may go, everything else may not.
     static bool may_go(std::string_view member);
     void learn(const std::string& target, const std::string& member);
     std::vector<std::string> of(const std::string& target) const;

@@ -1,5 +1,7 @@
 #include "gateway/gateway.h"
 
+#include "gateway/upload.h"
+
 #include <gtest/gtest.h>
 
 #include <optional>
@@ -71,6 +73,17 @@ TEST(LearnedRejects, RememberEachMemberOnce) {
     EXPECT_TRUE(rejects.of("b").empty());
 }
 
+TEST(LearnedRejects, OnlyKnownHintsMayGo) {
+    for (const char* hint : {"temperature", "top_p", "top_k", "seed", "logit_bias", "user",
+                             "metadata", "store", "service_tier", "parallel_tool_calls",
+                             "reasoning_effort", "prompt_cache_key", "stream_options"})
+        EXPECT_TRUE(LearnedRejects::may_go(hint)) << hint;
+    for (const char* shape : {"", "instructions", "input", "voice", "size", "quality", "text",
+                              "reasoning", "include", "messages", "tools", "response_format",
+                              "max_tokens", "previous_response_id", "unheard_of"})
+        EXPECT_FALSE(LearnedRejects::may_go(shape)) << shape;
+}
+
 TEST(LearnedRejects, AreBounded) {
     LearnedRejects rejects;
     for (std::size_t i = 0; i < LearnedRejects::kMostMembers + 5; ++i)
@@ -80,4 +93,20 @@ TEST(LearnedRejects, AreBounded) {
         rejects.learn("t" + std::to_string(i), "m");
     EXPECT_TRUE(rejects.of("t" + std::to_string(LearnedRejects::kMostTargets + 4)).empty());
     EXPECT_FALSE(rejects.of("t0").empty());
+}
+
+TEST(Blob, WhatStandsInFilesIsCountedWhileItLives) {
+    const std::string piece(Blob::kMostInMemory, 'x');
+    const std::string folder = testing::TempDir();
+    {
+        Blob blob;
+        ASSERT_TRUE(blob.append(piece, folder));
+        EXPECT_EQ(Blob::stored(), 0u);
+        ASSERT_TRUE(blob.append("y", folder));
+        EXPECT_EQ(Blob::stored(), piece.size() + 1);
+        const Blob moved = std::move(blob);
+        EXPECT_EQ(Blob::stored(), piece.size() + 1);
+        EXPECT_EQ(moved.read(piece.size() - 1, 9), "xy");
+    }
+    EXPECT_EQ(Blob::stored(), 0u);
 }

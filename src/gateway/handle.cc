@@ -32,9 +32,21 @@ std::expected<bool, ClientError> may_continue(const Session& session,
             {}});
     if (!request.stream || said == "off") return false;
     if (said == "on") return true;
-    const config::Alias* alias = session.catalog->find(request.model);
+    const config::Alias* alias =
+        session.catalog->find(route::served_alias(session.catalog->settings, session.ask));
     return alias && !alias->targets.empty() &&
            session.catalog->targets[alias->targets.front()].continue_streams;
+}
+
+/// Whether an answer can be put together of two targets': everything goes through the canonical
+/// form, which has one choice and nothing that only its own provider can do. One that is bound to
+/// a format is judged whole.
+bool carries_over(const llm::ChatRequest& request) {
+    if (request.format || request.choices != 1) return false;
+    const base::Result<llm::Chat>& chat = llm::canonical(request);
+    return chat && chat->native.empty() &&
+           std::ranges::all_of(chat->tools,
+                               [](const llm::Tool& tool) { return tool.native.empty(); });
 }
 
 /// A known model that nobody can load by asking nothing of it: only Ollama's own can.
@@ -55,6 +67,9 @@ ClientError unreadable(const base::Error& error) {
         case base::ErrorKind::timed_out:
             return {408, "The body came too slowly.", "invalid_request_error", "body_timeout", {},
                     {}};
+        case base::ErrorKind::refused:
+            return {503, error.detail,         "server_error", "too_many_uploads",
+                    {},  base::Duration(5'000)};
         case base::ErrorKind::io:
             return {500, error.detail, "server_error", "upload_failed", {}, {}};
         default: return {400, error.detail, "invalid_request_error", "bad_request", {}, {}};
@@ -122,12 +137,11 @@ net::Task<> handle_chat(Lane& lane, net::Exchange& exchange, llm::Endpoint endpo
         }
     ChatJob job(std::move(*parsed));
     session.job = &job;
+    session.ask = ask_of(job.request());
     auto continues = may_continue(session, job.request());
     if (!continues) co_return co_await session.refuse(continues.error());
-    // An answer bound to a format is judged whole: none is put together of two.
-    if (*continues && !job.request().format) job.allow_continuation();
+    if (*continues && carries_over(job.request())) job.allow_continuation();
     session.record->asked = job.request().model;
-    session.ask = ask_of(job.request());
     co_await serve(session);
 }
 

@@ -66,6 +66,7 @@ net::Task<> listen(Lane& lane, net::Exchange& exchange, bool translate) {
     const config::Settings& settings = session.catalog->settings;
     if (auto refused = authorize(settings, exchange)) co_return co_await session.refuse(*refused);
 
+    if (auto full = take_place(session)) co_return co_await session.refuse(*std::move(full));
     auto form = co_await read_form(exchange, lane.shared.upload_folder, settings.max_upload_bytes);
     if (!form) co_return co_await session.refuse(unreadable(form.error()));
     auto request = read_request(*form, translate);

@@ -8,6 +8,8 @@
 
 #include <utility>
 
+#include <algorithm>
+
 namespace gateway {
 
 using llm::Failure;
@@ -19,6 +21,9 @@ using namespace std::chrono_literals;
 
 /// Between two looks into a backend's queue.
 constexpr base::Duration kLook = 500ms;
+/// And a look that was refused is made again after this long at most: what the refusal says of
+/// other work does not matter to what is under way.
+constexpr base::Duration kLongestLook = 5s;
 
 /// Beside the `/v1` of the target's base.
 std::string beside(const config::Target& target, std::string_view path) {
@@ -27,35 +32,61 @@ std::string beside(const config::Target& target, std::string_view path) {
     return std::string(base) + std::string(path);
 }
 
+/// Whether a look into a queue that failed says nothing about the work behind it.
+bool may_look_again(Outcome outcome) {
+    return outcome == Outcome::transient || outcome == Outcome::timeout ||
+           outcome == Outcome::busy || outcome == Outcome::rate_limited;
+}
+
+/// One look into the queue.
+net::Task<std::expected<std::string, Failure>> look(Session& session, const config::Target& target,
+                                                    Trial& trial, const std::string& path,
+                                                    base::Time by) {
+    auto open = co_await open_call(session, target, trial,
+                                   {.path = beside(target, path),
+                                    .body = {},
+                                    .content_type = {},
+                                    .method = "GET",
+                                    .at_root = true});
+    if (!open) co_return std::unexpected(open.error());
+    open->limits.attempt_by = std::min(open->limits.attempt_by, by);
+    co_return co_await read_whole(*open);
+}
+
+/// Looks until there is word of the images, which are made and paid even where a look fails.
+/// `wait`: not at once.
+net::Task<std::expected<std::string, Failure>> word_of_queue(Session& session,
+                                                             const config::Target& target,
+                                                             Trial& trial, std::string path,
+                                                             bool wait, base::Time by) {
+    for (base::Duration pause = kLook;; wait = true) {
+        if (base::Clock::now() + pause >= by)
+            co_return std::unexpected(
+                Failure{.outcome = Outcome::timeout,
+                        .scope = llm::Scope::target,
+                        .detail = "the images were not ready within the time limit"});
+        if (wait && !co_await session.pause(base::Clock::now() + pause))
+            co_return std::unexpected(client_left());
+        auto body = co_await look(session, target, trial, path, by);
+        if (body || !may_look_again(body.error().outcome)) co_return body;
+        pause = std::clamp(body.error().back_in.value_or(kLook), kLook, kLongestLook);
+    }
+}
+
 /// Asks on while the images are not ready, within the limits of the first call.
 net::Task<std::expected<llm::ImageAnswer, Failure>> collect(
     Session& session, const config::Target& target, Trial& trial, const llm::ImageDialect& dialect,
     const llm::Upstream& upstream, std::string path, OpenCall call) {
     const base::Time by = call.limits.attempt_by;
+    auto body = co_await read_whole(call);
+    call = OpenCall{};
     for (;;) {
-        auto body = co_await read_whole(call);
         if (!body) co_return std::unexpected(body.error());
         auto reply = dialect.read(upstream, path, *body, base::WallClock::now());
         if (!reply) co_return std::unexpected(reply.error());
         if (reply->next.empty()) co_return std::move(reply->answer);
         path = std::move(reply->next);
-        if (base::Clock::now() + kLook >= by)
-            co_return std::unexpected(
-                Failure{.outcome = Outcome::timeout,
-                        .scope = llm::Scope::target,
-                        .detail = "the images were not ready within the time limit"});
-        if (reply->wait && !co_await session.pause(base::Clock::now() + kLook))
-            co_return std::unexpected(client_left());
-        call = OpenCall{};
-        auto open = co_await open_call(session, target, trial,
-                                       {.path = beside(target, path),
-                                        .body = {},
-                                        .content_type = {},
-                                        .method = "GET",
-                                        .at_root = true});
-        if (!open) co_return std::unexpected(open.error());
-        call = std::move(*open);
-        call.limits.attempt_by = std::min(call.limits.attempt_by, by);
+        body = co_await word_of_queue(session, target, trial, path, reply->wait, by);
     }
 }
 

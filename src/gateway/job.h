@@ -26,6 +26,9 @@ struct Question {
     std::string_view body;  ///< one JSON object
     std::span<const llm::Member> members;
     bool keepable = true;  ///< its answer is the same for who asks again
+    /// Its answer repeats the members that do not change it otherwise (user, metadata, …).
+    bool repeated = false;
+    std::string headers{};  ///< complete lines of the client's that go along to the upstream
 };
 
 /// One call as it goes on.
@@ -58,6 +61,8 @@ public:
     virtual bool stream() const { return false; }
     /// Even a stream's first piece, and each further one, takes as long as a whole answer.
     virtual bool slow() const { return false; }
+    /// It is a chat: it may be asked without hints that a target refuses.
+    virtual bool chats() const { return false; }
     /// The request has this member at its top level.
     virtual bool has(std::string_view) const { return false; }
 
@@ -66,7 +71,7 @@ public:
     /// Why `target` can't be asked as things stand now, beyond what was decided; empty: it can.
     virtual std::string_view unfit(const config::Target&) const { return {}; }
     /// nullopt: answers of this kind are never kept.
-    virtual std::optional<Question> question() const { return std::nullopt; }
+    virtual std::optional<Question> question(const Session&) const { return std::nullopt; }
     /// Brings a kept answer to the client. False: it can't be given in the form that is asked for.
     virtual net::Task<bool> give(Session& session, const store::KeptAnswer& answer);
 

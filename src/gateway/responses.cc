@@ -53,6 +53,13 @@ std::optional<ClientError> prepare_response(Session& session, llm::ChatRequest& 
     return std::nullopt;
 }
 
+bool may_be_referred_to(const Gateway& shared, const llm::ChatRequest& request,
+                        std::string_view response) {
+    if (!llm::may_keep(request)) return true;
+    const auto id = llm::json::text(llm::json::member(response, "id"));
+    return id && shared.responses.find(*id) != nullptr;
+}
+
 void keep_response(Gateway& shared, const llm::ChatRequest& request, std::string_view response) {
     if (response.empty() || !llm::may_keep(request)) return;
     if (const auto id = llm::json::text(llm::json::member(response, "id")))

@@ -38,8 +38,8 @@ constexpr base::Duration kHandOutStep{5};
 void learn(Session& session, const config::Target& target, const Failure& failure) {
     Gateway& shared = session.lane.shared;
     if (failure.outcome == Outcome::client_gone) return;
-    if (failure.outcome == Outcome::unsupported && session.job->has(failure.parameter) &&
-        LearnedRejects::may_go(failure.parameter))
+    if (failure.outcome == Outcome::unsupported && session.job->chats() &&
+        session.job->has(failure.parameter) && LearnedRejects::may_go(failure.parameter))
         shared.rejects.learn(target.id, failure.parameter);
     const config::Settings& settings = session.catalog->settings;
     if (!settings.cooldowns) return;
@@ -308,16 +308,20 @@ ClientError unknown_model(const config::Catalog& catalog, const std::string& mod
             {}};
 }
 
+std::optional<ClientError> take_place(Session& session) {
+    const std::optional<int>& most = session.catalog->settings.max_parallel_requests;
+    if (!most || session.slot) return std::nullopt;
+    if (InFlight::take(session.lane.shared.inference, *most, session.slot)) return std::nullopt;
+    return too_many(*most);
+}
+
 net::Task<> serve(Session& session) {
     const config::Settings& settings = session.catalog->settings;
     session.record->stream = session.job->stream();
     if (auto opened = open_cache(session); !opened)
         co_return co_await session.refuse(opened.error());
     if (co_await answer_from_cache(session)) co_return;
-    std::optional<InFlight::Slot> slot;
-    if (settings.max_parallel_requests &&
-        !InFlight::take(session.lane.shared.inference, *settings.max_parallel_requests, slot))
-        co_return co_await session.refuse(too_many(*settings.max_parallel_requests));
+    if (auto full = take_place(session)) co_return co_await session.refuse(*std::move(full));
 
     auto decision = route::decide(session.state(), session.ask, session.lane.counter);
     if (!decision)

@@ -10,6 +10,10 @@ namespace gateway {
 /// the job outlives the call.
 net::Task<> serve(Session& session);
 
+/// Takes one of the gateway's places for `session`, once; an error where all are taken. Who reads
+/// a large body calls it before.
+std::optional<ClientError> take_place(Session& session);
+
 /// Error for an alias that nobody configured.
 ClientError unknown_model(const config::Catalog& catalog, const std::string& model);
 

@@ -40,6 +40,7 @@ public:
     std::optional<CacheUse> cache;              ///< nullopt: answers are not kept
     std::vector<const config::Target*> able;    ///< who could serve it if their limits allow
     std::unique_ptr<WaitingLine::Place> place;  ///< in the line for quota, until a call begins
+    std::optional<InFlight::Slot> slot;         ///< of max_parallel_requests, see take_place()
 
     /// What a decision about it is made from, as of now.
     route::State state() const { return {ways->book(), lane.shared.benches, base::Now::read()}; }

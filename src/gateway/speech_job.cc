@@ -2,6 +2,9 @@
 
 #include "gateway/call.h"
 #include "gateway/relay.h"
+#include "llm/classify.h"
+#include "llm/payload.h"
+#include "llm/usage_json.h"
 
 namespace gateway {
 
@@ -13,7 +16,7 @@ namespace {
 /// The audio's own type; an upstream that says nothing of use leaves it to the format.
 std::string type_of(const net::ResponseHead& head, std::string_view format) {
     const std::string_view stated = head.headers.get("content-type");
-    const bool audio = stated.starts_with("audio/") && net::valid_header_value(stated);
+    const bool audio = has_type(head, "audio/") && net::valid_header_value(stated);
     return std::string(audio ? stated : llm::speech_type(format));
 }
 
@@ -44,8 +47,28 @@ net::Task<std::optional<Failure>> relay_audio(Session& session, OpenCall& call,
     co_return std::nullopt;
 }
 
-bool has_type(const net::ResponseHead& head, std::string_view type) {
-    return head.headers.get("content-type").starts_with(type);
+/// Whether the body may be audio: it states so, or nothing of use.
+bool may_be_audio(const net::ResponseHead& head) {
+    return base::trim(head.headers.get("content-type")).empty() || has_type(head, "audio/") ||
+           has_type(head, "application/octet-stream");
+}
+
+/// What came in place of audio, mostly an error with a good status.
+net::Task<Failure> read_other(const config::Target& target, OpenCall& call) {
+    const std::string type(call.reply->head().headers.get("content-type"));
+    auto body = co_await read_whole(call);
+    if (!body) co_return body.error();
+    if (base::trim(*body).starts_with('{'))
+        co_return llm::classify_embedded(target.provider, *body, base::WallClock::now());
+    co_return llm::malformed(base::shown(type, 100) + " came in place of audio");
+}
+
+/// No speech states its tokens.
+llm::Usage usage_of(const llm::SpeechRequest& request) {
+    llm::Usage usage;
+    usage.prompt = llm::estimated_tokens(request.input.size());
+    usage.estimated = true;
+    return usage;
 }
 
 }  // namespace
@@ -66,18 +89,18 @@ net::Task<std::optional<Failure>> SpeechJob::call(Session& session,
                                     .streams = false});
     if (!open) co_return open.error();
     const net::ResponseHead& head = open->reply->head();
-    const bool events = has_type(head, "text/event-stream");
-    if (has_type(head, "application/json")) {
-        auto body = co_await read_whole(*open);
-        if (!body) co_return body.error();
-        co_return Failure{.outcome = Outcome::malformed, .detail = "JSON came in place of audio"};
-    }
-    if (!request_.events) {
+    const bool events = request_.events && has_type(head, "text/event-stream");
+    if (!events && !may_be_audio(head)) co_return co_await read_other(target, *open);
+    std::optional<Failure> failure;
+    if (request_.events) {
+        decoder_ = llm::speech_events(upstream, events, base::WallClock::now());
+        failure = co_await relay(session, *open, *decoder_, target, trial.committed);
+    } else {
         cut_ = &session.exchange;
-        co_return co_await relay_audio(session, *open, target, request_.format, trial.committed);
+        failure = co_await relay_audio(session, *open, target, request_.format, trial.committed);
     }
-    decoder_ = llm::speech_events(upstream, events, base::WallClock::now());
-    co_return co_await relay(session, *open, *decoder_, target, trial.committed);
+    if (trial.committed) session.record->usage = usage_of(request_);
+    co_return failure;
 }
 
 std::optional<std::string> SpeechJob::broken(std::string_view error) {

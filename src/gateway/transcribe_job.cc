@@ -28,10 +28,6 @@ net::Task<std::optional<Failure>> answer_whole(Session& session, const config::T
     co_return std::nullopt;
 }
 
-bool sends_events(const net::ResponseHead& head) {
-    return head.headers.get("content-type").starts_with("text/event-stream");
-}
-
 }  // namespace
 
 net::Task<std::optional<Failure>> TranscribeJob::call(Session& session,
@@ -65,7 +61,8 @@ net::Task<std::optional<Failure>> TranscribeJob::call(Session& session,
     if (!request_.stream)
         co_return co_await answer_whole(session, target, request_, *prepared, upstream, seconds_,
                                         *open);
-    decoder_ = llm::transcription_stream(*prepared, upstream, sends_events(open->reply->head()),
+    decoder_ = llm::transcription_stream(*prepared, upstream,
+                                         has_type(open->reply->head(), "text/event-stream"),
                                          base::WallClock::now());
     auto failure = co_await relay(session, *open, *decoder_, target, trial.committed);
     if (trial.committed) session.record->usage = decoder_->usage();

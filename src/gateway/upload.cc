@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <random>
 #include <utility>
@@ -20,6 +21,10 @@ using Kind = llm::MultipartReader::Kind;
 namespace {
 
 const std::string kNotStored = "The upload can't be stored: ";
+/// Parts of a form that are files; one of them is listened to.
+constexpr int kMostFiles = 8;
+
+std::atomic<std::uint64_t> bytes_in_files{0};
 
 /// An open file that no folder lists, or -1.
 int nameless_file(const std::string& folder) {
@@ -39,8 +44,12 @@ std::string random_boundary() {
 }  // namespace
 
 Blob::~Blob() {
-    if (file_ >= 0) ::close(file_);
+    if (file_ < 0) return;
+    bytes_in_files -= size_;
+    ::close(file_);
 }
+
+std::uint64_t Blob::stored() { return bytes_in_files; }
 
 Blob::Blob(Blob&& other) noexcept
     : bytes_(std::move(other.bytes_)),
@@ -69,11 +78,14 @@ Result<void> Blob::append(std::string_view bytes, const std::string& folder) {
 }
 
 Result<void> Blob::write(std::string_view bytes) {
+    if (bytes_in_files + bytes.size() > kMostStored)
+        return fail(ErrorKind::refused, "Too many uploads are under way; try again later.");
     while (!bytes.empty()) {
         const ssize_t put = ::write(file_, bytes.data(), bytes.size());
         if (put < 0 && errno == EINTR) continue;
         if (put <= 0) return fail(ErrorKind::io, kNotStored + std::strerror(errno));
         size_ += static_cast<std::uint64_t>(put);
+        bytes_in_files += static_cast<std::uint64_t>(put);
         bytes.remove_prefix(static_cast<std::size_t>(put));
     }
     return {};
@@ -105,13 +117,58 @@ std::string_view Form::text(std::string_view name) const {
     return {};
 }
 
+namespace {
+
+/// Puts the parts of a form where they belong as their bytes come.
+class FormBuilder {
+public:
+    explicit FormBuilder(const std::string& folder) : folder_(folder) {}
+
+    Result<void> begin(llm::PartHead head) {
+        form.parts.push_back({std::move(head), {}, {}});
+        keeps_ = !have_file_ && form.parts.back().head.name == "file";
+        if (form.parts.back().file() && ++files_ > kMostFiles)
+            return fail(
+                ErrorKind::bad_input,
+                fmt::format("The form has more than {} files; send one, as `file`.", kMostFiles));
+        return {};
+    }
+
+    Result<void> add(std::string_view bytes) {
+        FormPart& part = form.parts.back();
+        if (part.file()) {
+            if (!keeps_) return {};
+            have_file_ = true;
+            return part.blob.append(bytes, folder_);
+        }
+        field_bytes_ += bytes.size();
+        if (field_bytes_ > kMostFieldBytes)
+            return fail(ErrorKind::too_large,
+                        fmt::format("the fields of the form are larger than 4 MB, `{}` is too "
+                                    "long; send files with a filename",
+                                    part.head.name));
+        part.value += bytes;
+        return {};
+    }
+
+    Form form;
+
+private:
+    const std::string& folder_;
+    std::size_t field_bytes_ = 0;
+    int files_ = 0;
+    bool keeps_ = false;      ///< the bytes of the file that has begun
+    bool have_file_ = false;  ///< `file` is there and not empty
+};
+
+}  // namespace
+
 net::Task<Result<Form>> read_form(net::Exchange& exchange, const std::string& folder,
                                   std::uint64_t limit) {
     auto boundary = llm::boundary_of(exchange.head.headers.get("content-type"));
     if (!boundary) co_return std::unexpected(boundary.error());
     llm::MultipartReader reader(*boundary);
-    Form form;
-    std::size_t field_bytes = 0;
+    FormBuilder builder(folder);
     for (;;) {
         auto bytes = co_await exchange.read_some(limit);
         if (!bytes) co_return std::unexpected(bytes.error());
@@ -121,26 +178,15 @@ net::Task<Result<Form>> read_form(net::Exchange& exchange, const std::string& fo
             auto event = reader.next();
             if (!event) co_return std::unexpected(event.error());
             if (event->kind == Kind::more) break;
-            if (event->kind == Kind::part) form.parts.push_back({reader.part(), {}, {}});
-            if (event->kind != Kind::data) continue;
-            FormPart& part = form.parts.back();
-            if (part.file()) {
-                auto kept = part.blob.append(event->data, folder);
-                if (!kept) co_return std::unexpected(kept.error());
-                continue;
-            }
-            field_bytes += event->data.size();
-            if (field_bytes > kMostFieldBytes)
-                co_return fail(ErrorKind::too_large,
-                               fmt::format("the fields of the form are larger than 4 MB, `{}` is "
-                                           "too long; send files with a filename",
-                                           part.head.name));
-            part.value += event->data;
+            Result<void> taken;
+            if (event->kind == Kind::part) taken = builder.begin(reader.part());
+            if (event->kind == Kind::data) taken = builder.add(event->data);
+            if (!taken) co_return std::unexpected(taken.error());
         }
     }
     if (!reader.done())
         co_return fail(ErrorKind::bad_input, "the multipart body ends before its closing boundary");
-    co_return std::move(form);
+    co_return std::move(builder.form);
 }
 
 FormBody::FormBody()

@@ -19,15 +19,20 @@ namespace gateway {
 class Blob {
 public:
     static constexpr std::size_t kMostInMemory = 1u << 20;
+    /// Of all blobs of the process together, in files.
+    static constexpr std::uint64_t kMostStored = std::uint64_t{4} << 30;
 
     Blob() = default;
     ~Blob();
     Blob(Blob&& other) noexcept;
     Blob& operator=(Blob&& other) noexcept;
 
-    /// `folder` is where a file is made once one is needed. Fails with io.
+    /// `folder` is where a file is made once one is needed. Fails with io, or with refused where
+    /// kMostStored would be passed.
     base::Result<void> append(std::string_view bytes, const std::string& folder);
     std::uint64_t size() const { return size_; }
+    /// Bytes that all blobs together have in files now.
+    static std::uint64_t stored();
     /// For sending; valid while this Blob lives and is not moved or appended to.
     net::BodyPiece piece() const;
     /// At most `most` bytes from `at` on.
@@ -62,7 +67,8 @@ struct Form {
 /// A field's value, all fields together.
 inline constexpr std::size_t kMostFieldBytes = 4u << 20;
 
-/// Reads the body of `exchange` as a form while it comes: files never stand in memory whole.
+/// Reads the body of `exchange` as a form while it comes: files never stand in memory whole. Only
+/// the first file `file` that has bytes keeps them; those of others are passed over.
 /// `limit`: bytes of the body. bad_input says what is wrong with it; else as Exchange::read_some().
 net::Task<base::Result<Form>> read_form(net::Exchange& exchange, const std::string& folder,
                                         std::uint64_t limit);

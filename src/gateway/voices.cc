@@ -4,6 +4,7 @@
 #include "llm/parameters.h"
 #include "llm/speech.h"
 
+#include <algorithm>
 #include <map>
 
 namespace gateway {
@@ -11,10 +12,13 @@ namespace gateway {
 namespace {
 
 constexpr base::Duration kAskTime{1'500};
+/// All services together get no more.
+constexpr base::Duration kAllTime{2'000};
 constexpr base::Duration kRemembered{60'000};
+constexpr std::size_t kMostRemembered = 256;
 constexpr std::size_t kMostAnswer = 1u << 20;
 
-/// What the services said, one worker's memory of it. By origin.
+/// What the services said, one worker's memory of it. By target.
 struct Remembered {
     base::Time until;
     std::string body;
@@ -25,15 +29,24 @@ std::map<std::string, Remembered>& memory() {
     return remembered;
 }
 
-/// A service's own list; empty where it has none to give just now.
-net::Task<std::string> ask(Lane& lane, const config::Target& target) {
-    const Way& way = lane.ways->to(target);
-    const auto known = memory().find(target.base.text());
-    if (known != memory().end() && known->second.until > base::Clock::now())
-        co_return known->second.body;
+void remember(const std::string& target, std::string body) {
+    const base::Time now = base::Clock::now();
+    std::erase_if(memory(), [now](const auto& entry) { return entry.second.until <= now; });
+    if (memory().size() >= kMostRemembered) memory().clear();
+    memory()[target] = {now + kRemembered, std::move(body)};
+}
+
+/// A service's own list; empty where it has none to give just now, which is remembered too unless
+/// it had less than its time.
+net::Task<std::string> ask(Lane& lane, Ways& ways, const config::Target& target, base::Time all_by,
+                           net::AbortHandle& abort) {
+    const base::Time now = base::Clock::now();
+    const auto known = memory().find(target.id);
+    if (known != memory().end() && known->second.until > now) co_return known->second.body;
+    if (now >= all_by) co_return std::string();
+    const Way& way = ways.to(target);
     const std::string path = target.base.path + "/audio/voices";
-    const base::Time by = base::Clock::now() + kAskTime;
-    net::AbortHandle abort;
+    const base::Time by = std::min(all_by, now + kAskTime);
     auto reply =
         co_await lane.upstream.send({way.origin, "GET", path, way.headers, {}}, by, by, abort);
     std::string body;
@@ -41,7 +54,8 @@ net::Task<std::string> ask(Lane& lane, const config::Target& target) {
         auto rest = co_await (*reply)->rest(kMostAnswer, by);
         if (rest) body = std::move(*rest);
     }
-    memory()[target.base.text()] = {base::Clock::now() + kRemembered, body};
+    const bool cut_short = abort.aborted() || by < now + kAskTime;
+    if (!body.empty() || !cut_short) remember(target.id, body);
     co_return body;
 }
 
@@ -84,20 +98,29 @@ std::string_view wanted_model(std::string_view query) {
 }  // namespace
 
 net::Task<> list_voices(Lane& lane, net::Exchange& exchange) {
-    const config::Snapshot catalog = lane.catalog();
     const std::shared_ptr<Ways> ways = lane.ways;
+    const config::Snapshot catalog = ways->catalog();
     const std::string model(wanted_model(exchange.head.query));
+    const base::Time by = base::Clock::now() + kAllTime;
+    net::AbortHandle abort;
+    exchange.watch_hangup([&exchange, &abort] {
+        exchange.mark_gone();
+        abort.abort();
+    });
     std::string list;
     for (const config::Target& target : catalog->targets) {
+        if (abort.aborted()) break;
         if (target.mode != config::Mode::audio_speech || !target.left_out.empty()) continue;
         if (!model.empty() && target.alias != model) continue;
         if (target.provider == base::Provider::openai) {
             for (const std::string_view voice : llm::openai_voices())
                 add(list, voice, target, voice == "alloy", {});
         } else if (target.provider == base::Provider::openai_compatible) {
-            add_stated(list, target, co_await ask(lane, target));
+            add_stated(list, target, co_await ask(lane, *ways, target, by, abort));
         }
     }
+    exchange.unwatch_hangup();
+    if (exchange.gone()) co_return;
     co_await exchange.respond(200, {}, "application/json", "{\"voices\":[" + list + "]}");
 }
 

@@ -86,6 +86,9 @@ private:
     };
 
     MaybeFailure take(string_view data, AnswerSink& sink) override;
+    std::expected<Completion, Failure> whole(const Reply& reply) const override {
+        return AnthropicUpstream().answer(request_, upstream_, reply, now_);
+    }
     void begin(string_view event, AnswerSink& sink);
     void delta(string_view event, AnswerSink& sink);
     void stop(string_view event, AnswerSink& sink);
@@ -99,7 +102,8 @@ private:
     const Upstream& upstream_;
     base::WallTime now_;
     Tokens tokens_;
-    std::map<std::uint64_t, Call> calls_;  ///< by index of the block
+    std::map<std::uint64_t, Call> calls_;  ///< those that are open, by index of the block
+    std::size_t begun_ = 0;                ///< calls so far
     std::string citations_;
     std::string stop_reason_, stop_sequence_;
 };
@@ -148,7 +152,7 @@ void AnthropicReader::begin(string_view event, AnswerSink& sink) {
     } else if (type == "tool_use") {
         string_view input = json::member(block, "input");
         calls_[json::count(json::member(event, "index")).value_or(0)] = {
-            .number = calls_.size(), .input = json::blank(input) ? "" : std::string(input)};
+            .number = begun_++, .input = json::blank(input) ? "" : std::string(input)};
         sink.tool_call(text_of(block, "id"), name_for_client(request_, text_of(block, "name")));
     }
 }
@@ -177,8 +181,9 @@ void AnthropicReader::delta(string_view event, AnswerSink& sink) {
 
 void AnthropicReader::stop(string_view event, AnswerSink& sink) {
     Call* call = call_of(event);
-    if (call && !call->streams)
-        sink.arguments(call->number, call->input.empty() ? "{}" : call->input);
+    if (!call) return;
+    if (!call->streams) sink.arguments(call->number, call->input.empty() ? "{}" : call->input);
+    calls_.erase(json::count(json::member(event, "index")).value_or(0));
 }
 
 void AnthropicReader::end(AnswerSink& sink) {

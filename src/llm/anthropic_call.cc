@@ -4,6 +4,7 @@
 #include "llm/fields.h"
 #include "llm/json.h"
 #include "llm/parameters.h"
+#include "llm/tool_choice.h"
 
 #include <array>
 
@@ -40,6 +41,7 @@ public:
           request_(request),
           upstream_(upstream),
           model_(model_named(upstream.model)),
+          binds_(upstream.json_schema && model_.version > 0),
           parameters_(chat, upstream),
           conversation_(changes_) {}
 
@@ -48,7 +50,7 @@ public:
 private:
     base::Result<void> read_messages();
     base::Result<void> read_format();
-    void read_tool_choice();
+    base::Result<void> read_tools();
     void read_thinking();
     bool thinking_fits();
     void think(std::uint64_t budget, string_view effort);
@@ -60,12 +62,14 @@ private:
     const ChatRequest& request_;
     const Upstream& upstream_;
     Model model_;
+    bool binds_;  ///< to a schema: others that speak the protocol know no output_config
     Parameters parameters_;
     std::vector<std::string> changes_;
     Conversation conversation_;
-    std::string tool_choice_;  ///< JSON; empty: not sent
-    bool forced_ = false;      ///< the choice names a tool, or any
-    std::string thinking_;     ///< JSON; empty: not sent
+    std::vector<const Tool*> tools_;  ///< those that may be called
+    std::string tool_choice_;         ///< JSON; empty: not sent
+    bool forced_ = false;             ///< the choice names a tool, or any
+    std::string thinking_;            ///< JSON; empty: not sent
     bool thinks_ = false;
     std::uint64_t budget_ = 0;  ///< tokens of thinking to leave room for
     ObjectWriter output_config_;
@@ -73,10 +77,6 @@ private:
 };
 
 base::Result<void> CallBuilder::read_messages() {
-    for (const Tool& tool : chat_.tools)
-        if (!tool.native.empty())
-            return base::fail(base::ErrorKind::unsupported,
-                              fmt::format("tools[].{}: only its own provider runs it", tool.name));
     for (const Message& message : chat_.messages)
         if (auto added = conversation_.add(message); !added) return added;
     return {};
@@ -90,7 +90,7 @@ base::Result<void> CallBuilder::read_format() {
         changes_.emplace_back("added an instruction to answer with a JSON object");
     } else if (type == "json_schema") {
         string_view schema = json::member(format, "json_schema", "schema");
-        if (!upstream_.json_schema)
+        if (!binds_)
             return base::fail(base::ErrorKind::unsupported,
                               "response_format: this target can't bind its answer to a schema");
         output_config_.set("format", fmt::format(R"({{"type":"json_schema","schema":{}}})",
@@ -99,27 +99,34 @@ base::Result<void> CallBuilder::read_format() {
     return {};
 }
 
-/// `parallel_tool_calls` is part of the choice here; without tools there is none.
-void CallBuilder::read_tool_choice() {
-    if (chat_.tools.empty()) return;
-    string_view choice = parameters_.get("tool_choice");
+/// One tool is named by the choice, some of them by sending no others. `parallel_tool_calls` is
+/// part of the choice here; without tools there is none.
+base::Result<void> CallBuilder::read_tools() {
+    if (chat_.tools.empty()) return {};
+    string_view wanted = parameters_.get("tool_choice");
+    auto choice = read_tool_choice(chat_, wanted);
+    if (!choice) return std::unexpected(choice.error());
+    using Calls = ToolChoice::Calls;
     const bool alone = parameters_.get("parallel_tool_calls") == "false";
-    const std::string name = text_of(json::member(choice, "function"), "name");
-    string_view type;
-    if (!name.empty())
-        type = "tool";
-    else if (choice == "\"required\"")
-        type = "any";
-    else if (choice == "\"none\"")
-        type = "none";
-    else if (choice == "\"auto\"" || alone)
-        type = "auto";
-    if (type.empty()) return;
-    forced_ = type == "tool" || type == "any";
+    const bool named = text_of(wanted, "type") == "function";
+    tools_ = std::move(choice->tools);
+    forced_ = choice->calls == Calls::required;
+    if (!named && tools_.size() < chat_.tools.size())
+        note(changes_, "sent only the tools that tool_choice names");
+    if (wanted.empty() && !alone) return {};
+    const string_view type = named                          ? "tool"
+                             : forced_                      ? "any"
+                             : choice->calls == Calls::none ? "none"
+                                                            : "auto";
     tool_choice_ = fmt::format(R"({{"type":"{}")", type);
-    if (!name.empty()) tool_choice_ += ",\"name\":" + json::quote(tool_name(name));
+    if (named) {
+        tool_choice_ += ",\"name\":" + json::quote(tool_name(tools_.front()->name));
+        tools_.clear();
+        for (const Tool& tool : chat_.tools) tools_.push_back(&tool);
+    }
     if (alone && type != "none") tool_choice_ += R"(,"disable_parallel_tool_use":true)";
     tool_choice_ += '}';
+    return {};
 }
 
 /// What keeps the model from thinking in this call, named in the changes.
@@ -168,7 +175,7 @@ void CallBuilder::read_thinking() {
     const bool adapt = model_.strict() || (model_.adaptive() && !stated);
     string_view level = budget ? string_view(effort) : effort_of(stated.value_or(8192));
     if (level == "minimal") level = "low";
-    if (level == "xhigh" || level == "max") level = "high";
+    if (level == "xhigh" && !model_.strict()) level = "high";
     think(stated ? *stated : budget.value_or(8192), adapt ? level : string_view());
 }
 
@@ -187,15 +194,14 @@ std::uint64_t CallBuilder::max_tokens() {
 
 std::string CallBuilder::tools() {
     std::string out = "[";
-    for (const Tool& tool : chat_.tools) {
+    for (const Tool* tool : tools_) {
         if (out.size() > 1) out += ',';
-        out += "{\"name\":" + json::quote(tool_name(tool.name));
-        if (!tool.description.empty()) out += ",\"description\":" + json::quote(tool.description);
-        out += ",\"input_schema\":" + object_schema(tool.schema);
-        if (tool.strict && upstream_.json_schema)
-            out += fmt::format(",\"strict\":{}", *tool.strict);
-        if (tool.strict && !upstream_.json_schema) note(changes_, "removed tools[].strict");
-        for (const Extra& extra : tool.extras) {
+        out += "{\"name\":" + json::quote(tool_name(tool->name));
+        if (!tool->description.empty()) out += ",\"description\":" + json::quote(tool->description);
+        out += ",\"input_schema\":" + object_schema(tool->schema);
+        if (tool->strict && binds_) out += fmt::format(",\"strict\":{}", *tool->strict);
+        if (tool->strict && !binds_) note(changes_, "removed tools[].strict");
+        for (const Extra& extra : tool->extras) {
             if (std::ranges::find(kToolExtras, extra.key) != kToolExtras.end())
                 out += fmt::format(",{}:{}", json::quote(extra.key), extra.json);
             else
@@ -226,13 +232,13 @@ base::Result<Call> CallBuilder::build() {
     if (auto read = read_messages(); !read) return std::unexpected(read.error());
     if (auto read = read_format(); !read) return std::unexpected(read.error());
     conversation_.finish();
-    read_tool_choice();
+    if (auto read = read_tools(); !read) return std::unexpected(read.error());
     read_thinking();
     body_.set("model", json::quote(upstream_.model));
     body_.set("max_tokens", std::to_string(max_tokens()));
     if (std::string system = conversation_.system(); !system.empty()) body_.set("system", system);
     body_.set("messages", conversation_.messages());
-    if (!chat_.tools.empty()) body_.set("tools", tools());
+    if (!tools_.empty()) body_.set("tools", tools());
     if (!tool_choice_.empty()) body_.set("tool_choice", tool_choice_);
     if (!thinking_.empty()) body_.set("thinking", thinking_);
     add_sampling();

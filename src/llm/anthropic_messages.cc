@@ -24,7 +24,14 @@ bool is_thinking(Part::Kind kind) {
 }
 
 /// Where the bytes of an image or a document are.
-std::string source(const Part& part) {
+base::Result<std::string> source(const Part& part) {
+    constexpr string_view kOpenAis = "file-";
+    if (part.id.starts_with(kOpenAis))
+        return base::fail(
+            base::ErrorKind::unsupported,
+            fmt::format("messages[].content[].{}: a file of OpenAI's store reaches no "
+                        "other provider; send the file's data",
+                        part.id));
     if (!part.id.empty())
         return fmt::format(R"({{"type":"file","file_id":{}}})", json::quote(part.id));
     if (!part.url.empty())
@@ -46,16 +53,17 @@ std::string Conversation::extras(const std::vector<Extra>& extras, string_view w
     return out;
 }
 
-Conversation::Block Conversation::document(const Part& part) {
-    std::string from = source(part);
+base::Result<Conversation::Block> Conversation::document(const Part& part) {
+    base::Result<std::string> from = source(part);
     if (!part.text.empty())
         from = fmt::format(R"({{"type":"text","media_type":"text/plain","data":{}}})",
                            json::quote(part.text));
+    if (!from) return std::unexpected(from.error());
     std::string title;
     if (!part.name.empty()) title = ",\"title\":" + json::quote(part.name);
-    return {.kind = part.kind,
-            .json = fmt::format(R"({{"type":"document","source":{}{}{}}})", from, title,
-                                extras(part.extras, "messages[].content[]"))};
+    return Block{.kind = part.kind,
+                 .json = fmt::format(R"({{"type":"document","source":{}{}{}}})", *from, title,
+                                     extras(part.extras, "messages[].content[]"))};
 }
 
 /// A result holds texts, images and documents; an empty one has no content.
@@ -81,10 +89,13 @@ base::Result<Conversation::Block> Conversation::block(const Part& part) {
             return base::fail(base::ErrorKind::unsupported,
                               "messages[].content[].input_audio: not carried over the anthropic "
                               "protocol");
-        case Part::Kind::image:
-            out.json = fmt::format(R"({{"type":"image","source":{}{}}})", source(part),
+        case Part::Kind::image: {
+            base::Result<std::string> from = source(part);
+            if (!from) return std::unexpected(from.error());
+            out.json = fmt::format(R"({{"type":"image","source":{}{}}})", *from,
                                    extras(part.extras, kWhere));
             break;
+        }
         case Part::Kind::document: return document(part);
         case Part::Kind::thinking:
             out.json = fmt::format(R"({{"type":"thinking","thinking":{},"signature":{}}})",

@@ -16,7 +16,7 @@ class Conversation {
 public:
     explicit Conversation(std::vector<std::string>& changes) : changes_(changes) {}
 
-    /// `unsupported` for audio.
+    /// `unsupported` for audio, and for files that lie in another provider's store.
     base::Result<void> add(const Message& message);
     /// A rule for the answer, after the client's own.
     void instruct(std::string text);
@@ -46,7 +46,7 @@ private:
     base::Result<void> blocks(const Message& message, std::vector<Block>& out);
     base::Result<Block> block(const Part& part);
     base::Result<Block> result(const Part& part);
-    Block document(const Part& part);
+    base::Result<Block> document(const Part& part);
     std::string extras(const std::vector<Extra>& extras, std::string_view where);
     static std::string str(const Block& block);
     static std::string content(const std::vector<Block>& blocks);

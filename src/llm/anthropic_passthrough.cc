@@ -20,6 +20,9 @@ constexpr auto kOpenAiOnly = std::to_array<string_view>(
     {"max_completion_tokens", "reasoning_effort", "stop", "seed", "n", "user", "response_format",
      "frequency_penalty", "presence_penalty", "parallel_tool_calls"});
 
+/// What the newest models refuse.
+constexpr auto kSamplers = std::to_array<string_view>({"temperature", "top_p", "top_k"});
+
 bool unsigned_thinking(string_view block) {
     if (json::member(block, "type") != "\"thinking\"") return false;
     return !signed_here({.kind = Part::Kind::thinking, .signature = text_of(block, "signature")});
@@ -53,9 +56,14 @@ private:
     bool dropped(string_view key) const {
         return std::ranges::find(upstream_.drop, key) != upstream_.drop.end();
     }
+    bool refused(string_view key) const {
+        return model_.strict() && std::ranges::find(kSamplers, key) != kSamplers.end() &&
+               std::ranges::find(upstream_.allow, key) == upstream_.allow.end();
+    }
     void member(const Member& member);
     void max_tokens(string_view value);
     void thinking(string_view whole, string_view value);
+    void adaptive_thinking(string_view whole, string_view value);
     void messages(string_view list);
     bool lacks_thinking() const;
     void remove(string_view key, string_view whole, string_view why);
@@ -82,12 +90,12 @@ void PassthroughCall::member(const Member& member) {
         object_.keep(whole);
         splice_.replace(value, set->json);
         call_.changes.push_back(fmt::format("set {}", member.key));
-    } else if (dropped(member.key)) {
+    } else if (dropped(member.key) || refused(member.key)) {
         remove(member.key, whole, "");
     } else if (member.key == "output_config" && model_.version == 0) {
         remove(member.key, whole, "");
     } else if (member.key == "thinking") {
-        thinking(whole, value);
+        model_.strict() ? adaptive_thinking(whole, value) : thinking(whole, value);
     } else {
         object_.keep(whole);
         if (member.key == "model") splice_.replace(value, json::quote(upstream_.model));
@@ -101,6 +109,19 @@ void PassthroughCall::max_tokens(string_view value) {
     if (!asked || !upstream_.max_output_tokens || *asked <= *upstream_.max_output_tokens) return;
     splice_.replace(value, std::to_string(*upstream_.max_output_tokens));
     call_.changes.push_back(fmt::format("lowered max_tokens to {}", *upstream_.max_output_tokens));
+}
+
+/// The newest models think as much as they find right: they take no budget, and no `disabled`.
+void PassthroughCall::adaptive_thinking(string_view whole, string_view value) {
+    string_view type = json::member(value, "type");
+    if (type == "\"disabled\"") return remove("thinking", whole, ": it can't be switched off");
+    object_.keep(whole);
+    if (type != "\"enabled\"") return;
+    const std::string unbounded = without_member(value, "budget_tokens");
+    Splice changed(unbounded);
+    changed.replace(json::member(unbounded, "type"), R"("adaptive")");
+    splice_.replace(value, changed.apply());
+    call_.changes.push_back("changed thinking to adaptive");
 }
 
 /// Older models and other companies' know no adaptive thinking; all want a budget below
@@ -165,7 +186,7 @@ void PassthroughCall::add_missing() {
         call_.changes.push_back(fmt::format("set {}", extra.key));
     }
     for (const Extra& extra : upstream_.defaults) {
-        const bool set = request_.find(extra.key) || dropped(extra.key) ||
+        const bool set = request_.find(extra.key) || dropped(extra.key) || refused(extra.key) ||
                          std::ranges::find(upstream_.overrides, extra.key, &Extra::key) !=
                              upstream_.overrides.end();
         if (set || std::ranges::find(kOpenAiOnly, extra.key) != kOpenAiOnly.end()) continue;

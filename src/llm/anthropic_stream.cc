@@ -3,11 +3,13 @@
 #include "llm/anthropic_client.h"
 #include "llm/anthropic_passthrough.h"
 #include "llm/anthropic_upstream.h"
+#include "llm/chunks.h"
 #include "llm/classify.h"
 #include "llm/fields.h"
 #include "llm/payload.h"
 #include "llm/splice.h"
 #include "llm/sse.h"
+#include "llm/translate.h"
 #include "llm/usage_json.h"
 
 #include <fmt/format.h>
@@ -23,7 +25,8 @@ using MaybeFailure = std::optional<Failure>;
 std::uint64_t weight(string_view object) {
     const std::string type = text_of(object, "type");
     for (string_view key : {"text", "thinking", "partial_json"})
-        if (string_view value = json::member(object, key); !value.empty()) return value.size() - 2;
+        if (string_view value = json::member(object, key); !value.empty())
+            return content_size(value);
     return type.empty() || type == "signature_delta" ? 0 : object.size();
 }
 
@@ -42,7 +45,11 @@ public:
     void broken(string_view error, std::string& out) override { out += broken_frames(error); }
 
 private:
+    enum class Form { unknown, events, one_body };
+
+    MaybeFailure events(string_view bytes, std::string& out);
     MaybeFailure take(const SseReader::Event& event, std::string& out);
+    MaybeFailure whole_body(std::string& out);
     void content(string_view object);
     void start(const SseReader::Event& event, std::string& out);
     MaybeFailure end();
@@ -50,7 +57,9 @@ private:
     const ChatRequest& request_;
     const Upstream& upstream_;
     base::WallTime now_;
+    Form form_ = Form::unknown;
     SseReader reader_;
+    std::string body_;  ///< where one JSON body came instead of events
     Tokens tokens_;
     std::uint64_t bytes_ = 0;
     bool any_event_ = false;
@@ -59,6 +68,33 @@ private:
 
 MaybeFailure AnthropicStream::feed(string_view bytes, std::string& out) {
     if (done_) return std::nullopt;
+    if (form_ == Form::unknown) {
+        const std::size_t first = bytes.find_first_not_of(" \t\r\n");
+        if (first != bytes.npos) form_ = bytes[first] == '{' ? Form::one_body : Form::events;
+    }
+    if (form_ != Form::one_body) return events(bytes, out);
+    if (body_.size() + bytes.size() > kLongestBody) return malformed("the body is too large");
+    body_ += bytes;
+    return std::nullopt;
+}
+
+/// Some servers answer a stream request with one JSON body.
+MaybeFailure AnthropicStream::whole_body(std::string& out) {
+    static const std::vector<Header> kNoHeaders;
+    const Reply reply{.status = 200, .headers = kNoHeaders, .body = body_};
+    auto read = AnthropicUpstream().answer(request_, upstream_, reply, now_);
+    if (!read) return std::move(read.error());
+    auto whole = completed(*std::move(read), request_, now_);
+    if (!whole) return std::move(whole.error());
+    auto writer = AnthropicClient().writer(request_, upstream_.alias, now_);
+    replay(*whole, *writer);
+    writer->drain(out);
+    usage_ = whole->usage;
+    committed_ = done_ = true;
+    return std::nullopt;
+}
+
+MaybeFailure AnthropicStream::events(string_view bytes, std::string& out) {
     reader_.feed(bytes);
     SseReader::Event event;
     while (!done_ && reader_.next(event))
@@ -115,7 +151,7 @@ void AnthropicStream::start(const SseReader::Event& event, std::string& out) {
         return;
     }
     std::string text = splice.apply();
-    std::ranges::replace(text, '\n', ' ');  // white space between tokens
+    make_one_line(text);
     out += fmt::format("event: message_start\ndata: {}\n\n", text);
 }
 
@@ -133,6 +169,7 @@ MaybeFailure AnthropicStream::end() {
 /// A stream whose stop reason is known lacks nothing but its last event.
 MaybeFailure AnthropicStream::finish(std::string& out) {
     if (done_) return std::nullopt;
+    if (form_ == Form::one_body) return whole_body(out);
     SseReader::Event event;
     while (!done_ && reader_.last(event)) {
         if (MaybeFailure failure = take(event, out)) return failure;

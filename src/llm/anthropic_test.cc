@@ -1,6 +1,8 @@
 #include "llm/anthropic_client.h"
 #include "llm/anthropic_rules.h"
+#include "llm/anthropic_upstream.h"
 #include "llm/dialect.h"
+#include "llm/format_emulation.h"
 #include "llm/translate.h"
 
 #include <gtest/gtest.h>
@@ -77,6 +79,73 @@ TEST(AnthropicUpstream, ChoicesOfToolsAreTranslated) {
     EXPECT_EQ(choice(R"("parallel_tool_calls":false)"),
               R"({"type":"auto","disable_parallel_tool_use":true})");
     EXPECT_FALSE(send(claude(), chat(R"("tool_choice":"auto")")).has("tool_choice"));
+}
+
+TEST(AnthropicUpstream, OnlyTheAllowedToolsAreSent) {
+    const std::string tools =
+        R"("tools":[{"type":"function","function":{"name":"f"}},{"type":"function","function":{"name":"g"}}],)";
+    const Sent sent = send(
+        claude(),
+        chat(
+            tools +
+            R"("tool_choice":{"type":"allowed_tools","allowed_tools":{"mode":"required","tools":[{"type":"function","function":{"name":"g"}}]}})"));
+    EXPECT_TRUE(sent.has(R"("tools":[{"name":"g",)")) << sent.body;
+    EXPECT_TRUE(sent.has(R"("tool_choice":{"type":"any"})")) << sent.body;
+    EXPECT_TRUE(sent.changed("sent only the tools that tool_choice names"));
+    const Sent named = send(
+        claude(), chat(tools + R"("tool_choice":{"type":"function","function":{"name":"g"}})"));
+    EXPECT_TRUE(named.has(R"("tools":[{"name":"f",)")) << named.body;
+    EXPECT_TRUE(named.has(R"("tool_choice":{"type":"tool","name":"g"})")) << named.body;
+}
+
+TEST(AnthropicUpstream, TheHighestEffortsAreKeptWhereTheyAreKnown) {
+    auto effort = [](std::string_view model, std::string_view wanted) {
+        const Sent sent =
+            send(claude(model), chat(R"("reasoning_effort":")" + std::string(wanted) + "\""));
+        const std::size_t at = sent.body.find(R"("effort":")");
+        return at == sent.body.npos
+                   ? std::string()
+                   : sent.body.substr(at + 10, sent.body.find('"', at + 10) - at - 10);
+    };
+    EXPECT_EQ(effort("claude-opus-4-7", "xhigh"), "xhigh");
+    EXPECT_EQ(effort("claude-opus-4-7", "max"), "max");
+    EXPECT_EQ(effort("claude-opus-4-6", "max"), "max");
+    EXPECT_EQ(effort("claude-opus-4-6", "xhigh"), "high");
+    EXPECT_EQ(effort("claude-sonnet-4-5", "max"), "");
+    EXPECT_EQ(effort("glm-4.7", "max"), "");
+}
+
+TEST(AnthropicUpstream, OthersThanClaudeAreNotBoundToASchema) {
+    const std::string schema =
+        R"("response_format":{"type":"json_schema","json_schema":{"name":"n","schema":{"type":"object"}}})";
+    Upstream zai = claude("glm-4.7");
+    EXPECT_TRUE(zai.json_schema);
+    auto request = parse_chat(chat(schema), Endpoint::chat);
+    auto call = AnthropicUpstream().call(*canonical(*request), *request, zai);
+    ASSERT_FALSE(call);
+    EXPECT_EQ(call.error().kind, base::ErrorKind::unsupported);
+}
+
+TEST(AnthropicUpstream, CallsAreNumberedThoughBlocksShareAnIndex) {
+    auto request = parse_chat(chat(R"("stream":true)"), Endpoint::chat);
+    const Upstream upstream = claude();
+    auto reader = AnthropicUpstream().stream(*request, upstream, kNow);
+    Collector collected;
+    auto event = [&](std::string_view data) {
+        EXPECT_FALSE(reader->feed("data: " + std::string(data) + "\n\n", collected));
+    };
+    for (std::string_view name : {"f", "g"}) {
+        event(
+            R"({"type":"content_block_start","index":0,"content_block":{"type":"tool_use","id":"t","input":{},"name":")" +
+            std::string(name) + "\"}}");
+        event(
+            R"({"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":"{\"of\":\")" +
+            std::string(name) + R"(\"}"}})");
+        event(R"({"type":"content_block_stop","index":0})");
+    }
+    ASSERT_EQ(collected.answer().parts.size(), 2u);
+    EXPECT_EQ(collected.answer().parts[0].json, R"({"of":"f"})");
+    EXPECT_EQ(collected.answer().parts[1].json, R"({"of":"g"})");
 }
 
 TEST(AnthropicUpstream, EffortsBecomeBudgetsAndMakeRoom) {
@@ -250,91 +319,6 @@ TEST(AnthropicClient, ErrorsHaveAnthropicsTypes) {
                                                    R"(","message":"m","attempts":[1]}})");
 }
 
-/// The events of an answer that `tell` writes, without `event:` lines.
-template <class Tell>
-std::string written(Tell tell) {
-    auto request = parse_chat(asked(R"("stream":true)"), Endpoint::messages);
-    auto writer = AnthropicClient().writer(*request, "a", kNow);
-    tell(*writer);
-    std::string out;
-    writer->drain(out);
-    return std::regex_replace(out, std::regex("event: [a-z_]+\ndata: |\n\n"), "\n");
-}
-
-/// The blocks as they were opened, filled and closed: "0+tool_use 0~… 0-".
-std::string shape(const std::string& events) {
-    std::string out;
-    const std::regex event(
-        R"re("type":"content_block_(start|delta|stop)","index":(\d+)(?:,"content_block":\{"type":"(\w+)"|,"delta":\{"type":"\w+","\w+":"((?:[^"\\]|\\.)*)")?)re");
-    for (auto it = std::sregex_iterator(events.begin(), events.end(), event);
-         it != std::sregex_iterator(); ++it) {
-        const char kind = (*it)[1] == "start" ? '+' : (*it)[1] == "stop" ? '-' : '~';
-        out += (*it)[2].str() + kind + (*it)[3].str() + (*it)[4].str() + ' ';
-    }
-    return out;
-}
-
-// Pitfalls 2, 3 and 4: no first bytes of arguments lost, calls not mixed up, one block at a time.
-TEST(AnthropicWriter, ParallelCallsComeOneAfterTheOther) {
-    const std::string events = written([](AnswerWriter& to) {
-        to.start("id", 0);
-        to.text("T");
-        to.tool_call("c1", "f");
-        to.tool_call("c2", "g");
-        to.arguments(1, "{\"b\":");
-        to.arguments(0, "{\"a\":1");
-        to.arguments(1, "2}");
-        to.arguments(0, "}");
-        to.finish("tool_calls", "", {});
-    });
-    EXPECT_EQ(shape(events),
-              R"(0+text 0~T 0- 1+tool_use 1~ 1~{\"a\":1 1~} 1- 2+tool_use 2~{\"b\":2} 2- )");
-    EXPECT_NE(events.find(R"("stop_reason":"tool_use")"), std::string::npos);
-}
-
-TEST(AnthropicWriter, CallsInOrderStreamAsTheyCome) {
-    const std::string events = written([](AnswerWriter& to) {
-        to.tool_call("c1", "f");
-        to.arguments(0, "{}");
-        to.tool_call("c2", "g");
-        to.arguments(1, "{\"x\"");
-        to.text("late");
-        to.arguments(1, ":1}");
-        to.finish("tool_calls", "", {});
-    });
-    EXPECT_EQ(shape(events),
-              R"(0+tool_use 0~ 0~{} 0- 1+tool_use 1~ 1~{\"x\" 1~:1} 1- 2+text 2~late 2- )");
-}
-
-TEST(AnthropicWriter, ThinkingWithoutASignatureGetsAnEmptyOne) {
-    const std::string events = written([](AnswerWriter& to) {
-        to.thinking("a");
-        to.text("b");
-        to.finish("stop", "", {});
-    });
-    EXPECT_EQ(shape(events), "0+thinking 0~a 0~ 0- 1+text 1~b 1- ");
-    const std::string with = written([](AnswerWriter& to) {
-        to.thinking("a");
-        to.signature("S");
-        to.redacted_thinking("R");
-        to.finish("stop", "", {});
-    });
-    EXPECT_EQ(shape(with), "0+thinking 0~a 0~S 0- 1+redacted_thinking 1- ");
-}
-
-TEST(AnthropicWriter, ABrokenStreamEndsWithItsErrorEvent) {
-    const std::string events = written([](AnswerWriter& to) {
-        to.text("a");
-        to.ping();
-        to.broken(
-            R"({"error":{"message":"gone","type":"server_error","code":"upstream_timeout"}})");
-    });
-    EXPECT_NE(events.find(R"({"type":"ping"})"), std::string::npos);
-    EXPECT_NE(events.find(R"({"type":"error","error":{"type":"timeout_error","message":"gone")"),
-              std::string::npos)
-        << events;
-}
-
 // Pitfall 21: the same protocol on both sides is passed, not translated.
 TEST(AnthropicPassthrough, ChangesNothingButTheModel) {
     const std::string body =
@@ -369,6 +353,29 @@ TEST(AnthropicPassthrough, ThinkingOfOthersIsLeftOut) {
     EXPECT_TRUE(sent.has(R"("content":[{"type":"tool_use")"));
     EXPECT_TRUE(sent.changed("removed thinking: the last assistant's turn has no signed thinking"));
     EXPECT_TRUE(send(claude("glm-4.7"), body, Endpoint::messages).has("budget_tokens"));
+}
+
+TEST(AnthropicPassthrough, TheNewestThinkAsMuchAsTheyFindRight) {
+    const std::string body = asked(
+        R"("temperature":0.5,"top_k":3,"thinking":{"type":"enabled","budget_tokens":2000,"display":"summarized"})");
+    Sent sent = send(claude("claude-opus-4-7"), body, Endpoint::messages);
+    EXPECT_TRUE(sent.has(R"("thinking":{"type":"adaptive","display":"summarized"})")) << sent.body;
+    EXPECT_FALSE(sent.has("temperature") || sent.has("top_k")) << sent.body;
+    EXPECT_TRUE(sent.changed("removed temperature"));
+    sent = send(claude("claude-opus-4-7"), asked(R"("thinking":{"type":"disabled"})"),
+                Endpoint::messages);
+    EXPECT_FALSE(sent.has("thinking")) << sent.body;
+    EXPECT_TRUE(send(claude("claude-opus-4-6"), body, Endpoint::messages).has("temperature"));
+}
+
+TEST(AnthropicUpstream, FormatsAreEmulatedForOthersThanClaude) {
+    auto request = parse_chat(
+        chat(
+            R"("response_format":{"type":"json_schema","json_schema":{"name":"n","schema":{"type":"object"}}})"),
+        Endpoint::chat);
+    ASSERT_TRUE(request && read_format(*request, true));
+    EXPECT_TRUE(emulates_format(*request, claude("glm-4.7")));
+    EXPECT_FALSE(emulates_format(*request, claude()));
 }
 
 }  // namespace

@@ -11,6 +11,30 @@ namespace llm::anthropic {
 
 using std::string_view;
 
+void ObjectScan::take(char c) {
+    const bool space = c == ' ' || c == '\n' || c == '\r' || c == '\t';
+    switch (state_) {
+        case State::before:
+            if (!space) state_ = c == '{' ? State::inside : State::wrong;
+            if (c == '{') depth_ = 1;
+            break;
+        case State::inside:
+            if (c == '"') state_ = State::string;
+            if (c == '{' || c == '[') ++depth_;
+            if ((c == '}' || c == ']') && --depth_ == 0) state_ = State::after;
+            break;
+        case State::string:
+            if (c == '\\') state_ = State::escape;
+            if (c == '"') state_ = State::inside;
+            break;
+        case State::escape: state_ = State::string; break;
+        case State::after:
+            if (!space) state_ = State::wrong;
+            break;
+        case State::wrong: break;
+    }
+}
+
 void AnthropicWriter::event(string_view name, string_view data) {
     fmt::format_to(std::back_inserter(out_), "event: {}\ndata: {}\n\n", name, data);
 }
@@ -55,10 +79,29 @@ void AnthropicWriter::delta(string_view type, string_view key, string_view text)
 }
 
 void AnthropicWriter::write(Block block, string_view piece) {
-    if (open_ == Block::call && !call_complete()) {
-        if (held_.empty() || held_.back().block != block) held_.push_back({block, {}});
-        held_.back().text += piece;
-        return;
+    if (in_call()) return hold(block, piece);
+    release();
+    show(block, piece);
+}
+
+void AnthropicWriter::hold(Block block, string_view piece) {
+    const bool goes_on = !held_.empty() && held_.back().block == block &&
+                         block != Block::redacted_thinking && held_.back().signature.empty();
+    if (!goes_on) held_.push_back({.block = block});
+    held_.back().text += piece;
+}
+
+void AnthropicWriter::release() {
+    for (const Piece& piece : std::exchange(held_, {})) {
+        show(piece.block, piece.text);
+        if (!piece.signature.empty()) signature(piece.signature);
+    }
+}
+
+void AnthropicWriter::show(Block block, string_view piece) {
+    if (block == Block::redacted_thinking) {
+        open(block, fmt::format(R"({{"type":"redacted_thinking","data":{}}})", json::quote(piece)));
+        return close();
     }
     const bool text = block == Block::text;
     if (open_ != block || (block == Block::thinking && signed_))
@@ -68,22 +111,14 @@ void AnthropicWriter::write(Block block, string_view piece) {
 }
 
 void AnthropicWriter::signature(string_view signature) {
+    if (in_call() && !held_.empty() && held_.back().block == Block::thinking)
+        held_.back().signature = signature;
     if (open_ != Block::thinking) return;
     delta("signature_delta", "signature", signature);
     signed_ = true;
 }
 
-void AnthropicWriter::redacted_thinking(string_view data) {
-    if (open_ == Block::call && !call_complete()) return;
-    open(Block::text,
-         fmt::format(R"({{"type":"redacted_thinking","data":{}}})", json::quote(data)));
-    close();
-}
-
-bool AnthropicWriter::call_complete() const {
-    json::Cursor whole(calls_[current_].input);
-    return whole.peek() == '{' && whole.skip() && whole.complete();
-}
+void AnthropicWriter::redacted_thinking(string_view data) { write(Block::redacted_thinking, data); }
 
 void AnthropicWriter::open_call() {
     const Call& call = calls_[current_];
@@ -93,8 +128,9 @@ void AnthropicWriter::open_call() {
 }
 
 void AnthropicWriter::tool_call(string_view id, string_view name) {
-    calls_.push_back({std::string(id), std::string(name), {}});
-    if (open_ != Block::call || call_complete()) {
+    calls_.push_back({.id = std::string(id), .name = std::string(name)});
+    if (!in_call()) {
+        release();
         close();
         open_call();
     }
@@ -102,15 +138,18 @@ void AnthropicWriter::tool_call(string_view id, string_view name) {
 
 void AnthropicWriter::arguments(std::size_t call, string_view fragment) {
     if (call >= calls_.size() || call < current_) return;
-    calls_[call].input += fragment;
-    if (call > current_ || open_ != Block::call) return;
+    calls_[call].scan.feed(fragment);
+    if (call > current_) {
+        calls_[call].input += fragment;
+        return;
+    }
     delta("input_json_delta", "partial_json", fragment);
     next_calls();
 }
 
 /// Goes on to the calls that wait once the open one is whole.
 void AnthropicWriter::next_calls() {
-    while (open_ == Block::call && current_ + 1 < calls_.size() && call_complete()) {
+    while (open_ == Block::call && current_ + 1 < calls_.size() && !in_call()) {
         close();
         open_call();
     }
@@ -123,7 +162,7 @@ void AnthropicWriter::finish(string_view reason, string_view stop_sequence, cons
         open_call();
         close();
     }
-    for (const Piece& piece : std::exchange(held_, {})) write(piece.block, piece.text);
+    release();
     close();
     event(
         "message_delta",

@@ -6,6 +6,23 @@
 
 namespace llm::anthropic {
 
+/// Follows one JSON object that comes in fragments, by its brackets and strings.
+class ObjectScan {
+public:
+    void feed(std::string_view fragment) {
+        for (char c : fragment) take(c);
+    }
+    /// Its closing brace has come, and nothing but white space since.
+    bool whole() const { return state_ == State::after; }
+
+private:
+    enum class State { before, inside, string, escape, after, wrong };
+    void take(char c);
+
+    State state_ = State::before;
+    std::size_t depth_ = 0;
+};
+
 /// Writes an answer as Anthropic's events: one block open at a time, indexes without a gap,
 /// `input` of parallel calls one after the other however their fragments come in.
 class AnthropicWriter : public AnswerWriter {
@@ -28,15 +45,17 @@ public:
     void broken(std::string_view error) override;
 
 private:
-    enum class Block { none, text, thinking, call };
+    enum class Block { none, text, thinking, redacted_thinking, call };
     struct Call {
         std::string id;
         std::string name;
-        std::string input;  ///< all of it so far
+        std::string input{};  ///< what came before its block was open
+        ObjectScan scan{};
     };
     struct Piece {
         Block block;
-        std::string text;
+        std::string text{};
+        std::string signature{};  ///< of thinking
     };
 
     void write(Block block, std::string_view piece);
@@ -45,7 +64,11 @@ private:
     void delta(std::string_view type, std::string_view key, std::string_view text);
     void event(std::string_view name, std::string_view data);
     void open_call();
-    bool call_complete() const;
+    /// The open block is a call whose arguments are not whole: nothing else may come.
+    bool in_call() const { return open_ == Block::call && !calls_[current_].scan.whole(); }
+    void hold(Block block, std::string_view piece);
+    void release();
+    void show(Block block, std::string_view piece);
     void next_calls();
 
     const ChatRequest& request_;

@@ -146,4 +146,61 @@ TEST(Speech, EventsOfBytes) {
               "data: {\"type\":\"speech.audio.done\"}\n\n");
 }
 
+TEST(Speech, AnEventWithoutEndIsNotHeld) {
+    auto decoder = speech_events(Upstream{}, true, {});
+    std::string out;
+    std::optional<Failure> failure;
+    for (int i = 0; i < 6 && !failure; ++i)
+        failure = decoder->feed("data: " + std::string(1u << 20, 'x'), out);
+    ASSERT_TRUE(failure);
+    EXPECT_EQ(failure->outcome, Outcome::malformed);
+}
+
+TEST(Speech, TheLastEventMayLackItsBlankLine) {
+    auto decoder = speech_events(Upstream{}, true, {});
+    std::string out;
+    EXPECT_FALSE(decoder->feed(R"(data: {"type":"speech.audio.done"})", out));
+    EXPECT_FALSE(decoder->finish(out));
+    EXPECT_TRUE(decoder->done());
+    EXPECT_EQ(out, "data: {\"type\":\"speech.audio.done\"}\n\n");
+}
+
+TEST(Transcription, PlainTextsAreJudged) {
+    struct Row {
+        Format format;
+        std::string body;
+        bool good;
+    };
+    for (const Row& row :
+         {Row{Format::text, R"({"error":{"message":"boom"}})", false},
+          Row{Format::srt, R"({"detail":"boom"})", false}, Row{Format::srt, "\n", false},
+          Row{Format::vtt, "hello", false}, Row{Format::vtt, "\xEF\xBB\xBFWEBVTT\n\n", true},
+          Row{Format::srt, "1\n00:00:00,000 --> 00:00:01,000\nHi\n\n", true},
+          Row{Format::text, "", true}, Row{Format::text, "{error} said he", true}}) {
+        TranscriptionRequest request;
+        request.format = row.format;
+        TranscriptionCall call;
+        call.asked = row.format;
+        EXPECT_EQ(transcription_answer(request, call, Upstream{}, row.body, {}, {}).has_value(),
+                  row.good)
+            << row.body;
+    }
+}
+
+TEST(Transcription, EventsEndAndStandOnOneLine) {
+    const TranscriptionCall call;
+    auto passing = transcription_stream(call, Upstream{}, true, {});
+    std::string out;
+    EXPECT_FALSE(passing->feed(R"(data: {"type":"transcript.text.done","text":"a"})", out));
+    EXPECT_FALSE(passing->finish(out));
+    EXPECT_TRUE(out.ends_with("}\n\n")) << out;
+    auto translated = transcription_stream(call, Upstream{}, true, {});
+    out.clear();
+    EXPECT_FALSE(translated->feed(
+        "data: {\"type\":\"transcription.done\",\"text\":\"a\",\"usage\":{\ndata: \"x\":1}}\n\n",
+        out));
+    EXPECT_EQ(out,
+              "data: {\"type\":\"transcript.text.done\",\"text\":\"a\",\"usage\":{ \"x\":1}}\n\n");
+}
+
 }  // namespace

@@ -28,6 +28,16 @@ bool is_openai(Endpoint endpoint) {
     return endpoint == Endpoint::chat || endpoint == Endpoint::completion;
 }
 
+/// Whether an object has more members than are read one by one.
+bool crowded(std::string_view object) {
+    Cursor in(object);
+    std::string_view key;
+    if (!object.starts_with('{') || !in.enter_object()) return false;
+    std::size_t members = 0;
+    while (members <= kMaxMembers && in.next_member(key) && in.skip()) ++members;
+    return members > kMaxMembers;
+}
+
 /// Reads the client's object and fills a ChatRequest in passing.
 class Reader {
 public:
@@ -60,7 +70,10 @@ base::Result<void> Reader::read() {
     }
     std::string_view key;
     in_.enter_object();
-    while (in_.next_member(key)) member(key);
+    while (in_.next_member(key)) {
+        if (request_.members.size() == kMaxMembers) return too_many_members("the body");
+        member(key);
+    }
     if (!wrong_.empty()) return refuse(wrong_);
     if (!in_.complete()) return not_json(request_.body, in_.position(), "`model` and `messages`");
     if (!simdjson::validate_utf8(request_.body)) return refuse("the body is not valid UTF-8");
@@ -84,6 +97,10 @@ void Reader::member(std::string_view key) {
         in_.skip();
     if (in_.failed() || !wrong_.empty()) return;
     Span value{value_begin, in_.position()};
+    if (name == "options" && crowded(request_.text(value))) {
+        wrong_ = too_many_members("`options`").error().detail;
+        return;
+    }
     if (is_prompt) request_.prompt_bytes = value.end - value.begin;
     request_.members.push_back({std::move(name), {begin, value.end}, value});
 }

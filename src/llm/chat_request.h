@@ -74,8 +74,8 @@ struct ChatRequest {
 
 /// Fails with bad_input and a text that names the member, its type and the cure:
 /// not JSON, not an object, `model` missing or not a string, `messages` missing,
-/// empty or not an array of objects, `stream` not a bool, a key given twice for
-/// members that decide (`model`, `stream`, `messages`).
+/// empty or not an array of objects, more than kMaxMembers members, `stream` not a bool, a key
+/// given twice for members that decide (`model`, `stream`, `messages`).
 base::Result<ChatRequest> parse_chat(std::string body, Endpoint endpoint);
 
 /// The request in the canonical form, made at most once. A failure says what can't be carried.

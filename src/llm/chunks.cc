@@ -3,9 +3,16 @@
 #include "llm/json.h"
 #include "llm/usage_json.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 namespace llm {
+
+void make_one_line(std::string& text, std::size_t from) {
+    const auto begin = text.begin() + static_cast<std::ptrdiff_t>(from);
+    std::replace_if(begin, text.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
+}
 
 ChunkWriter::ChunkWriter(std::string_view id, std::string_view created, std::string_view alias)
     : head_(
@@ -26,9 +33,12 @@ void ChunkWriter::reasoning(std::string& out, std::string_view text) const {
 }
 
 void ChunkWriter::delta(std::string& out, std::string_view object, std::size_t index) const {
+    const std::size_t begin = out.size();
     fmt::format_to(std::back_inserter(out),
-                   "{},\"choices\":[{{\"index\":{},\"delta\":{},\"finish_reason\":null}}]}}\n\n",
-                   head_, index, object);
+                   "{},\"choices\":[{{\"index\":{},\"delta\":{},\"finish_reason\":null}}]}}", head_,
+                   index, object);
+    make_one_line(out, begin);
+    out += "\n\n";
 }
 
 void ChunkWriter::finish(std::string& out, std::string_view reason, std::size_t index) const {

@@ -7,6 +7,10 @@
 
 namespace llm {
 
+/// Makes the JSON text that begins at `from` one line, as frames need it: a bare CR or LF can
+/// only be white space between tokens there.
+void make_one_line(std::string& text, std::size_t from = 0);
+
 /// Writes OpenAI chat chunks of one answer as server-sent events.
 class ChunkWriter {
 public:

@@ -1,5 +1,6 @@
 #include "llm/cohere.h"
 
+#include "llm/fields.h"
 #include "llm/json.h"
 #include "llm/openai_client.h"
 #include "llm/openai_upstream.h"
@@ -7,6 +8,7 @@
 #include "llm/tool_choice.h"
 
 #include <algorithm>
+#include <unordered_map>
 
 #include <fmt/format.h>
 
@@ -17,10 +19,6 @@ using cohere::ToolNames;
 using std::string_view;
 
 constexpr std::size_t kMostStops = 5;
-
-void note(std::vector<std::string>& changes, std::string text) {
-    if (std::ranges::find(changes, text) == changes.end()) changes.push_back(std::move(text));
-}
 
 void append(std::string& list, const std::string& element) {
     list += (list.empty() ? "" : ",") + element;
@@ -281,21 +279,10 @@ base::Result<void> add_tools(const Chat& chat, const ToolNames& names, Parameter
 
 namespace cohere {
 
-ToolNames::ToolNames(const Chat& chat) {
-    for (const Tool& tool : chat.tools) {
-        std::string name = sent(tool.name);
-        auto taken = [this](const std::string& wanted) {
-            return std::ranges::any_of(names_, [&](const auto& n) { return n.second == wanted; });
-        };
-        const std::string base = name;
-        for (int i = 2; taken(name); ++i) name = fmt::format("{}_{}", base, i);
-        names_.emplace_back(tool.name, std::move(name));
-    }
-}
+namespace {
 
-std::string ToolNames::sent(string_view name) const {
-    auto known = std::ranges::find(names_, name, &std::pair<std::string, std::string>::first);
-    if (known != names_.end()) return known->second;
+/// `name` with what Cohere refuses taken out.
+std::string fitting(string_view name) {
     std::string out(name);
     auto fits = [](char c) {
         return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
@@ -306,9 +293,29 @@ std::string ToolNames::sent(string_view name) const {
     return out;
 }
 
+}  // namespace
+
+ToolNames::ToolNames(const Chat& chat) {
+    std::unordered_map<std::string, std::size_t> last;  // number behind each fitting name
+    for (const Tool& tool : chat.tools) {
+        if (sent_.contains(tool.name)) continue;
+        const std::string base = fitting(tool.name);
+        std::string name = base;
+        while (clients_.contains(name))
+            name = fmt::format("{}_{}", base, ++last.try_emplace(base, 1).first->second);
+        clients_.emplace(name, tool.name);
+        sent_.emplace(tool.name, std::move(name));
+    }
+}
+
+std::string ToolNames::sent(string_view name) const {
+    auto known = sent_.find(std::string(name));
+    return known == sent_.end() ? fitting(name) : known->second;
+}
+
 std::string ToolNames::clients(string_view name) const {
-    auto known = std::ranges::find(names_, name, &std::pair<std::string, std::string>::second);
-    return known == names_.end() ? std::string(name) : known->first;
+    auto known = clients_.find(std::string(name));
+    return known == clients_.end() ? std::string(name) : known->second;
 }
 
 }  // namespace cohere
@@ -337,7 +344,7 @@ base::Result<Call> CohereUpstream::call(const Chat& chat, const ChatRequest& req
     if (upstream.reasoning) add_thinking(parameters, body);
     if (auto added = add_format(parameters, body); !added) return std::unexpected(added.error());
     parameters.finish(body);
-    std::ranges::move(parameters.changes(), std::back_inserter(changes));
+    for (std::string& change : parameters.changes()) note(changes, std::move(change));
     return Call{"/v2/chat", body.str(), std::move(changes)};
 }
 

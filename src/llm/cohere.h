@@ -4,8 +4,7 @@
 
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
+#include <unordered_map>
 
 namespace llm {
 
@@ -24,7 +23,8 @@ public:
 namespace cohere {
 
 /// Names of tools as Cohere takes them: letters, digits and `_`, no digit first. One chat
-/// always gives the same names, so that the answer's can be mapped back.
+/// always gives the same names, so that the answer's can be mapped back; tools of one name
+/// share theirs.
 class ToolNames {
 public:
     explicit ToolNames(const Chat& chat);
@@ -35,7 +35,8 @@ public:
     std::string clients(std::string_view name) const;
 
 private:
-    std::vector<std::pair<std::string, std::string>> names_;  ///< the client's, ours
+    std::unordered_map<std::string, std::string> sent_;     ///< by the client's
+    std::unordered_map<std::string, std::string> clients_;  ///< by ours
 };
 
 }  // namespace cohere

@@ -55,16 +55,24 @@ Failure failed_end(const Upstream& upstream, string_view reason, string_view err
 
 class CohereReader : public EventReader {
 public:
-    CohereReader(const Chat& chat, const Upstream& upstream, base::WallTime now)
-        : names_(chat), one_call_(wants_one_call(chat)), upstream_(upstream), now_(now) {}
+    CohereReader(const ChatRequest& request, const Upstream& upstream, base::WallTime now)
+        : request_(request),
+          names_(canonical(request).value()),
+          one_call_(wants_one_call(canonical(request).value())),
+          upstream_(upstream),
+          now_(now) {}
 
 private:
     MaybeFailure take(string_view data, AnswerSink& sink) override;
+    std::expected<Completion, Failure> whole(const Reply& reply) const override {
+        return CohereUpstream().answer(request_, upstream_, reply, now_);
+    }
     void content(string_view content, AnswerSink& sink);
     void call_begins(std::uint64_t index, string_view call, AnswerSink& sink);
     void call_goes_on(std::uint64_t index, string_view call, AnswerSink& sink);
     MaybeFailure message_end(string_view delta, AnswerSink& sink);
 
+    const ChatRequest& request_;
     ToolNames names_;
     bool one_call_;
     const Upstream& upstream_;
@@ -191,7 +199,7 @@ std::expected<Completion, Failure> CohereUpstream::answer(const ChatRequest& req
 std::unique_ptr<AnswerReader> CohereUpstream::stream(const ChatRequest& request,
                                                      const Upstream& upstream,
                                                      base::WallTime now) const {
-    return std::make_unique<CohereReader>(canonical(request).value(), upstream, now);
+    return std::make_unique<CohereReader>(request, upstream, now);
 }
 
 }  // namespace llm

@@ -125,5 +125,20 @@ TEST(ToolChoice, ToolsOfAProviderAreOnlyForIt) {
     EXPECT_EQ(read.error().kind, base::ErrorKind::unsupported);
 }
 
+TEST(CohereToolNames, ManyOfOneNameShareIt) {
+    Chat chat;
+    for (int i = 0; i < 20'000; ++i) chat.tools.push_back({.name = "get-it"});
+    for (std::uint32_t i = 0; i < 20'000; ++i) {
+        std::string name(15, '-');
+        for (std::size_t bit = 0; bit < name.size(); ++bit)
+            if (i >> bit & 1) name[bit] = '.';
+        chat.tools.push_back({.name = name});
+    }
+    const cohere::ToolNames names(chat);
+    EXPECT_EQ(names.sent("get-it"), "get_it");
+    EXPECT_EQ(names.clients("get_it"), "get-it");
+    EXPECT_EQ(names.clients(names.sent(chat.tools.back().name)), chat.tools.back().name);
+}
+
 }  // namespace
 }  // namespace llm

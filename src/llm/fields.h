@@ -30,9 +30,13 @@ inline void keep_rest(std::string_view object, std::initializer_list<std::string
     }
 }
 
-/// Adds a line to a list of changes, once.
+/// Lines that a list of changes holds; a last one says that there is more.
+inline constexpr std::size_t kMostChanges = 64;
+
+/// Adds a line to a list of changes, once. The list is short whatever a client sends.
 inline void note(std::vector<std::string>& changes, std::string text) {
-    if (std::ranges::find(changes, text) == changes.end()) changes.push_back(std::move(text));
+    if (changes.size() > kMostChanges || std::ranges::find(changes, text) != changes.end()) return;
+    changes.push_back(changes.size() < kMostChanges ? std::move(text) : "and more");
 }
 
 /// Calls `visit` with every element; anything but an array has none.

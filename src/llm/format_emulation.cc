@@ -1,6 +1,7 @@
 #include "llm/format_emulation.h"
 
 #include "base/units.h"
+#include "llm/anthropic_rules.h"
 #include "llm/json.h"
 
 #include <fmt/format.h>
@@ -96,6 +97,9 @@ bool emulates_format(const ChatRequest& request, const Upstream& upstream) {
     if (!request.format) return false;
     const Protocol protocol = protocol_of(upstream.provider);
     if (protocol == Protocol::cohere && (request.wants_tools || request.wants_documents))
+        return true;
+    // Others that speak Anthropic's protocol don't know its formats.
+    if (protocol == Protocol::anthropic && anthropic::model_named(upstream.model).version == 0)
         return true;
     const bool free_form = request.format->schema.empty();
     return free_form ? protocol == Protocol::anthropic : !upstream.json_schema;

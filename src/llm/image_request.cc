@@ -3,6 +3,7 @@
 #include "base/units.h"
 #include "llm/image_fields.h"
 #include "llm/json.h"
+#include "llm/request_body.h"
 
 #include <fmt/format.h>
 
@@ -115,6 +116,7 @@ base::Result<ImageRequest> parse_images(std::string body) {
     in.enter_object();
     string_view key;
     while (in.next_member(key)) {
+        if (request.fields.size() == kMaxMembers) return too_many_members("the body");
         std::string name = json::unescape(key);
         if (request.find(name))
             return refuse(fmt::format("`{}` is given twice", base::shown(name, 60)));

@@ -126,12 +126,15 @@ Result<PartHead> read_head(std::string_view text) {
     return head;
 }
 
-/// As browsers write it into a quoted string.
+/// As browsers write it into a quoted string, backslashes escaped: one at the end would take the
+/// quote with it.
 std::string quoted(std::string_view text) {
     std::string out = "\"";
     for (const char c : text) {
         if (c == '"')
             out += "%22";
+        else if (c == '\\')
+            out += "\\\\";
         else if (c == '\r')
             out += "%0D";
         else if (c == '\n')
@@ -265,7 +268,11 @@ void append_part(std::string& out, std::string_view boundary, const PartHead& he
     out += "\r\nContent-Disposition: form-data; name=" + quoted(head.name);
     if (head.filename) out += "; filename=" + quoted(*head.filename);
     out += "\r\n";
-    if (!head.content_type.empty()) out += "Content-Type: " + head.content_type + "\r\n";
+    if (!head.content_type.empty()) {
+        const bool plain = std::ranges::none_of(
+            head.content_type, [](char c) { return static_cast<unsigned char>(c) < 0x20; });
+        out += "Content-Type: " + (plain ? head.content_type : "application/octet-stream") + "\r\n";
+    }
     out += "\r\n";
 }
 

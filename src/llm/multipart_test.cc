@@ -137,4 +137,17 @@ TEST(Multipart, BoundaryOfAContentType) {
     EXPECT_FALSE(boundary_of("multipart/form-data; boundary=" + std::string(71, 'a')));
 }
 
+TEST(Multipart, WritesNoLineThatIsNotItsOwn) {
+    std::string body;
+    append_part(body, "b0", {"a\\", "c:\\x\\", "text/plain\r\nX-Evil: 1"});
+    body += "bytes\r\n";
+    append_closing(body, "b0");
+    EXPECT_EQ(body.find("X-Evil"), body.npos) << body;
+    const Reading got = read(body, 0);
+    ASSERT_EQ(got.parts.size(), 1u) << got.error;
+    EXPECT_EQ(got.parts[0].head.name, "a\\");
+    EXPECT_EQ(got.parts[0].head.filename, "c:\\x\\");
+    EXPECT_EQ(got.parts[0].head.content_type, "application/octet-stream");
+}
+
 }  // namespace

@@ -1,6 +1,7 @@
 #include "llm/ollama_client.h"
 
 #include "base/units.h"
+#include "llm/chunks.h"
 #include "llm/json.h"
 #include "llm/ollama.h"
 
@@ -80,7 +81,12 @@ public:
     void broken(string_view error) override { out_ += ollama_error(error) + '\n'; }
 
 private:
-    void line(const std::string& what) { out_ += head_ + what + ",\"done\":false}\n"; }
+    void line(const std::string& what) {
+        const std::size_t begin = out_.size();
+        out_ += head_ + what + ",\"done\":false}";
+        make_one_line(out_, begin);
+        out_ += '\n';
+    }
 
     Route route_;
     std::string head_;

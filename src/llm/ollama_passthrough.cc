@@ -116,7 +116,7 @@ std::size_t content_bytes(string_view line) {
     for (string_view value : {json::member(line, "response"), json::member(line, "thinking"),
                               json::member(message, "content"), json::member(message, "thinking"),
                               json::member(message, "tool_calls")})
-        if (!json::blank(value)) bytes += value.size() - 2;
+        bytes += content_size(value);
     return bytes;
 }
 

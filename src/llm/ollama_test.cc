@@ -1,10 +1,13 @@
 #include "llm/ollama.h"
 
+#include "llm/answer_format.h"
 #include "llm/json.h"
 #include "llm/ollama_client.h"
 #include "llm/translate.h"
 
 #include <gtest/gtest.h>
+
+#include <algorithm>
 
 namespace llm {
 namespace {
@@ -137,6 +140,51 @@ TEST(OllamaClient, ErrorsAreTextsWithTheAttemptsBehindThem) {
         ollama_error(
             R"({"error":{"message":"no \"x\"","type":"t","code":null,"attempts":[{"alias":"a"}]}})"),
         R"({"error":"no \"x\"","attempts":[{"alias":"a"}]})");
+}
+
+TEST(Ollama, AGenerationBoundToAFormatIsChecked) {
+    const std::vector<Header> headers;
+    for (auto [text, fits] :
+         {std::pair(R"("{\"a\":1}")", true), std::pair(R"("nothing")", false)}) {
+        const std::string reply = std::string(R"({"model":"q","created_at":"t","response":)") +
+                                  text + R"(,"done":true,"done_reason":"stop","eval_count":3})" +
+                                  '\n';
+        for (string_view stream : {"true", "false"}) {
+            auto request =
+                parse_chat(R"({"model":"m","prompt":"x","format":{"type":"object"},"stream":)" +
+                               std::string(stream) + '}',
+                           Endpoint::ollama_generate);
+            ASSERT_TRUE(request && read_format(*request, true));
+            ASSERT_TRUE(request->format);
+            const Dialect& spoken = dialect(*request, kTarget);
+            if (!request->stream) {
+                EXPECT_EQ(spoken
+                              .answer(*request, kTarget,
+                                      {.status = 200, .headers = headers, .body = reply}, {})
+                              .has_value(),
+                          fits);
+                continue;
+            }
+            auto decoder = spoken.stream(*request, kTarget, {});
+            std::string out;
+            auto failure = decoder->feed(reply, out);
+            EXPECT_EQ(failure.has_value(), !fits);
+            EXPECT_EQ(decoder->done(), fits);
+        }
+    }
+}
+
+TEST(OllamaClient, ALineIsALineHoweverArgumentsWereWritten) {
+    auto request = parse_chat(R"({"model":"m","messages":[]})", Endpoint::ollama_chat);
+    ASSERT_TRUE(request);
+    auto writer = OllamaClient(OllamaClient::Route::chat).writer(*request, "m", {});
+    writer->tool_call("c", "f");
+    writer->arguments(0, "{\r\n  \"a\": 1\n}");
+    writer->finish("tool_calls", {}, {});
+    std::string out;
+    writer->drain(out);
+    EXPECT_EQ(std::ranges::count(out, '\n'), 2) << out;
+    EXPECT_EQ(std::ranges::count(out, '\r'), 0) << out;
 }
 
 }  // namespace

@@ -337,5 +337,44 @@ TEST(OpenAiCall, CompletionsAreNativeOrCarriedAsAChat) {
         "echo:");
 }
 
+TEST(OpenAiCall, AnswersThatComeBackLoseWhatTheTargetRefuses) {
+    const std::string body =
+        R"({"model":"x","messages":[{"role":"assistant","content":"a","reasoning_content":"why",)"
+        R"("thinking_blocks":[{"type":"thinking","thinking":"why","signature":"s"}],"citations":[],)"
+        R"("annotations":[],"reasoning_details":[],"refusal":null},{"role":"user","content":"b"}]})";
+    const std::vector<std::string> changes = {
+        "renamed messages[].reasoning_content to reasoning", "removed messages[].thinking_blocks",
+        "removed messages[].citations", "removed messages[].annotations",
+        "removed messages[].reasoning_details"};
+    const Sent groq = send(to(Provider::groq), body);
+    EXPECT_EQ(groq.body,
+              R"({"model":"up/m","messages":[{"role":"assistant","content":"a","reasoning":"why",)"
+              R"("refusal":null},{"role":"user","content":"b"}]})");
+    EXPECT_EQ(groq.changes, changes);
+    const Sent cerebras = send(to(Provider::cerebras), body);
+    EXPECT_NE(
+        cerebras.body.find(
+            R"("messages":[{"role":"assistant","content":"a","reasoning":"why"},{"role":"user")"),
+        std::string::npos)
+        << cerebras.body;
+    EXPECT_NE(std::ranges::find(cerebras.changes, "removed messages[].refusal"),
+              cerebras.changes.end());
+    const Sent openai = send(to(Provider::openai), body);
+    EXPECT_EQ(openai.changes, std::vector<std::string>{"removed messages[].thinking_blocks"});
+    EXPECT_EQ(openai.body.find("thinking_blocks"), std::string::npos) << openai.body;
+}
+
+TEST(OpenAiCall, ReasoningIsNotSaidTwice) {
+    for (Provider provider : {Provider::groq, Provider::cerebras}) {
+        const Sent sent =
+            send(to(provider), R"({"model":"x","messages":[{"role":"assistant","reasoning":"r",)"
+                               R"("reasoning_content":"r","content":"a"}]})");
+        EXPECT_NE(sent.body.find(R"([{"role":"assistant","reasoning":"r","content":"a"}])"),
+                  std::string::npos)
+            << sent.body;
+        EXPECT_EQ(sent.changes.front(), "removed messages[].reasoning_content");
+    }
+}
+
 }  // namespace
 }  // namespace llm

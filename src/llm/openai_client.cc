@@ -20,12 +20,16 @@ std::unexpected<base::Error> wrong(std::string text) {
     return base::fail(base::ErrorKind::bad_input, std::move(text));
 }
 
+constexpr string_view kDataScheme = "data:";
+
 void read_file(string_view file, Part& part) {
     part.name = text_of(file, "filename");
     part.id = text_of(file, "file_id");
     part.url = text_of(file, "file_url");
     if (std::string data = text_of(file, "file_data"); !data.empty()) set_source(part, data);
-    if (!part.url.empty() && !part.url.starts_with("http")) {  // bare base64
+    const bool bare =
+        !part.url.empty() && !part.url.starts_with("http") && !part.url.starts_with(kDataScheme);
+    if (bare) {  // base64 alone
         part.data = std::exchange(part.url, {});
         part.media_type = "application/pdf";
     }
@@ -67,6 +71,11 @@ base::Result<Part> read_part(string_view object, string_view where) {
         return base::fail(base::ErrorKind::unsupported,
                           fmt::format("{}.{}: not carried to another protocol", where, type));
     }
+    if (part.url.starts_with(kDataScheme))
+        return base::fail(base::ErrorKind::unsupported,
+                          fmt::format("{}.{}: a data: URL that is not base64 reaches no other "
+                                      "protocol; send data:<type>;base64,<data>",
+                                      where, type));
     return part;
 }
 
@@ -96,7 +105,9 @@ void read_calls(string_view calls, std::vector<Part>& parts) {
     while (in.next_element()) {
         string_view call = in.value();
         string_view function = json::member(call, "function");
-        std::string arguments = text_of(function, "arguments");
+        string_view given = json::member(function, "arguments");
+        std::string arguments =
+            json::text(given).value_or(given.starts_with('{') ? std::string(given) : "");
         parts.push_back({.kind = Part::Kind::tool_call,
                          .name = text_of(function, "name"),
                          .id = text_of(call, "id"),
@@ -190,11 +201,13 @@ base::Result<void> read_parameters(const ChatRequest& request, Chat& chat) {
 void set_source(Part& part, std::string url) {
     string_view view = url;
     std::size_t comma = view.find(',');
-    if (!view.starts_with("data:") || comma == view.npos) {
+    const bool data = view.starts_with(kDataScheme) && comma != view.npos &&
+                      view.substr(0, comma).ends_with(";base64");
+    if (!data) {
         part.url = std::move(url);
         return;
     }
-    string_view type = view.substr(5, comma - 5);
+    string_view type = view.substr(kDataScheme.size(), comma - kDataScheme.size());
     if (std::size_t end = type.find(';'); end != type.npos) type = type.substr(0, end);
     part.media_type = type;
     part.data = view.substr(comma + 1);

@@ -27,7 +27,7 @@ public:
 };
 
 /// Splits "data:image/png;base64,AAAA" into the part's media type and data, or takes the
-/// address as it is.
+/// address as it is (a data: URL that is not base64 as well).
 void set_source(Part& part, std::string url);
 /// The other way round: its address, or its data as a data: URL.
 std::string source_url(const Part& part);

@@ -33,42 +33,48 @@ void for_each_field(string_view object, Visit visit) {
     }
 }
 
-class Changes {
-public:
-    explicit Changes(std::vector<std::string>& list) : list_(list) {}
-    void note(std::string text) {
-        if (std::ranges::find(list_, text) == list_.end()) list_.push_back(std::move(text));
-    }
-
-private:
-    std::vector<std::string>& list_;
+/// What a provider takes of a message's members.
+struct MessageRules {
+    std::span<const string_view> allow{};  ///< a closed schema; empty: everything but `drop`
+    std::span<const string_view> drop{};
+    bool reasoning = false;  ///< says `reasoning` for `reasoning_content`
 };
 
-void remove_names(string_view messages, Splice& splice, Changes changes) {
-    for_each_element(messages, [&](string_view message) {
-        ObjectEdit edit(splice, message);
-        for_each_field(message, [&](const Field& field) {
-            if (field.key != "name") return edit.keep(field.whole);
-            edit.remove(field.whole);
-            changes.note("removed messages[].name");
-        });
-        edit.finish();
-    });
+/// What answers to clients have beside OpenAI's members, and clients send back.
+constexpr auto kGroqDrop =
+    std::to_array<string_view>({"name", "reasoning_content", "thinking_blocks", "citations",
+                                "annotations", "reasoning_details"});
+constexpr auto kCerebrasAllow = std::to_array<string_view>(
+    {"role", "content", "name", "tool_calls", "tool_call_id", "reasoning"});
+constexpr auto kOpenAiDrop = std::to_array<string_view>({"thinking_blocks"});
+
+MessageRules message_rules(base::Provider provider) {
+    switch (provider) {
+        case base::Provider::groq: return {.drop = kGroqDrop, .reasoning = true};
+        case base::Provider::cerebras: return {.allow = kCerebrasAllow, .reasoning = true};
+        case base::Provider::openai: return {.drop = kOpenAiDrop};
+        default: return {};
+    }
 }
 
-void rename_reasoning(string_view messages, Splice& splice, Changes changes) {
+void edit_members(const MessageRules& rules, string_view messages, Splice& splice,
+                  std::vector<std::string>& changes) {
+    auto taken = [&rules](string_view key) {
+        return std::ranges::find(rules.drop, key) == rules.drop.end() &&
+               (rules.allow.empty() || std::ranges::find(rules.allow, key) != rules.allow.end());
+    };
     for_each_element(messages, [&](string_view message) {
-        bool has_reasoning = !json::member(message, "reasoning").empty();
+        const bool renames = rules.reasoning && json::member(message, "reasoning").empty();
         ObjectEdit edit(splice, message);
         for_each_field(message, [&](const Field& field) {
-            if (field.key != "reasoning_content") return edit.keep(field.whole);
-            bool text = field.value.starts_with('"') && !has_reasoning;
-            if (text)
+            if (taken(field.key)) return edit.keep(field.whole);
+            if (renames && field.key == "reasoning_content" && field.value.starts_with('"')) {
                 edit.rename(field.whole, field.quoted_key, "reasoning");
-            else
-                edit.remove(field.whole);
-            changes.note(text ? "renamed messages[].reasoning_content to reasoning"
-                              : "removed messages[].reasoning_content");
+                note(changes, "renamed messages[].reasoning_content to reasoning");
+                return;
+            }
+            edit.remove(field.whole);
+            note(changes, fmt::format("removed messages[].{}", field.key));
         });
         edit.finish();
     });
@@ -78,7 +84,8 @@ void rename_reasoning(string_view messages, Splice& splice, Changes changes) {
 /// an assistant turn between a tool's result and a user's next words.
 class MistralMessages {
 public:
-    MistralMessages(Splice& splice, Changes changes) : splice_(splice), changes_(changes) {}
+    MistralMessages(Splice& splice, std::vector<std::string>& changes)
+        : splice_(splice), changes_(changes) {}
 
     void edit(string_view messages) {
         string_view last;
@@ -98,7 +105,7 @@ private:
     void role(string_view value);
 
     Splice& splice_;
-    Changes changes_;
+    std::vector<std::string>& changes_;
     bool after_tool_ = false;
 };
 
@@ -117,7 +124,7 @@ void MistralMessages::message(string_view message) {
     string_view role_value = json::member(message, "role");
     if (after_tool_ && role_value == "\"user\"") {
         splice_.insert(message.data(), R"({"role":"assistant","content":"OK."},)");
-        changes_.note("added an assistant turn between tool and user");
+        note(changes_, "added an assistant turn between tool and user");
     }
     after_tool_ = role_value == "\"tool\"";
     std::span<const string_view> keys = mistral_keys(role_value);
@@ -126,7 +133,7 @@ void MistralMessages::message(string_view message) {
         bool empty_calls = field.key == "tool_calls" && json::blank(field.value);
         if (empty_calls || std::ranges::find(keys, field.key) == keys.end()) {
             edit.remove(field.whole);
-            changes_.note(fmt::format("removed messages[].{}", field.key));
+            note(changes_, fmt::format("removed messages[].{}", field.key));
             return;
         }
         edit.keep(field.whole);
@@ -148,13 +155,13 @@ void MistralMessages::begin_answer(string_view last) {
                 json::blank(json::member(last, "tool_calls"));
     if (!open || !json::member(last, "prefix").empty()) return;
     splice_.insert(last.data() + 1, R"("prefix":true,)");
-    changes_.note("added messages[].prefix");
+    note(changes_, "added messages[].prefix");
 }
 
 void MistralMessages::role(string_view value) {
     if (value != "\"developer\"") return;
     splice_.replace(value, "\"system\"");
-    changes_.note("changed messages[].role from developer to system");
+    note(changes_, "changed messages[].role from developer to system");
 }
 
 void MistralMessages::content(string_view parts) {
@@ -163,7 +170,7 @@ void MistralMessages::content(string_view parts) {
         for_each_field(part, [&](const Field& field) {
             if (field.key != "cache_control") return edit.keep(field.whole);
             edit.remove(field.whole);
-            changes_.note("removed messages[].content[].cache_control");
+            note(changes_, "removed messages[].content[].cache_control");
         });
         edit.finish();
     });
@@ -183,7 +190,7 @@ void MistralMessages::tool_id(string_view value) {
     std::string fitting = mistral_tool_id(*id);
     if (fitting == *id) return;
     splice_.replace(value, json::quote(fitting));
-    changes_.note("mapped tool call ids to nine characters");
+    note(changes_, "mapped tool call ids to nine characters");
 }
 
 constexpr string_view kBase62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -207,15 +214,14 @@ std::string mistral_tool_id(string_view id) {
 
 void edit_messages(base::Provider provider, string_view messages, Splice& splice,
                    std::vector<std::string>& changes) {
-    auto mentions = [messages](string_view text) { return messages.find(text) != messages.npos; };
-    Changes notes(changes);
-    if (provider == base::Provider::groq && mentions("\"name\"")) {
-        remove_names(messages, splice, notes);
-    } else if (provider == base::Provider::cerebras && mentions("\"reasoning_content\"")) {
-        rename_reasoning(messages, splice, notes);
-    } else if (provider == base::Provider::mistral) {
-        MistralMessages(splice, notes).edit(messages);
-    }
+    const MessageRules rules = message_rules(provider);
+    const bool drops = std::ranges::any_of(rules.drop, [messages](string_view key) {
+        return messages.find(json::quote(key)) != messages.npos;
+    });
+    if (provider == base::Provider::mistral)
+        MistralMessages(splice, changes).edit(messages);
+    else if (drops || !rules.allow.empty())
+        edit_members(rules, messages, splice, changes);
 }
 
 }  // namespace llm::openai

@@ -10,8 +10,9 @@
 namespace llm::openai {
 
 /// What is known of a provider's `messages` that differs from OpenAI's: Groq has
-/// no `name`, Cerebras calls `reasoning_content` `reasoning`, Mistral's schema is
-/// closed at every depth and has rules on order and tool ids. `messages` lies in
+/// no `name`, Groq and Cerebras call `reasoning_content` `reasoning` and refuse what
+/// else answers bring along, Mistral's schema is closed at every depth and has rules
+/// on order and tool ids, OpenAI has no `thinking_blocks`. `messages` lies in
 /// the text of `splice`. The other providers' messages are not even looked at.
 void edit_messages(base::Provider provider, std::string_view messages, Splice& splice,
                    std::vector<std::string>& changes);

@@ -1,5 +1,6 @@
 #include "llm/chunks.h"
 #include "llm/classify.h"
+#include "llm/fields.h"
 #include "llm/openai.h"
 #include "llm/payload.h"
 #include "llm/splice.h"
@@ -13,8 +14,6 @@ namespace {
 
 using std::string_view;
 using MaybeFailure = std::optional<Failure>;
-
-constexpr std::size_t kLongestBody = 64u << 20;
 
 /// A message's members as one delta; its tool calls get the index that deltas have.
 std::string as_delta(string_view message) {
@@ -30,6 +29,66 @@ std::string as_delta(string_view message) {
             ++index;
         }
     return splice.apply();
+}
+
+/// Gives every tool call of a stream an index of its own: some providers number several of one
+/// choice alike, and tell them apart by their ids.
+class CallNumbers {
+public:
+    /// A fragment of a call that needs another index than it has.
+    struct Change {
+        string_view call;
+        string_view index;  ///< the value; empty: it has none
+        std::uint64_t number;
+    };
+    /// To be asked once for every chunk with calls, in their order.
+    std::vector<Change> read(string_view chunk);
+
+private:
+    struct Known {
+        std::uint64_t choice;
+        std::uint64_t index;  ///< the upstream's
+        std::uint64_t number;
+        std::string id;
+    };
+    std::uint64_t number_of(std::uint64_t choice, std::uint64_t index, string_view call);
+
+    std::vector<Known> known_;
+};
+
+std::vector<CallNumbers::Change> CallNumbers::read(string_view chunk) {
+    std::vector<Change> changes;
+    for_each_element(json::member(chunk, "choices"), [&](string_view choice) {
+        const std::uint64_t of = json::count(json::member(choice, "index")).value_or(0);
+        for_each_element(json::member(choice, "delta", "tool_calls"), [&](string_view call) {
+            if (!call.starts_with('{')) return;
+            string_view index = json::member(call, "index");
+            const std::uint64_t theirs = json::count(index).value_or(0);
+            const std::uint64_t number = number_of(of, theirs, call);
+            if (json::count(index) != number) changes.push_back({call, index, number});
+        });
+    });
+    return changes;
+}
+
+/// A fragment goes on with the call of its id, else with the latest of its index. A new call has
+/// both a name and an id of its own: some servers make up an id for every fragment.
+std::uint64_t CallNumbers::number_of(std::uint64_t choice, std::uint64_t index, string_view call) {
+    const std::string id = text_of(call, "id");
+    const bool named = !json::blank(json::member(call, "function", "name"));
+    Known* found = nullptr;
+    bool taken = false;
+    std::uint64_t next = 0;
+    for (Known& known : known_) {
+        if (known.choice != choice) continue;
+        taken = taken || known.number == index;
+        next = std::max(next, known.number + 1);
+        if (known.index != index || (found && !id.empty() && found->id == id)) continue;
+        if (id.empty() || known.id.empty() || known.id == id || !named) found = &known;
+    }
+    if (!found) return known_.emplace_back(choice, index, taken ? next : index, id).number;
+    if (found->id.empty()) found->id = id;
+    return found->number;
 }
 
 /// Passes OpenAI chunks on as they came, `model` apart.
@@ -65,6 +124,8 @@ private:
     std::string body_;  ///< where one JSON body came instead of events
     std::string id_, created_, finish_reason_;
     std::uint64_t content_bytes_ = 0;
+    CallNumbers numbers_;
+    std::vector<CallNumbers::Change> renumbered_;  ///< in the event at hand
     bool usage_shown_ = false;
     bool any_event_ = false;
 };
@@ -103,6 +164,8 @@ MaybeFailure OpenAiStream::take(const SseReader::Event& event, std::string& out)
                                      : malformed("a chunk of the stream is not one JSON object");
     if (MaybeFailure failure = check(event, payload)) return failure;
     note(payload);
+    renumbered_.clear();
+    if (payload.calls) renumbered_ = numbers_.read(event.data);
     bool usage_only = payload.choices == 0 && !payload.usage.empty();
     if (usage_only && !request_.include_usage) return std::nullopt;
     usage_shown_ = usage_shown_ || usage_only;
@@ -143,7 +206,7 @@ void OpenAiStream::emit(const SseReader::Event& event, const Payload& payload, s
     bool moves_usage = request_.include_usage && payload.choices > 0 &&
                        !payload.finish_reason.empty() && !payload.usage.empty();
     bool plain = event.in_place && !payload.model.empty() && payload.part_lists.empty() &&
-                 payload.finish_reasons.empty() && !moves_usage;
+                 payload.finish_reasons.empty() && renumbered_.empty() && !moves_usage;
     if (!plain) return rewrite(event, payload, out);
     auto before = static_cast<std::size_t>(payload.model.data() - event.raw.data());
     out.append(event.raw, 0, before);
@@ -160,6 +223,13 @@ void OpenAiStream::rewrite(const SseReader::Event& event, const Payload& payload
         splice.insert(event.data.data() + event.data.find('{') + 1,
                       fmt::format("\"model\":{},", alias_));
     for (string_view parts : payload.part_lists) splice.replace(parts, flatten_parts(parts));
+    for (const CallNumbers::Change& change : renumbered_) {
+        std::string number = std::to_string(change.number);
+        if (change.index.empty())
+            splice.insert(change.call.data() + 1, fmt::format("\"index\":{},", number));
+        else
+            splice.replace(change.index, std::move(number));
+    }
     for (string_view reason : payload.finish_reasons) splice.replace(reason, "\"length\"");
     // The client asked for usage in a chunk of its own: it gets it there, and once.
     bool moves_usage =
@@ -170,8 +240,7 @@ void OpenAiStream::rewrite(const SseReader::Event& event, const Payload& payload
         out += text;
         return;
     }
-    for (char& c : text)
-        if (c == '\n') c = ' ';  // white space between tokens: strings hold no bare line feed
+    make_one_line(text);
     if (!event.name.empty()) out += fmt::format("event: {}\n", event.name);
     out += fmt::format("data: {}\n\n", text);
 }
@@ -201,8 +270,10 @@ MaybeFailure OpenAiStream::whole_body(std::string& out) {
     committed_ = done_ = true;
     string_view body = answer->body;
     if (request_.endpoint == Endpoint::completion) {  // a chunk looks like the whole
-        for (char c : body) out.push_back(c == '\n' || c == '\r' ? ' ' : c);
-        out.insert(out.size() - body.size(), "data: ");
+        const std::size_t begin = out.size();
+        out += "data: ";
+        out += body;
+        make_one_line(out, begin);
         out += "\n\n";
         ChunkWriter::done(out);
         return std::nullopt;

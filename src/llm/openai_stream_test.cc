@@ -1,5 +1,6 @@
 #include "llm/chunks.h"
 #include "llm/dialect.h"
+#include "llm/upstream_dialect.h"
 
 #include <gtest/gtest.h>
 
@@ -310,6 +311,58 @@ TEST_F(OpenAiStream, CompletionsOverAChat) {
         "\n\n" +
             kDone);
     EXPECT_TRUE(r.done && r.committed);
+}
+
+std::string calls(std::string_view list) {
+    return chunk("m", R"("choices":[{"index":0,"delta":{"tool_calls":[)" + std::string(list) +
+                          R"(]},"finish_reason":null}])");
+}
+
+TEST_F(OpenAiStream, CallsThatShareAnIndexAreNumbered) {
+    Decoded r = decode(
+        calls(
+            R"({"index":0,"id":"A","function":{"name":"f","arguments":"{"}},{"index":0,"id":"B","function":{"name":"g","arguments":""}})") +
+        calls(R"({"index":0,"function":{"arguments":"b"}})") +
+        calls(R"({"index":0,"id":"A","function":{"arguments":"}"}})") +
+        calls(R"({"index":1,"id":"C","function":{"name":"h","arguments":"{}"}})") +
+        chunk("m", kStop) + kDone);
+    for (std::string_view call : {R"({"index":0,"id":"A","function":{"name":"f")",
+                                  R"({"index":1,"id":"B","function":{"name":"g")",
+                                  R"({"index":1,"function":{"arguments":"b"}})",
+                                  R"({"index":0,"id":"A","function":{"arguments":"}"}})",
+                                  R"({"index":2,"id":"C","function":{"name":"h")"})
+        EXPECT_NE(r.out.find(call), r.out.npos) << call << '\n' << r.out;
+}
+
+TEST_F(OpenAiStream, ACallWhoseIdComesLaterIsOneCall) {
+    Collector seen;
+    auto reader = upstream_dialect(Protocol::openai).stream(request, upstream, {});
+    EXPECT_FALSE(reader->feed(calls(R"({"index":0,"function":{"name":"f","arguments":""}})") +
+                                  calls(R"({"index":0,"id":"A","function":{"arguments":"{}"}})") +
+                                  chunk("m", kStop) + kDone,
+                              seen));
+    ASSERT_EQ(seen.answer().parts.size(), 1u);
+    EXPECT_EQ(seen.answer().parts.front().name, "f");
+    EXPECT_EQ(seen.answer().parts.front().json, "{}");
+}
+
+TEST_F(OpenAiStream, AnAnswerOnManyLinesStandsOnOne) {
+    Decoded r = decode(
+        "{\"id\":\"c1\",\"created\":5,\"model\":\"m\",\"choices\":[{\"index\":0,\"message\":{\n"
+        "  \"role\":\"assistant\",\r\n  \"content\":\"hi\"\n},\"finish_reason\":\"stop\"}]}");
+    ASSERT_FALSE(r.failure);
+    EXPECT_NE(r.out.find(R"("content":"hi")"), r.out.npos) << r.out;
+    EXPECT_EQ(r.out.find('\r'), r.out.npos);
+    for (std::size_t at = r.out.find('\n'); at + 1 < r.out.size(); at = r.out.find('\n', at + 1))
+        EXPECT_TRUE(r.out[at + 1] == '\n' || r.out.compare(at + 1, 6, "data: ") == 0) << r.out;
+}
+
+TEST_F(OpenAiStream, NumbersAreNoContent) {
+    Decoded r =
+        decode(chunk("m", R"("choices":[{"index":0,"delta":{"content":5},"finish_reason":null}])") +
+               chunk("m", kStop) + kDone);
+    ASSERT_TRUE(r.failure);
+    EXPECT_FALSE(r.committed);
 }
 
 }  // namespace

@@ -25,10 +25,12 @@ public:
         : keeps_extras_(upstream.provider == base::Provider::openrouter),
           keeps_thinking_(upstream.provider == base::Provider::openrouter ||
                           upstream.provider == base::Provider::openai_compatible),
+          fetches_files_(upstream.provider == base::Provider::openrouter),
           changes_(changes) {}
 
     void add(const Message& message);
     std::string str() const { return '[' + out_ + ']'; }
+    /// Why what was added can't be written.
     const std::optional<base::Error>& error() const { return error_; }
 
 private:
@@ -37,10 +39,13 @@ private:
     void result(const Part& part, std::vector<const Part*>& images);
     std::string content(const std::vector<const Part*>& parts);
     std::string part(const Part& part);
+    std::string file(const Part& part);
+    void refuse(string_view what, string_view why);
     std::string extras(const std::vector<Extra>& extras, string_view where);
 
     bool keeps_extras_;
     bool keeps_thinking_;
+    bool fetches_files_;
     std::vector<std::string>& changes_;
     std::string out_;
     std::optional<base::Error> error_;
@@ -57,10 +62,31 @@ std::string MessageWriter::extras(const std::vector<Extra>& extras, string_view 
     return out;
 }
 
+void MessageWriter::refuse(string_view what, string_view why) {
+    if (!error_)
+        error_ = base::Error{base::ErrorKind::unsupported,
+                             fmt::format("messages[].content[].{}: {}", what, why)};
+}
+
+/// A document by its id in OpenAI's store, or by its bytes.
+std::string MessageWriter::file(const Part& part) {
+    constexpr string_view kAnthropics = "file_";
+    if (part.id.starts_with(kAnthropics))
+        refuse(part.id, "this target can't read files of Anthropic's store; send the file's data");
+    else if (!part.url.empty() && !fetches_files_)
+        refuse(part.url, "this target fetches no documents; send the document's data");
+    if (!part.id.empty()) return "\"file_id\":" + json::quote(part.id);
+    return fmt::format(R"("filename":{},"file_data":{})",
+                       json::quote(part.name.empty() ? "document.pdf" : part.name),
+                       json::quote(source_url(part)));
+}
+
 std::string MessageWriter::part(const Part& part) {
     constexpr string_view kWhere = "messages[].content[]";
     switch (part.kind) {
         case Part::Kind::image: {
+            if (part.url.empty() && part.data.empty())
+                refuse(part.id, "this target reads no images from a store; send its URL or data");
             std::string detail;
             for (const Extra& extra : part.extras)
                 if (extra.key == "detail") detail = ",\"detail\":" + extra.json;
@@ -72,17 +98,10 @@ std::string MessageWriter::part(const Part& part) {
                 R"({{"type":"input_audio","input_audio":{{"data":{},"format":{}}}}})",
                 json::quote(part.data),
                 json::quote(part.media_type.substr(part.media_type.find('/') + 1)));
-        case Part::Kind::document: {
+        case Part::Kind::document:
             if (!part.text.empty())
                 return fmt::format(R"({{"type":"text","text":{}}})", json::quote(part.text));
-            std::string file =
-                "\"filename\":" + json::quote(part.name.empty() ? "document.pdf" : part.name);
-            if (!part.id.empty())
-                file = "\"file_id\":" + json::quote(part.id);
-            else
-                file += ",\"file_data\":" + json::quote(source_url(part));
-            return fmt::format(R"({{"type":"file","file":{{{}}}}})", file);
-        }
+            return fmt::format(R"({{"type":"file","file":{{{}}}}})", file(part));
         default:
             return fmt::format(R"({{"type":"text","text":{}{}}})", json::quote(part.text),
                                extras(part.extras, kWhere));
@@ -200,8 +219,7 @@ private:
     SseReader reader_;
     bool started_ = false;
     std::string finish_reason_;
-    /// Upstream's index and id of each call: some number all of them 0, and key on the id.
-    std::vector<std::pair<std::uint64_t, std::string>> calls_;
+    std::vector<std::uint64_t> calls_;  ///< the index of each, as the stream numbers them
 };
 
 void OpenAiReader::chunk(string_view data, AnswerSink& sink) {
@@ -242,30 +260,21 @@ void OpenAiReader::delta(string_view delta, AnswerSink& sink) {
 }
 
 void OpenAiReader::calls(string_view calls, AnswerSink& sink) {
-    json::Cursor in(calls);
-    if (!calls.starts_with('[') || !in.enter_array()) return;
-    while (in.next_element()) {
-        string_view call = in.value();
+    for_each_element(calls, [&](string_view call) {
         const std::uint64_t index = json::count(json::member(call, "index")).value_or(0);
-        const std::string id = json::text(json::member(call, "id")).value_or("");
         string_view function = json::member(call, "function");
-        auto same = [&](const auto& known) {
-            return known.first == index && (id.empty() || known.second == id);
-        };
-        auto it = std::find_if(calls_.rbegin(), calls_.rend(), same);
-        std::size_t number = calls_.size();
-        if (it == calls_.rend()) {
-            calls_.emplace_back(index, id);
-            sink.tool_call(id, json::text(json::member(function, "name")).value_or(""));
-        } else {
-            number = static_cast<std::size_t>(calls_.rend() - it) - 1;
+        const auto it = std::ranges::find(calls_, index);
+        const auto number = static_cast<std::size_t>(it - calls_.begin());
+        if (it == calls_.end()) {
+            calls_.push_back(index);
+            sink.tool_call(text_of(call, "id"), text_of(function, "name"));
         }
         string_view arguments = json::member(function, "arguments");
         if (auto text = json::text(arguments))
             sink.arguments(number, *text);
         else if (arguments.starts_with('{'))
             sink.arguments(number, arguments);
-    }
+    });
 }
 
 /// Parameters that only Anthropic or Ollama knows.
@@ -300,10 +309,11 @@ std::string openai_tools(const std::vector<Tool>& tools, std::vector<std::string
     return '[' + out + ']';
 }
 
-std::string openai_body(const Chat& chat, const ChatRequest& request, const Upstream& upstream,
-                        std::vector<std::string>& changes) {
+base::Result<std::string> openai_body(const Chat& chat, const ChatRequest& request,
+                                      const Upstream& upstream, std::vector<std::string>& changes) {
     MessageWriter messages(upstream, changes);
     for (const Message& message : chat.messages) messages.add(message);
+    if (messages.error()) return std::unexpected(*messages.error());
     std::string out = R"({"model":"x","messages":)" + messages.str();
     if (!chat.tools.empty()) out += ",\"tools\":" + openai_tools(chat.tools, changes);
     for (const Extra& parameter : chat.parameters) {
@@ -324,7 +334,9 @@ base::Result<Call> OpenAiUpstream::call(const Chat& chat, const ChatRequest& req
             return base::fail(base::ErrorKind::unsupported,
                               fmt::format("tools[].{}: only its own provider runs it", tool.name));
     std::vector<std::string> changes;
-    auto body = parse_chat(openai_body(chat, request, upstream, changes), Endpoint::chat);
+    auto written = openai_body(chat, request, upstream, changes);
+    if (!written) return std::unexpected(written.error());
+    auto body = parse_chat(*std::move(written), Endpoint::chat);
     if (!body) return std::unexpected(body.error());
     auto call = OpenAiDialect().call(*body, upstream);
     if (call) call->changes.insert(call->changes.begin(), changes.begin(), changes.end());
@@ -353,18 +365,14 @@ Completion read_openai_answer(string_view body) {
         out.parts.push_back({.text = std::move(content)});
     if (std::string refusal = text("refusal"); !refusal.empty())
         out.parts.push_back({.kind = Part::Kind::refusal, .text = std::move(refusal)});
-    string_view calls = json::member(message, "tool_calls");
-    json::Cursor in(calls);
-    if (calls.starts_with('[') && in.enter_array())
-        while (in.next_element()) {
-            string_view call = in.value();
-            string_view arguments = json::member(call, "function", "arguments");
-            out.parts.push_back(
-                {.kind = Part::Kind::tool_call,
-                 .name = json::text(json::member(call, "function", "name")).value_or(""),
-                 .id = json::text(json::member(call, "id")).value_or(""),
-                 .json = json::text(arguments).value_or(std::string(arguments))});
-        }
+    for_each_element(json::member(message, "tool_calls"), [&](string_view call) {
+        string_view arguments = json::member(call, "function", "arguments");
+        out.parts.push_back(
+            {.kind = Part::Kind::tool_call,
+             .name = json::text(json::member(call, "function", "name")).value_or(""),
+             .id = json::text(json::member(call, "id")).value_or(""),
+             .json = json::text(arguments).value_or(std::string(arguments))});
+    });
     for (string_view key : {"citations", "annotations"})
         if (string_view value = json::member(message, key); !json::blank(value))
             out.extras.push_back({std::string(key), std::string(value)});

@@ -17,9 +17,10 @@ public:
                                          base::WallTime now) const override;
 };
 
-/// A conversation as OpenAI's chat body. `changes` gets what had no place in it.
-std::string openai_body(const Chat& chat, const ChatRequest& request, const Upstream& upstream,
-                        std::vector<std::string>& changes);
+/// A conversation as OpenAI's chat body. `changes` gets what had no place in it. unsupported:
+/// files that the upstream can't read.
+base::Result<std::string> openai_body(const Chat& chat, const ChatRequest& request,
+                                      const Upstream& upstream, std::vector<std::string>& changes);
 
 /// Tools in OpenAI's chat shape.
 std::string openai_tools(const std::vector<Tool>& tools, std::vector<std::string>& changes);

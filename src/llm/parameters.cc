@@ -1,5 +1,6 @@
 #include "llm/parameters.h"
 
+#include "llm/fields.h"
 #include "llm/json.h"
 
 #include <algorithm>
@@ -92,7 +93,7 @@ std::vector<const Extra*> Parameters::natives() {
 std::vector<std::string> Parameters::changes() const {
     std::vector<std::string> out;
     for (const Extra& extra : chat_.parameters)
-        if (!was_used(extra.key)) out.push_back(fmt::format("removed {}", extra.key));
+        if (!was_used(extra.key)) note(out, fmt::format("removed {}", extra.key));
     return out;
 }
 

@@ -56,7 +56,7 @@ public:
     void finish(ObjectWriter& body) {
         for (const Extra* extra : natives()) body.set(extra->key, extra->json);
     }
-    /// "removed X" for every parameter that was not used.
+    /// "removed X" for the parameters that were not used.
     std::vector<std::string> changes() const;
 
 private:

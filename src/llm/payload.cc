@@ -115,14 +115,21 @@ void Payload::message(json::Cursor& in) {
         if (key == "content" && value.starts_with('[')) part_lists.push_back(value);
         if (key == "content" || std::ranges::find(kContentKeys, key) != kContentKeys.end())
             note_content(value);
+        calls = calls || (key == "tool_calls" && value.starts_with('['));
     }
 }
 
 void Payload::note_content(string_view value) {
-    if (json::blank(value)) return;
+    const std::size_t size = content_size(value);
+    if (size == 0) return;
     content = true;
-    content_bytes += value.size() - 2;
+    content_bytes += size;
     if (first_text.empty() && value.front() == '"') first_text = value;
+}
+
+std::size_t content_size(string_view value) {
+    const bool holds = !json::blank(value) && string_view("\"[{").find(value.front()) != value.npos;
+    return holds ? value.size() - 2 : 0;
 }
 
 Failure malformed(std::string detail) {

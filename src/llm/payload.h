@@ -24,6 +24,7 @@ struct Payload {
     std::vector<std::string_view> part_lists;  ///< content given as an array of parts
     std::size_t choices = 0;
     std::size_t content_bytes = 0;  ///< of text, reasoning, refusals and tool calls as they stand
+    bool calls = false;             ///< of tools
     bool content = false;           ///< something that a client would show or run
 
     /// False: `text` is not one JSON object.
@@ -34,6 +35,13 @@ private:
     void message(json::Cursor& in);
     void note_content(std::string_view value);
 };
+
+/// An answer that comes as one JSON body where a stream was asked for is at most this long.
+inline constexpr std::size_t kLongestBody = 64u << 20;
+
+/// The bytes of content that a JSON value holds: a string, an array or an object without its
+/// brackets; nothing else is content.
+std::size_t content_size(std::string_view value);
 
 /// A failure of a reply that had status 200.
 Failure malformed(std::string detail);

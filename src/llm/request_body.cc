@@ -47,6 +47,12 @@ std::unexpected<base::Error> not_json(string_view body, std::size_t position, st
                                   position, body.size()));
 }
 
+std::unexpected<base::Error> too_many_members(string_view what) {
+    return base::fail(ErrorKind::bad_input,
+                      fmt::format("{} has more than {} members; send only those that the API knows",
+                                  what, kMaxMembers));
+}
+
 string_view RequestBody::value(string_view key) const {
     const auto found = std::ranges::find(members, key, &Member::key);
     const string_view json = found == members.end() ? string_view() : at(found->value);
@@ -64,6 +70,7 @@ base::Result<RequestBody> read_request_body(std::string text, string_view wanted
     string_view key;
     in.enter_object();
     while (in.next_member(key)) {
+        if (body.members.size() == kMaxMembers) return too_many_members("the body");
         const std::size_t begin = body.span(key).begin - 1;
         const string_view value = in.value();
         if (value.empty()) break;

@@ -26,7 +26,14 @@ struct RequestBody {
     }
 };
 
-/// Fails with bad_input: not JSON, not an object, not UTF-8, a member given twice. `wanted` says
+/// An object whose members are read one by one has no more than these: no API knows as many.
+inline constexpr std::size_t kMaxMembers = 1000;
+
+/// bad_input for an object with more: `what` names it, such as "the body".
+std::unexpected<base::Error> too_many_members(std::string_view what);
+
+/// Fails with bad_input: not JSON, not an object, not UTF-8, a member given twice, more than
+/// kMaxMembers. `wanted` says
 /// what to send in place of nothing: "`model` and `input`".
 base::Result<RequestBody> read_request_body(std::string text, std::string_view wanted);
 

@@ -124,8 +124,9 @@ Usage usage_in(const RerankRequest& request, string_view body) {
     usage.inputs = static_cast<double>(request.documents.size());
     auto tokens = json::count(json::member(body, "usage", "total_tokens"));
     if (!tokens) tokens = json::count(json::member(body, "meta", "tokens", "input_tokens"));
-    usage.prompt = tokens.value_or(0);
-    usage.known = usage.prompt > 0;
+    usage.known = tokens.value_or(0) > 0;
+    usage.estimated = !usage.known;
+    usage.prompt = usage.known ? *tokens : estimated_tokens(request.bytes);
     usage.cost_usd = json::number(json::member(body, "usage", "cost"));
     return usage;
 }

@@ -1,5 +1,7 @@
 #include "llm/rerank.h"
 
+#include "llm/usage_json.h"
+
 #include <gtest/gtest.h>
 
 #include <string>
@@ -123,4 +125,21 @@ TEST(Rerank, DoesNotBelieveEverything) {
     }
     for (std::size_t cut = 0; cut < kReply.size(); ++cut)
         EXPECT_FALSE(answered(kRequest, kReply.substr(0, cut))) << cut;
+}
+
+TEST(Rerank, TokensAreEstimatedWhereNobodyStatesThem) {
+    const RerankRequest asked = parsed(kRequest);
+    const auto silent = read_ranking(asked, at(Provider::cohere), kReply, kNow);
+    ASSERT_TRUE(silent);
+    EXPECT_TRUE(silent->usage.estimated);
+    EXPECT_FALSE(silent->usage.known);
+    EXPECT_EQ(silent->usage.prompt, estimated_tokens(asked.bytes));
+    EXPECT_GT(silent->usage.prompt, 0u);
+    const auto stated = read_ranking(
+        asked, at(Provider::openai_compatible),
+        R"({"usage":{"total_tokens":42},"results":[{"index":0,"relevance_score":1}]})", kNow);
+    ASSERT_TRUE(stated);
+    EXPECT_EQ(stated->usage.prompt, 42u);
+    EXPECT_TRUE(stated->usage.known);
+    EXPECT_FALSE(stated->usage.estimated);
 }

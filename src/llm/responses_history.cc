@@ -34,7 +34,9 @@ std::string previous_response(const ChatRequest& request) {
 }
 
 bool may_keep(const ChatRequest& request) {
-    return request.endpoint == Endpoint::responses && value_of(request, "store") != "false";
+    return request.endpoint == Endpoint::responses && value_of(request, "store") != "false" &&
+           json::blank(value_of(request, "previous_response_id")) &&
+           json::blank(value_of(request, "conversation"));
 }
 
 std::string conversation(const ChatRequest& request, string_view response) {

@@ -9,7 +9,9 @@ namespace llm {
 
 /// The id of the response that a request of Responses goes on from; empty: none.
 std::string previous_response(const ChatRequest& request);
-/// Whether the answer may be kept: `store` is not false.
+/// Whether the answer may be kept: `store` is not false, and the request states the whole
+/// conversation. What it goes on from elsewhere (another's response, a conversation) is not known
+/// here, so that nobody could go on from the answer.
 bool may_keep(const ChatRequest& request);
 
 /// What has been said up to and with `response`, as the items of an `input`, commas between.

@@ -36,5 +36,18 @@ TEST(ResponsesHistory, StoreFalseIsNotKept) {
     EXPECT_FALSE(may_keep(request(R"("input":"x","store":false)")));
 }
 
+TEST(ResponsesHistory, WhatBeganElsewhereIsNotKept) {
+    EXPECT_FALSE(may_keep(request(R"("input":"x","previous_response_id":"resp_1")")));
+    EXPECT_FALSE(may_keep(request(R"("input":"x","conversation":"conv_1")")));
+    EXPECT_FALSE(may_keep(request(R"("input":"x","conversation":{"id":"conv_1"})")));
+    EXPECT_TRUE(
+        may_keep(request(R"("input":"x","previous_response_id":null,"conversation":null)")));
+    const ChatRequest next = request(R"("input":"x","previous_response_id":"resp_1")");
+    const auto whole =
+        parse_chat(continued(next, R"({"role":"user","content":"y"})"), Endpoint::responses);
+    ASSERT_TRUE(whole);
+    EXPECT_TRUE(may_keep(*whole));
+}
+
 }  // namespace
 }  // namespace llm

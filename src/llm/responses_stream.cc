@@ -1,3 +1,4 @@
+#include "llm/chunks.h"
 #include "llm/classify.h"
 #include "llm/json.h"
 #include "llm/payload.h"
@@ -99,7 +100,7 @@ void ResponsesStream::note_content(string_view type, string_view data) {
     const string_view content = json::member(data, item ? "item" : "delta");
     if (json::blank(content)) return;
     committed_ = true;
-    if (!item) content_bytes_ += content.size() - 2;
+    if (!item) content_bytes_ += content_size(content);
 }
 
 MaybeFailure ResponsesStream::end(string_view response) {
@@ -125,8 +126,7 @@ void ResponsesStream::emit(const SseReader::Event& event, string_view model,
         out += text;
         return;
     }
-    for (char& c : text)
-        if (c == '\n') c = ' ';  // white space between tokens: strings hold no bare line feed
+    make_one_line(text);
     if (!event.name.empty()) out += fmt::format("event: {}\n", event.name);
     out += fmt::format("data: {}\n\n", text);
 }

@@ -190,25 +190,35 @@ public:
     std::optional<Failure> feed(std::string_view bytes, std::string& out) override {
         reader_.feed(bytes);
         SseReader::Event event;
-        while (!done_ && reader_.next(event)) {
-            if (event.data.empty() || event.data == "[DONE]") continue;
-            const std::string_view error = json::member(event.data, "error");
-            const std::string type = json::text(json::member(event.data, "type")).value_or("");
-            if (type == "error" || (!error.empty() && error != "null"))
-                return classify_embedded(provider_, event.data, now_);
-            out += event.raw;
-            committed_ = committed_ || type == "speech.audio.delta";
-            done_ = type == "speech.audio.done";
-        }
-        committed_ = committed_ || done_;
+        while (!done_ && reader_.next(event))
+            if (auto failure = take(event, out)) return failure;
+        if (reader_.overflow()) return malformed("an event of the stream is too large");
         return std::nullopt;
     }
-    std::optional<Failure> finish(std::string&) override {
+    std::optional<Failure> finish(std::string& out) override {
+        SseReader::Event event;
+        while (!done_ && reader_.last(event)) {
+            const std::size_t before = out.size();
+            if (auto failure = take(event, out)) return failure;
+            if (out.size() > before && !out.ends_with("\n\n")) out += "\n\n";
+        }
         if (done_) return std::nullopt;
         return malformed("the stream ended before the speech was whole");
     }
 
 private:
+    std::optional<Failure> take(const SseReader::Event& event, std::string& out) {
+        if (event.data.empty() || event.data == "[DONE]") return std::nullopt;
+        const std::string_view error = json::member(event.data, "error");
+        const std::string type = json::text(json::member(event.data, "type")).value_or("");
+        if (type == "error" || (!error.empty() && error != "null"))
+            return classify_embedded(provider_, event.data, now_);
+        out += event.raw;
+        done_ = type == "speech.audio.done";
+        committed_ = committed_ || done_ || type == "speech.audio.delta";
+        return std::nullopt;
+    }
+
     base::Provider provider_;
     base::WallTime now_;
     SseReader reader_;

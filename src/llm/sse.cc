@@ -19,6 +19,7 @@ std::size_t find(std::string_view text, char c, std::size_t from, std::size_t to
 SseReader::SseReader(std::size_t limit) : limit_(limit) {}
 
 void SseReader::feed(std::string_view bytes) {
+    if (overflow_) return;
     buffer_.erase(0, begin_);
     line_ -= begin_;
     searched_ -= std::min(searched_, begin_);

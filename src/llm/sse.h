@@ -24,7 +24,8 @@ public:
     bool next(Event& event);
     /// At EOF: the last event may lack its blank line.
     bool last(Event& event);
-    /// An event passed the limit: the stream can't be trusted any more.
+    /// An event passed the limit: the stream can't be trusted any more, and further bytes are
+    /// dropped.
     bool overflow() const { return overflow_; }
 
 private:

@@ -71,5 +71,15 @@ TEST(SseReader, BoundsAnEvent) {
     EXPECT_FALSE(reader.last(event));
 }
 
+TEST(SseReader, HoldsNothingMoreOnceAnEventWasTooLarge) {
+    SseReader reader(10);
+    SseReader::Event event;
+    reader.feed("data: " + std::string(20, 'x'));
+    EXPECT_FALSE(reader.next(event));
+    reader.feed("\n\ndata: y\n\n");
+    EXPECT_FALSE(reader.next(event));
+    EXPECT_TRUE(reader.overflow());
+}
+
 }  // namespace
 }  // namespace llm

@@ -1,5 +1,7 @@
 #include "llm/transcription.h"
 
+#include "base/units.h"
+#include "llm/chunks.h"
 #include "llm/classify.h"
 #include "llm/json.h"
 #include "llm/payload.h"
@@ -176,18 +178,38 @@ Result<TranscriptionCall> transcription_call(const TranscriptionRequest& request
 
 namespace {
 
+bool is_error(std::string_view body) {
+    return !json::member(body, "error").empty() || !json::member(body, "detail").empty();
+}
+
+/// Why a body is no transcript in a format that is plain text.
+std::optional<Failure> unlike(Format format, const Upstream& upstream, std::string_view body,
+                              base::WallTime now) {
+    std::string_view text = base::trim(body);
+    json::Cursor whole(text);
+    if (whole.peek() == '{' && whole.skip() && whole.complete() && is_error(text))
+        return classify_embedded(upstream.provider, text, now);
+    constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+    if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+    const bool wrong =
+        format == Format::vtt ? !text.starts_with("WEBVTT") : format == Format::srt && text.empty();
+    if (!wrong) return std::nullopt;
+    return malformed("the answer is no transcript in " + std::string(name(format)));
+}
+
 std::expected<Transcript, Failure> transcript_of(const TranscriptionCall& call,
                                                  const Upstream& upstream, const std::string& body,
                                                  base::WallTime now) {
     if (call.asked == Format::text || call.asked == Format::srt || call.asked == Format::vtt) {
+        if (auto failure = unlike(call.asked, upstream, body, now))
+            return std::unexpected(std::move(*failure));
         Transcript plain;
         plain.text = body;
         return plain;
     }
     auto transcript = read_transcript(body);
     if (transcript) return std::move(*transcript);
-    if (!json::member(body, "error").empty() || !json::member(body, "detail").empty())
-        return std::unexpected(classify_embedded(upstream.provider, body, now));
+    if (is_error(body)) return std::unexpected(classify_embedded(upstream.provider, body, now));
     return std::unexpected(malformed("the answer is no transcript"));
 }
 
@@ -229,8 +251,10 @@ public:
 
 protected:
     static void event(std::string& out, std::string_view type, std::string_view members) {
+        const std::size_t begin = out.size();
         out += "data: {\"type\":\"" + std::string(type) + "\"";
         if (!members.empty()) out += ',' + std::string(members);
+        make_one_line(out, begin);
         out += "}\n\n";
     }
     void delta(std::string& out, std::string_view text) {
@@ -292,8 +316,11 @@ public:
     }
     std::optional<Failure> finish(std::string& out) override {
         SseReader::Event event;
-        while (!done_ && reader_.last(event))
+        while (!done_ && reader_.last(event)) {
+            const std::size_t before = out.size();
             if (auto failure = take(event, out)) return failure;
+            if (out.size() > before && !out.ends_with("\n\n")) out += "\n\n";
+        }
         if (done_) return std::nullopt;
         return malformed("the stream ended before the transcript was whole");
     }

@@ -24,10 +24,15 @@ bool is_public(const Tcp::endpoint& to) {
     return address && base::is_public(*address);
 }
 
-/// For a host that a proxy will look up.
-bool may_be_public(const std::string& host) {
+/// For a host that a proxy will look up. No name ends in a label that begins with a digit: such a
+/// host is an address in a short or odd spelling (127.1, 0x7f.0.0.1).
+bool may_be_public(std::string host) {
+    if (host.ends_with('.')) host.pop_back();
     if (const auto address = base::IpRange::parse(host)) return base::is_public(*address);
-    return host.find('.') != std::string::npos && !host.ends_with(".localhost");
+    const std::size_t dot = host.rfind('.');
+    if (dot == std::string::npos || dot + 1 == host.size()) return false;
+    const bool digit = host[dot + 1] >= '0' && host[dot + 1] <= '9';
+    return !digit && !base::iequals(std::string_view(host).substr(dot), ".localhost");
 }
 
 }  // namespace

@@ -82,6 +82,23 @@ TEST(Upstream, HostLeavesOutTheSchemesOwnPort) {
     EXPECT_EQ(Origin(Endpoint{false, "::1", 8080}).authority, "[::1]:8080");
 }
 
+TEST(Upstream, AProxyIsNotAskedForWhatIsNotPublic) {
+    Pair pair;
+    pair.settings.proxy.http = pair.origin.endpoint;
+    for (const char* host :
+         {"10.0.0.1", "127.1", "0x7f.0.0.1", "0177.0.0.1", "2130706433", "10.0.0.1.", "localhost.",
+          "a.localhost", "a.LOCALHOST.", "inner", "."}) {
+        pair.origin = Origin(Endpoint{false, host, 80, true});
+        EXPECT_TRUE(pair.ask().starts_with("other: ")) << host;
+    }
+    EXPECT_TRUE(pair.server.requests.empty());
+    for (const char* host : {"pictures.test", "pictures.test.", "1.1.1.1"}) {
+        pair.server.answer({kOk});
+        pair.origin = Origin(Endpoint{false, host, 80, true});
+        EXPECT_EQ(pair.ask(), "ok") << host;
+    }
+}
+
 TEST(Upstream, UsesAConnectionAgain) {
     Pair pair;
     for (const char* bytes :

@@ -7,8 +7,7 @@ import { caught, collect } from '../lib/caught.mjs';
 import { world } from '../lib/world.mjs';
 
 /** It asks below /openai/v1, as Groq has it. */
-const below = (url, options) => fetch(url.replace('/openai/v1/', '/v1/'), options);
-const client = (w, more = {}) => new Groq({ apiKey: 'any', baseURL: w.gateway.url, fetch: below, maxRetries: 0, ...more });
+const client = (w, more = {}) => new Groq({ apiKey: 'any', baseURL: w.gateway.url, maxRetries: 0, ...more });
 const ask = { model: 'a', messages: [{ role: 'user', content: 'hi' }] };
 const TOOLS = [{ type: 'function', function: { name: 'get_weather', parameters: { type: 'object', properties: { city: { type: 'string' } } } } }];
 const CALLS = [{ id: 'call_1', name: 'get_weather', arguments: '{"city":"Oslo","days":3}' }];

@@ -219,6 +219,22 @@ describe('uploads', () => {
     assert.deepEqual(fs.readdirSync(`${w.gateway.folder}/data`).filter((name) => name.startsWith('upload')), []);
   });
 
+  test('of several files the first `file` counts; more than a handful are refused', async (t) => {
+    const w = await listening(t, { talkies });
+    const sent = async (names, bytes = (at) => wav(1, at)) => {
+      const form = new FormData();
+      form.append('model', 'talkies');
+      names.forEach((name, at) => form.append(name, new Blob([bytes(at + 1)], { type: 'audio/wav' }), 'talk.wav'));
+      const answer = await fetch(`${w.gateway.url}/v1/audio/transcriptions`, { method: 'POST', body: form });
+      return { status: answer.status, json: await answer.json() };
+    };
+    assert.equal((await sent(['other', 'file', 'file'])).status, 200);
+    assert.equal(w.talkies.last.file.sha256, sha256(wav(1, 2)));
+    const many = await sent(Array(20).fill('file'), () => 'x');
+    assert.deepEqual([many.status, /more than 8 files/.test(many.json.error.message)], [400, true], JSON.stringify(many.json));
+    assert.equal(w.talkies.calls.length, 1);
+  });
+
   test('a slow one arrives, a cut one leaves nothing behind', async (t) => {
     const w = await listening(t, { talkies });
     const slow = await upload(w, 'talkies', 200_000, { piece: 20_000, pace: () => sleep(30) }).response;
@@ -301,6 +317,33 @@ describe('speech', { concurrency: 3 }, () => {
     const w = await speaking(t, { tts: openaiAudio, kokoro });
     const long = await say(w, { model: 'tts', input: 'a'.repeat(5000) });
     assert.deepEqual(long.trail.map(({ alias, skipped, status }) => [alias, skipped ?? status]), [['tts', 'unsupported'], ['kokoro', 200]]);
+  });
+
+  test('what is no audio is not served as such, whatever its status', async (t) => {
+    const w = await speaking(t, { tts: openaiAudio, kokoro });
+    const page = { text: '<html>sorry</html>', headers: { 'content-type': 'Text/HTML; charset=utf-8' } };
+    const failed = { json: { error: { message: 'overloaded', type: 'server_error' } }, headers: { 'content-type': 'Application/JSON' } };
+    for (const script of [page, failed]) {
+      w.tts.always(script);
+      const answer = await say(w, { model: 'tts' });
+      assert.deepEqual([answer.status, answer.servedBy, answer.text], [200, 'kokoro', 'ID3-one-two-three']);
+      assert.match(answer.trailText, /^tts=200:\w+, kokoro=200$/);
+      await w.gateway.clearBenches();
+    }
+    for (const type of ['Audio/MPEG', 'application/octet-stream']) {
+      w.tts.always({ bytes: Buffer.from('ID3'), headers: { 'content-type': type } });
+      const answer = await say(w, { model: 'tts' });
+      assert.deepEqual([answer.servedBy, answer.text], ['tts', 'ID3']);
+    }
+  });
+
+  test('tokens of a text that is spoken are estimated', async (t) => {
+    const w = await speaking(t, { kokoro });
+    for (const more of [{}, { stream_format: 'sse' }]) {
+      const answer = await say(w, { model: 'kokoro', input: 'a'.repeat(400), ...more });
+      const { json } = await w.gateway.get(`/v1/requests/${answer.requestId}/explain`);
+      assert.equal(json.usage.prompt_tokens, 100, JSON.stringify(json.usage));
+    }
   });
 
   test('events are made where the target only sends bytes', async (t) => {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import path from 'node:path';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { anthropic, openai } from '../providers/index.mjs';
+import { anthropic, groq, openai } from '../providers/index.mjs';
 import { Gateway, run, scratch, writeConfig } from '../lib/gateway.mjs';
 import { rowOf } from '../lib/storm.mjs';
 import { until } from '../lib/until.mjs';
@@ -113,6 +113,25 @@ describe('cache', { concurrency: 4 }, () => {
     assert.equal(second.text, first.text);
     assert.equal(state(await ask({ stream: true })), 'off');
     assert.equal(w.a.calls.length, 2);
+  });
+
+  test('a Response repeats its own request, and one that is gone is made anew', async (t) => {
+    const w = await cached(t, {}, groq);
+    const ask = (more) => w.gateway.send('/v1/responses', { body: { model: 'a', input: 'hi', ...more } });
+    const first = await ask({ metadata: { run: '1' } });
+    assert.equal(state(first), 'miss');
+    const other = await ask({ metadata: { run: '2' } });
+    assert.deepEqual([state(other), other.json.metadata], ['miss', { run: '2' }]);
+    const again = await ask({ metadata: { run: '1' } });
+    assertHit(again);
+    assert.equal(again.json.id, first.json.id);
+    assert.equal((await w.gateway.get(`/v1/responses/${again.json.id}`)).status, 200);
+    await w.gateway.send(`/v1/responses/${first.json.id}`, { method: 'DELETE' });
+    const anew = await ask({ metadata: { run: '1' } });
+    assert.equal(state(anew), 'miss');
+    assert.equal((await w.gateway.get(`/v1/responses/${anew.json.id}`)).status, 200);
+    assert.equal(state(await ask({ store: false })), 'miss');
+    assertHit(await ask({ store: false }));
   });
 
   test('what the canonical form has no place for keeps its form', async (t) => {

@@ -77,6 +77,29 @@ describe('continuation', { concurrency: 6 }, () => {
     assert.deepEqual(counts(w), { a: 1, b: 0 });
   });
 
+  for (const [what, more] of Object.entries({
+    'several choices': { n: 2 },
+    functions: { functions: [{ name: 'f', parameters: { type: 'object' } }] },
+    'a tool of the provider': { tools: [{ type: 'browser_search' }] },
+    'spoken answers': { modalities: ['text', 'audio'], audio: { voice: 'alloy', format: 'pcm16' } },
+  })) {
+    test(`what only one target can answer is asked as without it: ${what}`, async (t) => {
+      const w = await world(t, { a: openai });
+      const answer = await w.gateway.stream('a', more, ON);
+      assert.deepEqual([answer.status, answer.errors.length, answer.dones], [200, 0, 1], answer.text);
+      for (const [key, value] of Object.entries(more)) assert.deepEqual(w.a.last.body[key], value);
+    });
+  }
+
+  test('completion_model says whose word counts', async (t) => {
+    const w = await world(t, { a: groq, b: groq }, { info: { a: { continue_streams: true } }, general: { completion_model: 'a' } });
+    w.a.always(CUT);
+    w.b.always({ reply: 'three four' });
+    const answer = await w.gateway.stream('whatever', ASK);
+    assert.deepEqual([answer.errors.length, answer.dones], [0, 1], answer.text);
+    assert.match(answer.content, /^one two ?three four$/);
+  });
+
   test('a header that says neither on nor off is refused', async (t) => {
     const w = await world(t, { a: groq });
     const answer = await w.gateway.stream('a', {}, { headers: { 'x-freeway-continue': 'perhaps' } });

@@ -129,6 +129,22 @@ describe('images: what each provider is sent', { concurrency: 3 }, () => {
     assert.ok(w.a.calls.slice(0, 5).every(({ headers }) => headers.authorization === `Bearer ${keyFor('a')}`));
     assert.equal(w.a.calls[5].headers.authorization, undefined, 'a picture is fetched without the key');
   });
+
+  test('a look that fails is made again: the work goes on and is paid', async (t) => {
+    const w = await gallery(t, { a: flux('fal-ai'), b: SDCPP });
+    let looks = 0;
+    w.a.always((call) => {
+      if (call.kind !== 'fal-state') return { looks: 0 };
+      looks += 1;
+      if (looks === 1) return { status: 503, text: 'try later' };
+      if (looks === 2) return { status: 429, json: { error: 'slow down' }, headers: { 'retry-after': '1' } };
+      return looks === 3 ? { reset: true } : { looks: 0 };
+    });
+    const answer = await draw(w, 'a', { response_format: 'b64_json' });
+    assert.deepEqual([answer.servedBy, answer.json.data?.[0].b64_json], ['a', BASE64], answer.text);
+    assert.equal(w.a.calls.filter(({ kind }) => kind === 'fal-ai').length, 1, 'the work is ordered once');
+    assert.ok(looks >= 4);
+  });
 });
 
 describe('images: who serves', { concurrency: 3 }, () => {

@@ -1,7 +1,7 @@
 // OpenAI's Responses API in front of providers that know chats only.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { cohere, generic, groq, ollama } from '../providers/index.mjs';
+import { cohere, generic, groq, ollama, openai } from '../providers/index.mjs';
 import { world } from '../lib/world.mjs';
 
 const responses = (w, more = {}, options = {}) =>
@@ -135,6 +135,22 @@ describe('Responses', { concurrency: 4 }, () => {
     assert.equal(next.status, 400);
     assert.deepEqual([next.error.code, next.error.param], ['previous_response_not_found', 'previous_response_id']);
     assert.match(next.error.message, /not found/);
+  });
+
+  test('what a target refuses by name still reaches it with every later request', async (t) => {
+    const wire = { ...openai, kind: (call) => (call.path.endsWith('/responses') ? 'responses' : openai.kind(call)) };
+    const w = await world(t, { a: wire }, { info: { a: { provider: 'openai' } } });
+    const message = "Unsupported parameter: 'instructions' is not supported with this model.";
+    const error = { message, type: 'invalid_request_error', param: 'instructions', code: 'unsupported_parameter' };
+    const ok = { id: 'resp_1', object: 'response', status: 'completed', output: [{ type: 'message', id: 'msg_1', role: 'assistant', status: 'completed', content: [{ type: 'output_text', text: 'yes', annotations: [] }] }], usage: { input_tokens: 1, output_tokens: 1, total_tokens: 2 } };
+    w.a.next({ status: 400, json: { error } });
+    w.a.always({ json: ok });
+    for (let round = 0; round < 3; round += 1) {
+      await responses(w, { instructions: 'Be brief.' });
+      await w.gateway.clearBenches();
+    }
+    assert.ok(w.a.calls.length >= 2);
+    assert.ok(w.a.calls.every(({ body }) => body.instructions === 'Be brief.'), JSON.stringify(w.a.calls.map(({ body }) => body)));
   });
 
   test('store: false is not kept', async (t) => {
