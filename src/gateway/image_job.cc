@@ -6,9 +6,8 @@
 #include "gateway/relay.h"
 #include "gateway/serve.h"
 
-#include <utility>
-
 #include <algorithm>
+#include <utility>
 
 namespace gateway {
 

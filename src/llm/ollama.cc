@@ -1,5 +1,6 @@
 #include "llm/ollama.h"
 
+#include "llm/fields.h"
 #include "llm/json.h"
 #include "llm/openai_upstream.h"
 #include "llm/tool_choice.h"
@@ -20,10 +21,6 @@ constexpr auto kTopLevel = std::to_array<string_view>(
     {"keep_alive", "think", "format", "truncate", "shift", "options", "template"});
 
 constexpr string_view kSystem = "system";
-
-void note(std::vector<std::string>& changes, std::string text) {
-    if (std::ranges::find(changes, text) == changes.end()) changes.push_back(std::move(text));
-}
 
 void append(std::string& list, const std::string& element) {
     list += (list.empty() ? "" : ",") + element;

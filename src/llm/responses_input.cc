@@ -1,4 +1,5 @@
 #include "base/units.h"
+#include "llm/fields.h"
 #include "llm/json.h"
 #include "llm/openai_client.h"
 #include "llm/responses_client.h"
@@ -12,14 +13,6 @@ namespace llm {
 namespace {
 
 using std::string_view;
-
-std::string text_of(string_view object, string_view key) {
-    return json::text(json::member(object, key)).value_or("");
-}
-
-void note(std::vector<std::string>& list, std::string text) {
-    if (std::ranges::find(list, text) == list.end()) list.push_back(std::move(text));
-}
 
 /// Reads the items one by one. The thoughts, words and calls of one turn of the assistant become
 /// one message, the results of tools and the user's words after them another.
