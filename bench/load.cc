@@ -67,13 +67,13 @@ float microseconds(Clock::duration span) {
 class EventCounter {
 public:
     std::size_t events = 0;
-    bool done = false;    ///< [DONE] was seen
+    bool done = false;    ///< [DONE], or the last event of Anthropic's, was seen
     bool failed = false;  ///< an error object was seen
 
     void feed(std::string_view piece) {
         while (!piece.empty()) {
             const auto end = piece.find('\n');
-            head_.append(piece.substr(0, std::min(end, kError.size() - head_.size())));
+            head_.append(piece.substr(0, std::min(end, kLastEvent.size() - head_.size())));
             if (end == piece.npos) return;
             finish_line();
             piece.remove_prefix(end + 1);
@@ -82,14 +82,15 @@ public:
 
 private:
     static constexpr std::string_view kDone = "data: [DONE]";
+    static constexpr std::string_view kLastEvent = "event: message_stop";
     static constexpr std::string_view kError = "data: {\"error\":";
 
     void finish_line() {
-        if (head_.starts_with(kDone)) {
+        if (head_.starts_with(kDone) || head_.starts_with(kLastEvent)) {
             done = true;
         } else if (head_.starts_with("data:")) {
             ++events;
-            failed = failed || head_ == kError;
+            failed = failed || head_.starts_with(kError);
         }
         head_.clear();
     }
@@ -240,8 +241,11 @@ private:
             note_events(counter, before, begin, last);
         }
         totals_.events += counter.events;
-        const bool complete = counter.done && !counter.failed &&
-                              static_cast<double>(counter.events) == options_["--events"];
+        // Anthropic's streams have events around the pieces of text.
+        const bool framed = options_.path.ends_with("/messages");
+        const auto events = static_cast<double>(counter.events);
+        const bool all = framed ? events > options_["--events"] : events == options_["--events"];
+        const bool complete = counter.done && !counter.failed && all;
         if (options_.streams() && !complete) totals_.fail("stream incomplete");
         totals_.complete_streams += complete;
         co_return true;
