@@ -34,6 +34,11 @@ net::Task<> readiness(gateway::Lane& lane, net::Exchange& exchange, std::string 
 /// Every alias with its state as seen by live traffic: nothing is probed.
 net::Task<> health(gateway::Lane& lane, net::Exchange& exchange, std::string rest);
 
+/// Budgets, what is loaded, leases and who waits, device by device.
+net::Task<> list_devices(gateway::Lane& lane, net::Exchange& exchange, std::string rest);
+/// Sends away what is loaded and idle on the device `rest`, or on all.
+net::Task<> unload_devices(gateway::Lane& lane, net::Exchange& exchange, std::string rest);
+
 net::Task<> list_benches(gateway::Lane& lane, net::Exchange& exchange, std::string rest);
 net::Task<> clear_benches(gateway::Lane& lane, net::Exchange& exchange, std::string rest);
 net::Task<> clear_bench(gateway::Lane& lane, net::Exchange& exchange, std::string rest);

@@ -87,6 +87,7 @@ public:
         if (!remember()) return base::log::stop(), 1;
         create_engines();
         engines_->configure(engines_of(*catalog));
+        devices_->configure(device::plan_of(*catalog));
         if (!open_lanes(gateway_.ledger.open(catalog, base::Now::read())))
             return base::log::stop(), 1;
         persistence_.start(catalog->settings);
@@ -147,6 +148,8 @@ private:
             options_.data,
             std::vector<std::string>{".", folder.string(), folder.parent_path().string()});
         gateway_.engines = engines_.get();
+        devices_ = std::make_unique<device::Devices>(*engines_);
+        gateway_.devices = devices_.get();
     }
 
     bool open_lanes(const std::shared_ptr<const quota::Book>& book) {
@@ -182,6 +185,7 @@ private:
         config::Snapshot catalog = reloader_.again(is_loopback(address_.host));
         if (!catalog) return;
         engines_->configure(engines_of(*catalog));
+        devices_->configure(device::plan_of(*catalog));
         const auto book = gateway_.ledger.open(catalog, base::Now::read());
         persistence_.adopt(catalog->settings);
         for (auto& lane : lanes_) lane->replace(book);
@@ -238,6 +242,7 @@ private:
         });
         loop_.run();
         joiner.join();
+        devices_->shutdown();
         engines_->shutdown();
         persistence_.stop();
         base::log::write(Level::info, "ended", {{"requests", gateway_.requests.load()}});
@@ -262,6 +267,7 @@ private:
     std::unique_ptr<net::asio::ssl::context> client_tls_;
     std::unique_ptr<net::asio::ssl::context> listener_tls_;
     std::unique_ptr<device::Supervisor> engines_;
+    std::unique_ptr<device::Devices> devices_;
     gateway::Gateway gateway_;
     Persistence persistence_{gateway_};
     std::vector<std::unique_ptr<LaneThread>> lanes_;

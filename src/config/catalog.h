@@ -95,6 +95,16 @@ struct CacheSettings {
     bool on_disk = true;  ///< also in the store, so that it outlives the process
 };
 
+/// How a device is shared by the models that run on it.
+struct DeviceSettings {
+    std::optional<std::uint64_t> memory;  ///< bytes; absent: as the machine says
+    int gpu = 0;                          ///< which one, as the driver counts them
+    int jobs = 0;                         ///< requests at a time; 0: as many as fit
+    std::size_t queue = 64;               ///< requests that may wait
+    base::Duration wait{10'000};          ///< how long one waits that could be served elsewhere
+    base::Duration patience{20'000};      ///< after so long nobody overtakes a waiting request
+};
+
 /// One upstream model under one account behind one base URL (LiteLLM: deployment).
 struct Target {
     std::string id;  ///< unique: the alias, or alias#2, alias#3 … within a group
@@ -119,6 +129,8 @@ struct Target {
     std::vector<Limit> limits;  ///< its own and the fragment's
     std::string device;         ///< cpu, cuda or empty
     double memory_gb = 0;
+    std::string service;  ///< what loads its model: ollama, talkies, sdcpp; empty: not known
+    int slots = 0;        ///< requests at a time that its loaded model takes; 0: any number
     std::string embedding_space;
     std::string note;
     std::string left_out;  ///< why it can't be asked ("X is not set"); empty: it can
@@ -190,6 +202,7 @@ struct Settings {
     std::uint64_t max_upload_bytes = 512u << 20;  ///< max_upload_size_mb: bodies with files
     bool validate_json_schema = true;             ///< answers are held against the format asked for
     CacheSettings cache;
+    std::map<std::string, DeviceSettings, std::less<>> devices;
     std::vector<std::string> default_fallbacks;
     std::map<std::string, std::vector<std::string>, std::less<>> context_window_fallbacks;
     std::map<std::string, std::vector<std::string>, std::less<>> content_policy_fallbacks;

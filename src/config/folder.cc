@@ -237,6 +237,18 @@ std::vector<std::string> fragment_files(const std::string& folder) {
     return files;
 }
 
+/// devices.yaml stands for general_settings.devices.
+void add_devices(const std::string& file, Document& document, Findings& findings) {
+    std::error_code error;
+    if (!fs::exists(file, error)) return;
+    Value devices = read_document_file(file, document, findings);
+    if (devices.is_null()) return;
+    if (!document.root.is_map()) document.root = Value::map(devices);
+    if (!document.root.find("general_settings"))
+        document.root.set("general_settings", Value::map(devices));
+    document.root.find("general_settings")->set("devices", std::move(devices));
+}
+
 }  // namespace
 
 Document read_folder(const std::string& folder, const Environment& env, Scope scope,
@@ -246,6 +258,7 @@ Document read_folder(const std::string& folder, const Environment& env, Scope sc
     std::string base = (fs::path(folder) / "base.yaml").string();
     if (fs::exists(base, error)) document = read_litellm_file(base, findings);
     document.folder = true;
+    add_devices((fs::path(folder) / "devices.yaml").string(), document, findings);
     document.chain_file = (fs::path(folder) / "fallbacks.json").string();
 
     FolderReader reader(env, scope, findings, document);

@@ -206,6 +206,7 @@ constexpr Key kGeneralSettings[] = {
     {"master_key"},
     {"max_request_size_mb"},
     {"max_upload_size_mb"},
+    {"devices"},
     {"database_url", kDatabase},
     {"database_connection_pool_limit", kDatabase},
     {"database_connection_timeout", kDatabase},

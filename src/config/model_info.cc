@@ -132,7 +132,7 @@ void read_engine(const Value& info, Target& target, Findings& findings) {
 }
 
 bool known_info_key(std::string_view key) {
-    constexpr std::array<std::string_view, 26> kKnown = {"mode",
+    constexpr std::array<std::string_view, 28> kKnown = {"mode",
                                                          "tier",
                                                          "capabilities",
                                                          "limits",
@@ -157,7 +157,9 @@ bool known_info_key(std::string_view key) {
                                                          "team_id",
                                                          "blocked",
                                                          "output_vector_size",
-                                                         "continue_streams"};
+                                                         "continue_streams",
+                                                         "service",
+                                                         "slots"};
     return std::ranges::find(kKnown, key) != kKnown.end() || key.starts_with("supports_") ||
            key.starts_with("health_check_") || key.starts_with("disable_") ||
            key.contains("_cost_per_") || key.ends_with("_cost");
@@ -182,6 +184,26 @@ std::optional<std::uint64_t> tokens_of(const Value& info, std::string_view key,
     auto count = integer_of(info, key, 1, static_cast<std::int64_t>(kMostTokens), findings);
     if (!count) return std::nullopt;
     return static_cast<std::uint64_t>(*count);
+}
+
+/// What loads the model, where configuration does not say: the page's aliases tell.
+std::string service_of(const Target& target) {
+    if (target.provider == base::Provider::ollama) return "ollama";
+    if (target.alias.starts_with("local-talkies-")) return "talkies";
+    if (target.alias.starts_with("local-sdcpp-")) return "sdcpp";
+    return "";
+}
+
+void read_service(const Value& info, Target& target, Findings& findings) {
+    constexpr std::array<std::string_view, 3> kServices = {"ollama", "talkies", "sdcpp"};
+    target.service = service_of(target);
+    auto written = text_of(info, "service", findings);
+    if (!written) return;
+    if (std::ranges::find(kServices, *written) != kServices.end())
+        target.service = *written;
+    else
+        findings.error(*info.find("service"),
+                       fmt::format("service `{}` must be ollama, talkies or sdcpp", *written));
 }
 
 }  // namespace
@@ -230,6 +252,9 @@ void read_model_info(const Value& info, bool strict, Target& target, Findings& f
     }
     target.device = text_of(info, "device", findings).value_or(device_of_alias(target.alias));
     target.memory_gb = number_of(info, "memory_gb", findings).value_or(0);
+    read_service(info, target, findings);
+    if (auto slots = integer_of(info, "slots", 1, 1'000, findings))
+        target.slots = static_cast<int>(*slots);
     target.embedding_space = text_of(info, "embedding_space", findings).value_or("");
     target.note = text_of(info, "note", findings).value_or("");
     if (auto fails = integer_of(info, "allowed_fails", 0, kMostFails, findings)) {

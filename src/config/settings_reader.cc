@@ -1,6 +1,7 @@
 #include "config/settings_reader.h"
 
 #include "config/cache_settings.h"
+#include "config/device_settings.h"
 #include "config/known_keys.h"
 
 #include <fmt/format.h>
@@ -36,6 +37,7 @@ public:
         read_admission();
         read_validation();
         out_.settings.cache = read_cache_settings(litellm_, findings_);
+        out_.settings.devices = read_device_settings(general_, findings_);
         if (auto size = integer_of(general_, "max_request_size_mb", 1, kMostMegabytes, findings_)) {
             out_.settings.max_body_bytes = static_cast<std::size_t>(*size) << 20;
         }

@@ -1,5 +1,6 @@
 #include "gateway/call.h"
 
+#include "gateway/device_turn.h"
 #include "llm/classify.h"
 #include "llm/rates.h"
 
@@ -63,6 +64,32 @@ net::Task<base::Result<device::Lease>> engine_for(Session& session, const config
     }
 }
 
+/// Fills in the lease on the target's engine; what kept it from starting.
+net::Task<std::optional<Failure>> start_engine(Session& session, const config::Target& target,
+                                               OpenCall& call) {
+    auto got = co_await engine_for(session, target, call.limits.attempt_by);
+    if (got) {
+        call.lease = std::move(*got);
+        co_return std::nullopt;
+    }
+    call.device.failed();
+    if (got.error().kind == base::ErrorKind::gone || got.error().kind == base::ErrorKind::timed_out)
+        co_return transport_failure(got.error());
+    session.step().skip = route::Skip::engine;
+    co_return Failure{.outcome = Outcome::transient, .detail = got.error().detail};
+}
+
+std::string headers_for(const Way& way, const Outgoing& outgoing) {
+    std::string lines;
+    lines.reserve(way.headers.size() + outgoing.headers.size() + 96);
+    lines = way.headers;
+    if (!outgoing.content_type.empty())
+        net::append_header(lines, "Content-Type", outgoing.content_type);
+    net::append_header(lines, "Accept", outgoing.accept);
+    lines += outgoing.headers;
+    return lines;
+}
+
 net::Task<Failure> read_refusal(Session& session, const config::Target& target,
                                 net::UpstreamReply& reply) {
     const int status = reply.head().status;
@@ -113,40 +140,42 @@ net::Task<std::expected<OpenCall, Failure>> open_call(Session& session,
     const bool stream = outgoing.streams.value_or(session.job->stream()) && !session.job->slow();
     OpenCall call{.limits = limits_for(session, target, trial.last, stream)};
     const Way& way = session.ways->to(target);
+    base::Time busy_by{};
+    if (way.use) {
+        auto turn = co_await take_turn(session, target, *way.use, trial, call.limits.attempt_by);
+        if (!turn) co_return std::unexpected(std::move(turn.error()));
+        call.device = std::move(turn->lease);
+        busy_by = turn->busy_by;
+    }
     std::optional<net::Origin> engine;
     if (target.engine) {
-        auto got = co_await engine_for(session, target, call.limits.attempt_by);
-        if (!got) {
-            if (got.error().kind == base::ErrorKind::gone ||
-                got.error().kind == base::ErrorKind::timed_out)
-                co_return std::unexpected(transport_failure(got.error()));
-            session.step().skip = route::Skip::engine;
-            co_return std::unexpected(
-                Failure{.outcome = Outcome::transient, .detail = got.error().detail});
-        }
-        call.lease = std::move(*got);
+        if (auto failure = co_await start_engine(session, target, call))
+            co_return std::unexpected(std::move(*failure));
         engine.emplace(net::Endpoint{false, "127.0.0.1", call.lease.port()});
-        call.limits = limits_for(session, target, trial.last, stream);
     }
     const std::string path =
         outgoing.at_root ? std::move(outgoing.path)
                          : join_path(target.engine ? kEngineBase : target.base.path, outgoing.path);
-    std::string headers = way.headers;
-    if (!outgoing.content_type.empty())
-        net::append_header(headers, "Content-Type", outgoing.content_type);
-    net::append_header(headers, "Accept", outgoing.accept);
-    headers += outgoing.headers;
-    auto sent = co_await session.lane.upstream.send(
-        {engine ? *engine : way.origin, outgoing.method, path, headers, outgoing.body, &trial.begun,
-         outgoing.pieces, call.limits.attempt_by},
-        call.limits.connect_by, call.limits.first_by, session.abort);
-    if (!sent) co_return std::unexpected(transport_failure(sent.error()));
-    call.reply = std::move(*sent);
-    session.step().status = call.reply->head().status;
-    note_head(session, target, call.reply->head(), trial.reservation);
-    if (call.reply->head().status / 100 != 2)
-        co_return std::unexpected(co_await read_refusal(session, target, *call.reply));
-    co_return std::move(call);
+    const std::string headers = headers_for(way, outgoing);
+    for (;;) {
+        if (way.use) call.limits = limits_for(session, target, trial.last, stream);
+        auto sent = co_await session.lane.upstream.send(
+            {engine ? *engine : way.origin, outgoing.method, path, headers, outgoing.body,
+             &trial.begun, outgoing.pieces, call.limits.attempt_by},
+            call.limits.connect_by, call.limits.first_by, session.abort);
+        if (!sent) co_return std::unexpected(transport_failure(sent.error()));
+        call.reply = std::move(*sent);
+        session.step().status = call.reply->head().status;
+        note_head(session, target, call.reply->head(), trial.reservation);
+        if (call.reply->head().status / 100 == 2) co_return std::move(call);
+        Failure failure = co_await read_refusal(session, target, *call.reply);
+        call.reply.reset();
+        const bool again = way.use && failure.outcome == Outcome::busy &&
+                           co_await engine_calms(session, *way.use, busy_by);
+        if (again) continue;
+        if (failure.outcome != Outcome::busy) call.device.failed();
+        co_return std::unexpected(std::move(failure));
+    }
 }
 
 bool has_type(const net::ResponseHead& head, std::string_view type) {

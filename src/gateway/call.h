@@ -42,14 +42,16 @@ struct Outgoing {
 
 /// A call whose reply has begun with a 2xx status.
 struct OpenCall {
-    device::Lease lease{};  ///< of the engine behind it, if it is one of ours
+    device::DeviceLease device{};  ///< where its model runs on a device of ours
+    device::Lease lease{};         ///< of the engine behind it, if it is one of ours
     std::unique_ptr<net::UpstreamReply> reply{};
     Limits limits{};
 };
 
-/// Starts the target's engine if it is one of ours, connects, sends, waits for the head, books
-/// what its headers say. A refusal is read and classified; a target without its engine is
-/// skipped. `first_content`: the limits of a stream.
+/// Takes the target's turn on its device, starts its engine if it is one of ours, connects, sends,
+/// waits for the head, books what its headers say. A refusal is read and classified; an engine on
+/// a device that is busy is asked again when it no longer is; a target without its device or
+/// engine is skipped.
 net::Task<std::expected<OpenCall, llm::Failure>> open_call(Session& session,
                                                            const config::Target& target,
                                                            Trial& trial, Outgoing outgoing);

@@ -76,7 +76,7 @@ struct Tally {
             trail += (trail.empty() ? "" : "; ") + describe(step);
             if (step.skip == Skip::none) last_call = &step;
             if (!cannot_serve(step)) relevant.push_back(&step);
-            full = full || step.skip == Skip::concurrency;
+            full = full || step.skip == Skip::concurrency || step.skip == Skip::device;
             const route::Consequence& row = route::consequence(step.outcome);
             const bool waits = step.back_in && (row.quota || row.worth_waiting);
             if (waits && (!soonest || *step.back_in < *soonest)) soonest = step.back_in;

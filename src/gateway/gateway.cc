@@ -108,7 +108,8 @@ const Way& Ways::to(const config::Target& target) {
     const auto known = ways_.find(&target);
     if (known != ways_.end()) return known->second;
     Way way{net::Origin({target.base.tls, target.base.host, target.base.port}),
-            upstream_headers(target), extras(target.defaults), extras(target.overrides)};
+            upstream_headers(target), extras(target.defaults), extras(target.overrides),
+            device::use_of(*catalog(), target)};
     return ways_.emplace(&target, std::move(way)).first->second;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "config/catalog.h"
+#include "device/devices.h"
 #include "device/supervisor.h"
 #include "gateway/response_store.h"
 #include "gateway/waiting_line.h"
@@ -82,6 +83,7 @@ struct Gateway {
     ResponseStore responses;
     store::AnswerCache answers;
     device::Supervisor* engines = nullptr;         ///< set before the first request
+    device::Devices* devices = nullptr;            ///< set before the first request
     store::Store* store = nullptr;                 ///< null: nothing outlives the process
     store::SharedLedger* shared_ledger = nullptr;  ///< null: the ledger is this process's own
     store::Files* files = nullptr;                 ///< null: pictures can't be kept
@@ -99,6 +101,7 @@ struct Way {
     std::string headers;               ///< complete lines, key included: never logged
     std::vector<llm::Extra> defaults;  ///< members that the configuration adds to a body
     std::vector<llm::Extra> overrides;
+    std::optional<device::Use> use;  ///< absent: it needs no device of ours
 };
 
 /// A catalog and its limits, with the ways to its targets, worked out at first use. Belongs to one

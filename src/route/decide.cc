@@ -250,6 +250,7 @@ std::string_view name(Skip skip) {
         case Skip::unsupported: return "unsupported";
         case Skip::engine: return "engine";
         case Skip::concurrency: return "concurrency";
+        case Skip::device: return "device";
     }
     return "go";
 }

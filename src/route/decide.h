@@ -52,6 +52,7 @@ enum class Skip {
     unsupported,  ///< its dialect has no word for something in the request
     engine,       ///< its local engine can't be started
     concurrency,  ///< max_parallel_requests are under way
+    device,       ///< no room on its device in time
 };
 std::string_view name(Skip skip);
 

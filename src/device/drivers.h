@@ -1,0 +1,27 @@
+#pragma once
+
+#include "device/driver.h"
+#include "device/plan.h"
+#include "device/supervisor.h"
+#include "net/worker.h"
+
+#include <functional>
+#include <memory>
+#include <set>
+
+namespace device {
+
+/// What drivers work with; outlives them.
+struct DriverTools {
+    net::Worker& worker;
+    net::UpstreamClient& client;
+    Supervisor& engines;
+    /// Device memory that a child of ours holds, where the driver of the GPU can tell.
+    std::function<std::uint64_t(int pid)> vram_of;
+    std::set<net::AbortHandle*> calls{};  ///< under way
+};
+
+/// The driver of an engine; null where it can't be asked.
+std::unique_ptr<Driver> make_driver(DriverTools& tools, const EngineSite& site);
+
+}  // namespace device

@@ -1,0 +1,65 @@
+#include "gateway/device_turn.h"
+
+#include <fmt/format.h>
+
+namespace gateway {
+
+using llm::Failure;
+using llm::Outcome;
+
+namespace {
+
+/// So much must be left of the time to ask a busy engine once more.
+constexpr base::Duration kWorthAsking{200};
+
+Failure in_vain(Session& session, const config::Target& target, const device::Use& use,
+                base::Duration expected, std::string why) {
+    session.step().skip = route::Skip::device;
+    session.step().back_in = expected;
+    return {.outcome = Outcome::busy,
+            .detail = fmt::format("the device {} {} {}", use.device, why, target.alias)};
+}
+
+net::Task<bool> still_there(Session& session, const config::Target& target,
+                            const device::Use& use) {
+    if (!session.job->stream()) co_return true;
+    co_return co_await session.begin_stream() &&
+        co_await session.exchange.write(session.client->comment(
+            fmt::format("{} waits for the device {}", target.alias, use.device)));
+}
+
+}  // namespace
+
+net::Task<std::expected<DeviceTurn, Failure>> take_turn(Session& session,
+                                                        const config::Target& target,
+                                                        const device::Use& use, const Trial& trial,
+                                                        base::Time attempt_by) {
+    const base::Time by =
+        trial.last ? attempt_by : std::min(attempt_by, base::Clock::now() + use.wait);
+    const auto turn =
+        session.lane.shared.devices->join(session.lane.worker.loop.get_executor(), use);
+    while (!co_await turn->wait(std::min(by, base::Clock::now() + kHeartbeat), session.abort)) {
+        if (base::Clock::now() >= by)
+            co_return std::unexpected(in_vain(session, target, use, turn->expected(),
+                                              "is taken; there was no room in time for"));
+        if (!co_await still_there(session, target, use)) co_return std::unexpected(client_left());
+    }
+    auto lease = turn->take();
+    if (lease) co_return DeviceTurn{std::move(*lease), by};
+    if (lease.error().kind == base::ErrorKind::gone) co_return std::unexpected(client_left());
+    if (lease.error().kind == base::ErrorKind::refused)
+        co_return std::unexpected(in_vain(session, target, use, turn->expected(),
+                                          "has as many requests waiting as it may; no place for"));
+    session.step().skip = route::Skip::device;
+    co_return std::unexpected(
+        Failure{.outcome = Outcome::transient, .detail = lease.error().detail});
+}
+
+net::Task<bool> engine_calms(Session& session, const device::Use& use, base::Time by) {
+    if (base::Clock::now() + kWorthAsking >= by) co_return false;
+    co_await session.lane.shared.devices->until_idle(session.lane.worker.loop.get_executor(), use,
+                                                     by, session.abort);
+    co_return !session.abort.aborted() && base::Clock::now() + kWorthAsking < by;
+}
+
+}  // namespace gateway
