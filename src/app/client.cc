@@ -42,15 +42,14 @@ base::Result<ClientReply> ask_gateway(const std::string& url, std::string_view m
                                       std::string_view body) {
     auto parsed = device::parse_url(url);
     if (!parsed) return base::fail(base::ErrorKind::bad_input, "--url: " + parsed.error().detail);
-    auto tls = net::client_tls();
-    if (!tls) return std::unexpected(tls.error());
     Question question{net::Origin(parsed->endpoint), std::string(method), std::string(path),
                       "Content-Type: application/json\r\n", std::string(body)};
     if (!key.empty())
         net::append_header(question.headers, "Authorization", "Bearer " + std::string(key));
     const net::UpstreamSettings settings;
     net::Worker worker;
-    net::UpstreamClient client(worker.loop.get_executor(), worker.deadlines, settings, **tls);
+    net::ClientTls tls;
+    net::UpstreamClient client(worker.loop.get_executor(), worker.deadlines, settings, tls);
     base::Result<ClientReply> result = base::fail(base::ErrorKind::internal, "no answer");
     worker.tasks.spawn(exchange(client, std::move(question), result), [] {});
     while (worker.tasks.size() > 0) worker.loop.run_one();

@@ -23,7 +23,7 @@ std::string random_prefix() {
 LaneThread::LaneThread(gateway::Gateway& shared, std::size_t number,
                        std::shared_ptr<const quota::Book> book,
                        const net::UpstreamSettings& upstream, const net::ServerSettings& settings,
-                       net::asio::ssl::context& client_tls, net::asio::ssl::context* listener_tls)
+                       net::ClientTls& client_tls, net::asio::ssl::context* listener_tls)
     : lane_{shared,
             worker_,
             net::UpstreamClient(worker_.loop.get_executor(), worker_.deadlines, upstream,

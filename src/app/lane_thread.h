@@ -13,7 +13,7 @@ class LaneThread {
 public:
     LaneThread(gateway::Gateway& shared, std::size_t number,
                std::shared_ptr<const quota::Book> book, const net::UpstreamSettings& upstream,
-               const net::ServerSettings& settings, net::asio::ssl::context& client_tls,
+               const net::ServerSettings& settings, net::ClientTls& client_tls,
                net::asio::ssl::context* listener_tls);
     ~LaneThread();
 

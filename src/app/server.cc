@@ -110,9 +110,6 @@ private:
         auto proxy = net::ProxySettings::from_environment();
         if (!proxy) return problem(proxy.error().detail), false;
         upstream_.proxy = std::move(*proxy);
-        auto tls = net::client_tls();
-        if (!tls) return problem(tls.error().detail), false;
-        client_tls_ = std::move(*tls);
         return prepare_listener_tls();
     }
 
@@ -157,7 +154,7 @@ private:
         for (int i = 0; i < count; ++i) {
             lanes_.push_back(std::make_unique<LaneThread>(gateway_, static_cast<std::size_t>(i),
                                                           book, upstream_, server_settings_,
-                                                          *client_tls_, listener_tls_.get()));
+                                                          client_tls_, listener_tls_.get()));
             auto port = lanes_.back()->listen(address_.host, address_.port);
             if (!port) return problem(port.error().detail), false;
             address_.port = *port;
@@ -264,7 +261,7 @@ private:
     ListenAddress address_;
     net::UpstreamSettings upstream_;
     net::ServerSettings server_settings_;
-    std::unique_ptr<net::asio::ssl::context> client_tls_;
+    net::ClientTls client_tls_;
     std::unique_ptr<net::asio::ssl::context> listener_tls_;
     std::unique_ptr<device::Supervisor> engines_;
     std::unique_ptr<device::Devices> devices_;

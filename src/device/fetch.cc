@@ -221,8 +221,7 @@ Result<void> fetch(const FetchRequest& request,
     auto url = parse_url(request.url);
     if (!url) return std::unexpected(url.error());
     if (already_there(request)) return {};
-    auto tls = net::client_tls();
-    if (!tls) return std::unexpected(tls.error());
+    net::ClientTls tls;
     auto proxy = net::ProxySettings::from_environment();
     if (!proxy) return std::unexpected(proxy.error());
     auto file = PartialFile::open(request.destination);
@@ -230,7 +229,7 @@ Result<void> fetch(const FetchRequest& request,
 
     net::Worker worker;
     const net::UpstreamSettings settings{.proxy = *proxy};
-    net::UpstreamClient client(worker.loop.get_executor(), worker.deadlines, settings, **tls);
+    net::UpstreamClient client(worker.loop.get_executor(), worker.deadlines, settings, tls);
     Download download(request, *url, **file, client, progress);
     base::Duration pause = kFirstPause;
     for (int left = std::max(1, request.tries);; pause = std::min(pause * 2, kMaxPause)) {

@@ -5,7 +5,6 @@
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/ssl/context.hpp>
 
 #include <pthread.h>
 #include <signal.h>
@@ -106,8 +105,7 @@ struct Supervisor::Impl {
 
     Places places;
     net::Worker worker;
-    asio::ssl::context tls{
-        asio::ssl::context::tls_client};  ///< never used: engines speak plain HTTP
+    net::ClientTls tls;  ///< never used: engines speak plain HTTP
     net::UpstreamSettings settings;
     net::UpstreamClient client{worker.loop.get_executor(), worker.deadlines, settings, tls};
     Workshop workshop;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "net/frame_pool.h"
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/basic_socket_acceptor.hpp>

@@ -151,9 +151,9 @@ struct Sender {
     int file = -1;
     std::vector<BodyPiece> pieces;
     UpstreamSettings settings;
-    std::unique_ptr<asio::ssl::context> tls = client_tls().value();
+    ClientTls tls;
     Worker worker;
-    UpstreamClient client{worker.loop.get_executor(), worker.deadlines, settings, *tls};
+    UpstreamClient client{worker.loop.get_executor(), worker.deadlines, settings, tls};
     RawServer server{worker};
     Origin origin{Endpoint{false, "127.0.0.1", server.port()}};
     AbortHandle abort;

@@ -108,14 +108,4 @@ Result<ProxySettings> ProxySettings::from_environment() {
     return settings;
 }
 
-Result<std::unique_ptr<asio::ssl::context>> client_tls() {
-    auto context = std::make_unique<asio::ssl::context>(asio::ssl::context::tls_client);
-    SSL_CTX* const native = context->native_handle();
-    if (SSL_CTX_set_min_proto_version(native, TLS1_2_VERSION) != 1 ||
-        SSL_CTX_set_default_verify_paths(native) != 1)
-        return base::fail(ErrorKind::tls, "the system's certificates can't be loaded");
-    SSL_CTX_set_session_cache_mode(native, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
-    return context;
-}
-
 }  // namespace net

@@ -49,7 +49,7 @@ Origin::Origin(Endpoint to)
 }
 
 UpstreamClient::UpstreamClient(Executor executor, Deadlines& deadlines,
-                               const UpstreamSettings& settings, asio::ssl::context& tls)
+                               const UpstreamSettings& settings, ClientTls& tls)
     : executor_(executor),
       deadlines_(deadlines),
       settings_(settings),
@@ -176,10 +176,12 @@ Task<Result<std::unique_ptr<Stream>>> UpstreamClient::connect(const Origin& orig
     Result<void> ready;
     if (endpoint.tls) {
         if (proxy) ready = co_await tunnel(*stream, endpoint, deadline);
+        auto tls = tls_.get();
+        if (!tls) ready = std::unexpected(tls.error());
         if (ready) {
             const auto session = sessions_.find(origin.key);
             ready = co_await stream->handshake_client(
-                tls_, endpoint.host, deadline,
+                **tls, endpoint.host, deadline,
                 session == sessions_.end() ? nullptr : session->second);
         }
     }

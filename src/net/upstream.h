@@ -9,6 +9,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 #include <string_view>
@@ -148,11 +149,23 @@ private:
     bool ended_ = false;
 };
 
+/// Client TLS as browsers do it: system trust or SSL_CERT_FILE / SSL_CERT_DIR, TLS 1.2 and up.
+/// Made for the first connection that needs it: the library and the certificates take memory and
+/// time that a gateway before local engines never spends. Thread-safe; outlives its users.
+class ClientTls {
+public:
+    base::Result<asio::ssl::context*> get();
+
+private:
+    std::mutex mutex_;
+    std::unique_ptr<asio::ssl::context> context_;
+};
+
 /// One worker's way out: connections, TLS, proxies, the pool.
 class UpstreamClient {
 public:
     UpstreamClient(Executor executor, Deadlines& deadlines, const UpstreamSettings& settings,
-                   asio::ssl::context& tls);
+                   ClientTls& tls);
     ~UpstreamClient();
 
     /// Connects (or takes an idle connection), sends, and waits for the head of
@@ -185,16 +198,12 @@ private:
     Executor executor_;
     Deadlines& deadlines_;
     const UpstreamSettings& settings_;
-    asio::ssl::context& tls_;
+    ClientTls& tls_;
     std::map<std::string, std::deque<PooledConnection>> idle_;
     std::map<std::string, SSL_SESSION*> sessions_;
     std::vector<std::string> spare_buffers_;
     bool sweeping_ = false;
     Deadlines::Alarm sweep_;
 };
-
-/// Client TLS as browsers do it: system trust or SSL_CERT_FILE / SSL_CERT_DIR,
-/// TLS 1.2 and up.
-base::Result<std::unique_ptr<asio::ssl::context>> client_tls();
 
 }  // namespace net

@@ -25,9 +25,9 @@ struct Pair {
     bool wait_for(const std::function<bool()>& done) { return until(worker, done); }
 
     UpstreamSettings settings;
-    std::unique_ptr<asio::ssl::context> tls = client_tls().value();
+    ClientTls tls;
     Worker worker;
-    UpstreamClient client{worker.loop.get_executor(), worker.deadlines, settings, *tls};
+    UpstreamClient client{worker.loop.get_executor(), worker.deadlines, settings, tls};
     RawServer server{worker};
     Origin origin{Endpoint{false, "127.0.0.1", server.port()}};
     AbortHandle abort;

@@ -54,9 +54,9 @@ struct Pair {
     base::Duration connect_time = 5s;
     base::Duration head_time = 5s;
     base::Duration body_time = 5s;
-    std::unique_ptr<asio::ssl::context> tls = client_tls().value();
+    ClientTls tls;
     Worker worker;
-    UpstreamClient client{worker.loop.get_executor(), worker.deadlines, settings, *tls};
+    UpstreamClient client{worker.loop.get_executor(), worker.deadlines, settings, tls};
     RawServer server{worker};
     Origin origin{Endpoint{false, "127.0.0.1", server.port()}};
     AbortHandle abort;

@@ -12,6 +12,9 @@ export async function until(condition, within, what) {
   }
 }
 
+/** Until `span` ms begin anew on the wall clock, and `after` more. */
+export const windowBegins = (span, after = 0) => sleep(span - ((Date.now() + span - after) % span));
+
 /** The value of `promise`, or a failure after `within` ms. */
 export async function inTime(promise, within, what) {
   let timer;

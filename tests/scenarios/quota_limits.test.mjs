@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { spanOf } from '../providers/limited.mjs';
 import { chatBody, heldNothing, limitedWorld, served, storm, tally } from '../lib/storm.mjs';
-import { until } from '../lib/until.mjs';
+import { until, windowBegins } from '../lib/until.mjs';
 
 const MS = 7600;
 const LATENCY = 80;
@@ -26,15 +26,12 @@ const RULES = {
 };
 
 const CLIENTS = {
-  'clients that come again': { pause: 100 },
-  'clients that wait in line': { pause: 100, headers: { 'x-freeway-max-wait': '5s' }, leave: true },
+  'clients that come again': { pause: 200 },
+  'clients that wait in line': { pause: 200, headers: { 'x-freeway-max-wait': '5s' }, leave: true },
 };
 
 /** Half of the clients stream. */
 const mixed = (alias) => (number) => chatBody(alias, number % 2 === 0 ? { stream: true } : {});
-
-/** A moment just after `span` begins anew on the wall clock. */
-const aligned = (span, after = 0) => until(() => (Date.now() + span - after) % span < 40, span + 1000, 'the window begins');
 
 /** Nothing but 200 and 429 came, and the upstream refused nothing. */
 function clean(w, result, alias = 'a') {
@@ -48,12 +45,12 @@ function used(t, count, allowed) {
   assert.ok(count >= 0.95 * allowed, `only ${count} of ${allowed} were used`);
 }
 
-describe('hidden limits', { concurrency: 4 }, () => {
+describe('hidden limits', { concurrency: 2 }, () => {
   for (const [kind, rule] of Object.entries(RULES)) {
     for (const [who, how] of Object.entries(CLIENTS)) {
       test(`G7 L1 ${kind}: ${who} never exceed it and use 95 %`, async (t) => {
         const w = await limitedWorld(t, { a: { rules: [rule], latency: LATENCY } });
-        if (kind === 'fixed') await aligned(spanOf(rule.window));
+        if (kind === 'fixed') await windowBegins(spanOf(rule.window));
         const result = await storm({ url: w.gateway.url, body: mixed('a'), ms: MS, ...how });
         clean(w, result);
         used(t, w.a.count(), ALLOWED[kind](rule));
@@ -79,7 +76,8 @@ describe('hidden limits', { concurrency: 4 }, () => {
     test(`G7 L1 L3 concurrency: ${who} are never more than the slots, and the slots are used`, async (t) => {
       const [limit, latency] = [10, 250];
       const w = await limitedWorld(t, { a: { rules: [{ metric: 'concurrency', limit, scope: 'account' }], latency } });
-      const result = await storm({ url: w.gateway.url, body: mixed('a'), ms: 3500, ...how });
+      // Nobody leaves: a slot is free once the gateway hangs up, which the upstream sees a moment later.
+      const result = await storm({ url: w.gateway.url, body: mixed('a'), ms: 3500, ...how, leave: false });
       clean(w, result);
       const share = w.a.count() / (limit * (3500 / latency));
       t.diagnostic(`${(share * 100).toFixed(0)} % of the slot time used`);
@@ -92,7 +90,7 @@ describe('hidden limits', { concurrency: 4 }, () => {
     const rule = { ...RULES.fixed, limit: 40 };
     const w = await limitedWorld(t, { a: { rules: [rule] } });
     for (const before of [120, 60]) {
-      await aligned(2000, 2000 - before);
+      await windowBegins(2000, 2000 - before);
       clean(w, await storm({ url: w.gateway.url, body: mixed('a'), ms: 1500, pause: 40 }));
     }
   });
