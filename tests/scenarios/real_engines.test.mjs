@@ -1,5 +1,5 @@
 // Real models behind aliases, each engine started and ended by freeway: flite speaks, Moonshine
-// listens, llama.cpp chats and embeds. What comes back is what they make, not what a fake says.
+// listens, llama.cpp chats, embeds and ranks. What comes back is what they make, not what a fake says.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -22,7 +22,7 @@ const engine = (alias, model, mode, command, more = {}) => ({
   litellm_params: { model: `openai/${model}`, api_key: 'none', timeout: 120 },
   model_info: { mode, tier: 'local', device: 'cpu', memory_gb: 0.1, engine: { command, ready: '/health', start_timeout: '2m' }, ...more },
 });
-const program = (name) => [process.execPath, path.join(ROOT, 'tests/engines', name)];
+const program = (name) => ['node', `tests/engines/${name}`];
 const llama = (...more) => ['llama-server', '--model', path.join(ROOT, 'models/tinychat/tinychat-q8_0.gguf'), '--ctx-size', '512', '--threads', '1', ...more];
 
 const MODELS = [
@@ -30,12 +30,13 @@ const MODELS = [
   engine('listener', 'moonshine-tiny', 'audio_transcription', program('transcribe.mjs')),
   engine('chat', 'tinychat', 'chat', llama(), { max_input_tokens: 512, capabilities: ['streaming'] }),
   engine('vectors', 'tinychat', 'embedding', llama('--embedding', '--pooling', 'mean'), { embedding_space: 'tinychat' }),
+  engine('ranker', 'tinychat', 'rerank', llama('--reranking', '--pooling', 'rank')),
 ];
 
 function start(t) {
   const data = scratch();
   fs.symlinkSync(ENGINES, path.join(data, 'engines'));
-  return Gateway.start(t, { config: { model_list: MODELS }, data });
+  return Gateway.start(t, { config: { model_list: MODELS }, data, cwd: ROOT });
 }
 
 const served = (answer, alias) => assert.equal(answer.headers.get('x-freeway-served-by'), alias, `${answer.status}`);
@@ -108,5 +109,15 @@ describe('llama.cpp', { skip: NO_LLAMA, concurrency: 1 }, () => {
     assert.ok(first.length >= 64, `${first.length} numbers`);
     assert.ok(cosine(first, same) > 0.999);
     assert.ok(cosine(first, other) < 0.99, `${cosine(first, other)}`);
+  });
+
+  test('a ranking has a score of the model for each document, the best first', async (t) => {
+    const gateway = await start(t);
+    const documents = ['a red bicycle', 'Paris is the capital of France'];
+    const answer = await gateway.send('/v1/rerank', { body: { model: 'ranker', query: 'capital of France', documents }, within: 120_000 });
+    assert.equal(answer.status, 200, `${answer.text}\n${gateway.log.slice(-2000)}`);
+    const { results } = answer.json;
+    assert.deepEqual([answer.servedBy, results.map(({ index }) => index).sort()], ['ranker', [0, 1]]);
+    assert.ok(results[0].relevance_score > results[1].relevance_score, answer.text);
   });
 });

@@ -181,6 +181,15 @@ describe('speech of talkies', { concurrency: 2 }, () => {
     assert.equal(asked(cpu, 'speak'), 1);
   });
 
+  test('what talkies knows beyond OpenAI arrives; what it refuses is told in its words', async (t) => {
+    const { cuda, gateway } = await talkiesWorld(t);
+    const knobs = { instructions: 'calm', language: 'en', temperature: 0.5, top_k: 40, speed: 1.5 };
+    assert.equal((await say(gateway, { model: QWEN, ...knobs })).status, 200);
+    assert.deepEqual(last(cuda, 'speak').body, { input: 'Hello', ...knobs, model: 'qwen3-tts-0.6b', response_format: 'mp3' });
+    const { status, answer } = await say(gateway, { model: QWEN, speed: 9 });
+    assert.deepEqual([status, /between 0\.25 and 4/.test((await answer.json()).error.message)], [422, true]);
+  });
+
   test('Kokoro also speaks on the CPU inside the GPU service', async (t) => {
     const { cpu, cuda, gateway } = await talkiesWorld(t);
     const answer = await say(gateway, { model: 'local-talkies-cuda-kokoro-tts', voice: 'af_heart' });
