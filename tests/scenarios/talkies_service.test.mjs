@@ -71,11 +71,11 @@ describe('the stand-in for talkies', { concurrency: 4 }, () => {
   });
 
   test('an unload may take its time, fail, or fail silently', async (t) => {
-    const service = await TalkiesService.start(t, { unloadLater: true, unloadMs: 100 });
+    const service = await TalkiesService.start(t, { unloadLater: true, unloadMs: 2000 });
     await listen(service, WHISPER);
     assert.equal((await ask(service, 'DELETE', `/api/ps/${WHISPER}`))[0], 200);
     assert.deepEqual([await loaded(service), service.unloads.length], [[WHISPER], 0]);
-    await until(async () => (await loaded(service)).length === 0, 5000, 'unloaded');
+    await until(async () => (await loaded(service)).length === 0, 20_000, 'unloaded');
     await listen(service, WHISPER);
     for (const [fails, status] of [[true, 500], ['silently', 200]]) {
       service.options.unloadFails = fails;
