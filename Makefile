@@ -1,6 +1,6 @@
 # The face of freeway. Each target installs what is missing first and is quick when
 # nothing changed.
-.PHONY: run test build check bench clean setup engine
+.PHONY: run test build check bench clean setup engine up down
 
 run: build engine .env
 	@build/freeway build --config config --env .env --out config.yaml
@@ -18,6 +18,12 @@ check: build
 
 bench: build
 	@bench/run
+
+up: .env
+	@dev/compose up
+
+down:
+	@dev/compose down
 
 setup:
 	@dev/setup
