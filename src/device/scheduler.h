@@ -2,12 +2,14 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "device/residency.h"
 
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -17,27 +19,14 @@ namespace device {
 enum class Priority { quick, chat, image };
 std::string_view name(Priority priority);
 
-/// A model as one engine holds it. `engine` names a place where models are loaded (a service's
-/// address, a child process); `model` is that place's own word for it.
-struct ModelKey {
-    std::string engine;
-    std::string model;
-    auto operator<=>(const ModelKey&) const = default;
-};
-
 /// What one attempt asks of a device.
 struct Need {
     ModelKey key;
-    std::uint64_t bytes = 0;  ///< footprint as configured; 0: unknown, the whole device until measured
-    int slots = 0;            ///< leases on this model at a time; 0: any number
+    std::uint64_t bytes =
+        0;          ///< footprint as configured; 0: unknown, the whole device until measured
+    int slots = 0;  ///< leases on this model at a time; 0: any number
     Priority priority = Priority::chat;
-};
-
-/// What an engine said it holds.
-struct Resident {
-    std::string model;
-    std::uint64_t bytes = 0;  ///< on this device; 0: it did not say
-    bool busy = false;        ///< at work, for us or for others
+    int engine_models = 0;  ///< models its engine holds at a time; 0: as many as fit
 };
 
 /// How a device is shared.
@@ -45,7 +34,10 @@ struct Terms {
     std::optional<std::uint64_t> budget;  ///< bytes; absent: unknown, one model at a time
     int jobs = 0;                         ///< leases at a time over all models; 0: any number
     std::size_t most_waiting = 64;
-    base::Duration patience{20'000};  ///< after so long nobody overtakes a waiter any more
+    /// After so long nobody overtakes a waiter any more, save those that waited as long and go
+    /// with the model of one before it. Until then chat is as if it came half of it later than
+    /// quick, image all of it.
+    base::Duration patience{20'000};
     bool operator==(const Terms&) const = default;
 };
 
@@ -67,7 +59,7 @@ public:
     struct Action {
         enum class Kind {
             grant,   ///< `ticket` holds a lease from here on; `cold`: it may have to load first
-            refuse,  ///< `ticket` gets `error`: busy (queue full), too_large (never fits)
+            refuse,  ///< `ticket` gets `error`: refused (queue full), too_large (never fits)
             evict,   ///< unload `key`, then report evicted() or eviction_failed()
         };
         Kind kind;
@@ -77,21 +69,25 @@ public:
         base::Error error{};
     };
 
-    explicit Scheduler(Terms terms) : terms_(terms) {}
+    explicit Scheduler(Terms terms);
 
     void ask(Ticket ticket, Need need, base::Time now);
     /// A waiter that left: it never causes a load or an eviction from here on. Does nothing to
     /// one that was answered.
     void withdraw(Ticket ticket, base::Time now);
-    /// The holder's engine has served from the loaded model; `took`: what loading cost, if it loaded.
+    /// The holder's engine has served from the loaded model; `took`: what loading cost, if it
+    /// loaded.
     void loaded(Ticket ticket, std::optional<base::Duration> took, base::Time now);
     /// The lease is given up. `failed`: the model could not be loaded: its claim is void at once.
+    /// If it ends otherwise without loaded(), its memory stays claimed until the engine's next
+    /// list: it may go on loading.
     void release(Ticket ticket, bool failed, base::Time now);
 
     void configure(Terms terms, base::Time now);
     /// Memory that programs outside the engines use.
     void others(std::uint64_t bytes, base::Time now);
-    /// All that `engine` holds on this device now.
+    /// All that `engine` holds on this device now, what it is loading included. A list asked for
+    /// before a lease on that engine was given up is stale: do not report it.
     void observed(const std::string& engine, std::vector<Resident> residents, base::Time now);
     /// It could not be asked: what it held stays counted, and nothing is evicted from it.
     void unreachable(const std::string& engine, base::Time now);
@@ -110,7 +106,7 @@ public:
     struct ModelView {
         ModelKey key;
         std::uint64_t bytes = 0;
-        bool loaded = false;    ///< the engine says so; else claimed by a lease
+        bool loaded = false;  ///< the engine says so; else claimed by a lease
         bool evicting = false;
         int leases = 0;
         base::Duration idle{0};
@@ -123,15 +119,55 @@ public:
     };
     struct View {
         std::optional<std::uint64_t> budget;
-        std::uint64_t used = 0;    ///< loaded, claimed and on its way out
+        std::uint64_t used = 0;  ///< loaded, claimed and on its way out
         std::uint64_t others = 0;
         std::vector<ModelView> models;
-        std::vector<WaiterView> waiting;  ///< in the order of their turn
+        std::vector<WaiterView> waiting;              ///< in the order of their turn
         std::map<std::string, std::string> troubled;  ///< engines that failed to evict, and why
     };
     View view(base::Time now) const;
-    /// How long a request like `need` would wait, from what leases and loads took before.
+    /// How long a request like `need` would wait for its grant, from what leases and loads took
+    /// before: 0 if not at all, else at least a second.
     base::Duration expected_wait(const Need& need, base::Time now) const;
+
+private:
+    enum class Evictions { start, plan_only };
+    struct Waiter {
+        Need need;
+        base::Time since;
+        std::uint64_t arrival = 0;
+        std::uint64_t turn = 0;  ///< `arrival`, or that of the one it goes with
+        bool impatient = false;
+    };
+    struct Lease {
+        ModelKey key;
+        Priority priority = Priority::chat;
+        base::Time since;
+        base::Duration load{0};
+        bool served = false;
+    };
+    struct Outlook;
+    class Forecast;
+
+    void settle(base::Time now, Evictions evictions = Evictions::start);
+    void refuse_what_never_fits();
+    bool visit(Evictions evictions, base::Time now);
+    std::vector<Ticket> in_turn() const;
+    Outlook outlook() const;
+    bool may_join(const Waiter& waiter, const Outlook& outlook) const;
+    bool fits(const Waiter& waiter, const Outlook& outlook) const;
+    void make_room(Ticket ticket, Outlook& outlook, Evictions evictions, base::Time now);
+    int places_lacking(const Need& need, const Outlook& outlook) const;
+    void grant(Ticket ticket, base::Time now);
+    void take_along(const Waiter& first);
+    void refuse(Ticket ticket, base::Error error);
+
+    Terms terms_;
+    Residency residency_;
+    std::map<Ticket, Waiter> waiting_;
+    std::map<Ticket, Lease> leases_;
+    std::uint64_t arrivals_ = 0;
+    std::vector<Action> actions_;
 };
 
 }  // namespace device
