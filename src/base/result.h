@@ -22,6 +22,7 @@ enum class ErrorKind {
     protocol,     ///< the peer sent bytes that are not what it promised
     gone,         ///< our own client left
     io,           ///< file or system call
+    busy,         ///< in use, and the line for it is full or the caller does not wait
 };
 
 /// `detail` is for logs and answers: it never contains a key or a prompt.

@@ -2,6 +2,7 @@
 
 #include "device/fetch.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <optional>
@@ -44,19 +45,35 @@ std::optional<std::string> under_roots(const std::string& word, const Places& pl
     return std::nullopt;
 }
 
-Result<std::string> llama_server(const Places& places) {
-    if (const char* chosen = std::getenv("LLAMACPP_SERVER"); chosen && *chosen) {
+/// An engine that is looked for in more places than a plain program.
+struct KnownEngine {
+    const char* program;
+    const char* variable;
+    const char* folder;  ///< below DATA_DIR/engines
+    const char* remedy;
+};
+constexpr KnownEngine kKnownEngines[] = {
+    {"llama-server", "LLAMACPP_SERVER", "llamacpp", "run dev/engine, or set LLAMACPP_SERVER"},
+    {"sd-server", "SD_SERVER", "sdcpp", "build stable-diffusion.cpp, or set SD_SERVER"},
+    {"whisper-server", "WHISPER_SERVER", "whispercpp", "build whisper.cpp, or set WHISPER_SERVER"},
+};
+
+Result<std::string> known_engine(const KnownEngine& engine, const Places& places) {
+    const std::string variable = engine.variable;
+    if (const char* chosen = std::getenv(engine.variable); chosen && *chosen) {
         if (is_program(chosen)) return fs::absolute(chosen);
-        return base::fail(ErrorKind::io, "LLAMACPP_SERVER is no program: correct it or unset it");
+        return base::fail(ErrorKind::io, variable + " is no program: correct it or unset it");
     }
-    if (auto found = on_path("llama-server")) return *found;
-    const fs::path built = fs::absolute(places.data_dir) / "engines" / "llamacpp" / "llama-server";
+    if (auto found = on_path(engine.program)) return *found;
+    const fs::path built =
+        fs::absolute(places.data_dir) / "engines" / engine.folder / engine.program;
     if (is_program(built)) return built;
-    return base::fail(ErrorKind::io, "no llama-server: run dev/engine, or set LLAMACPP_SERVER");
+    return base::fail(ErrorKind::io, std::string("no ") + engine.program + ": " + engine.remedy);
 }
 
 Result<std::string> program(const std::string& word, const Places& places) {
-    if (word == "llama-server") return llama_server(places);
+    for (const KnownEngine& engine : kKnownEngines)
+        if (word == engine.program) return known_engine(engine, places);
     std::optional<std::string> found;
     if (word.find('/') == std::string::npos)
         found = on_path(word);
@@ -69,9 +86,10 @@ Result<std::string> program(const std::string& word, const Places& places) {
                       "no program " + word + ": install it or correct the engine's command");
 }
 
-Result<std::string> argument(const std::string& word, const Places& places) {
+Result<std::string> argument(const std::string& word, const std::string& models,
+                             const Places& places) {
     if (word.starts_with("http://") || word.starts_with("https://")) {
-        const std::string file = model_file(places.data_dir, word);
+        const std::string file = model_file(places.data_dir, word, models);
         std::error_code ignored;
         if (fs::is_regular_file(file, ignored)) return file;
         return base::fail(ErrorKind::io, fs::path(file).filename().string() +
@@ -81,15 +99,32 @@ Result<std::string> argument(const std::string& word, const Places& places) {
     return under_roots(word, places).value_or(word);
 }
 
+void fill(std::string& word, std::string_view name, const std::string& value) {
+    for (std::size_t at = word.find(name); at != std::string::npos;
+         at = word.find(name, at + value.size()))
+        word.replace(at, name.size(), value);
+}
+
 }  // namespace
 
-Result<std::vector<std::string>> resolve_command(const std::vector<std::string>& command,
-                                                 const Places& places) {
+std::vector<std::string> listening(std::vector<std::string> command, std::uint16_t port) {
+    const bool placed = std::ranges::any_of(
+        command, [](const std::string& word) { return word.contains("{port}"); });
+    if (!placed) command.insert(command.end(), {"--host", "{host}", "--port", "{port}"});
+    for (std::string& word : command) {
+        fill(word, "{host}", "127.0.0.1");
+        fill(word, "{port}", std::to_string(port));
+    }
+    return command;
+}
+
+Result<std::vector<std::string>> resolve_command(const EngineSpec& spec, const Places& places) {
+    const std::vector<std::string>& command = spec.command;
     if (command.empty()) return base::fail(ErrorKind::io, "the engine's command is empty");
     std::vector<std::string> resolved;
     resolved.reserve(command.size());
     for (const std::string& word : command) {
-        auto made = resolved.empty() ? program(word, places) : argument(word, places);
+        auto made = resolved.empty() ? program(word, places) : argument(word, spec.models, places);
         if (!made) return std::unexpected(made.error());
         resolved.push_back(std::move(*made));
     }

@@ -61,11 +61,15 @@ void Engine::ask(Ticket ticket, Time now) {
     if (!running()) start(now);
 }
 
-void Engine::withdraw(Ticket ticket) { std::erase(waiters_, ticket); }
+void Engine::withdraw(Ticket ticket) {
+    std::erase(waiters_, ticket);
+    std::erase(enders_, ticket);
+}
 
-void Engine::release(Ticket ticket, Time now) {
+void Engine::release(Ticket ticket, Work work, Time now) {
     if (leases_.erase(ticket) == 0) return;
     if (leases_.empty()) idle_since_ = now;
+    if (leases_.empty() && work == Work::unfinished && spec_.kill_on_hangup) kill_process(now);
     settle(now);
 }
 
@@ -83,6 +87,7 @@ void Engine::became_ready(Time now) {
 void Engine::exited(const std::string& reason, Time now) {
     if (!running()) return;
     leases_.clear();
+    confirm_end();
     if (state_ == EngineState::stopping && fault_.empty()) {
         state_ = EngineState::stopped;
         since_ = now;
@@ -98,6 +103,7 @@ void Engine::exited(const std::string& reason, Time now) {
 }
 
 void Engine::could_not_start(Error error, Time now) {
+    confirm_end();
     fail(std::move(error.detail), Duration(0), now);
     settle(now);
 }
@@ -114,6 +120,7 @@ void Engine::start(Time now) {
     if (state_ == EngineState::failed && failures_ > 0) ++restarts_;
     state_ = EngineState::starting;
     since_ = now;
+    killed_ = false;
     fault_.clear();
     actions_.push_back({Action::Kind::start});
 }
@@ -176,6 +183,40 @@ void Engine::shut_down(Time now) {
     next_.reset();
     refuse_waiters({ErrorKind::gone, "freeway is shutting down"});
     if (state_ == EngineState::starting || state_ == EngineState::ready) terminate(now);
+}
+
+void Engine::unload(Ticket ticket, Time now) {
+    if (!leases_.empty() || !waiters_.empty()) {
+        actions_.push_back({Action::Kind::refuse,
+                            ticket,
+                            {ErrorKind::refused, spec_.name + " is in use: it is not unloaded"}});
+        return;
+    }
+    enders_.push_back(ticket);
+    if (!running()) return confirm_end();
+    if (state_ != EngineState::stopping) terminate(now);
+}
+
+void Engine::kill(Ticket ticket, Time now) {
+    enders_.push_back(ticket);
+    refuse_waiters({ErrorKind::refused, "the start of " + spec_.name + " was cancelled"});
+    if (!running()) return confirm_end();
+    kill_process(now);
+}
+
+void Engine::kill_process(Time now) {
+    if (state_ != EngineState::stopping) {
+        state_ = EngineState::stopping;
+        since_ = now;
+    }
+    if (killed_) return;
+    killed_ = true;
+    actions_.push_back({Action::Kind::kill});
+}
+
+void Engine::confirm_end() {
+    for (const Ticket ticket : enders_) actions_.push_back({Action::Kind::confirm, ticket});
+    enders_.clear();
 }
 
 /// Brings what runs into line with what is wanted, as soon as nobody uses it.

@@ -14,7 +14,7 @@ namespace device {
 /// events go in with their time, actions come out. Its one owner (Runner) carries
 /// them out. Nothing outside decides whether the engine runs.
 ///
-///            ask            became_ready         idle for ttl, outdated
+///            ask            became_ready         idle for ttl, outdated, unload, kill
 ///   stopped ─────> starting ────────────> ready ─────────────────────> stopping ─> stopped
 ///                     │  exited, too slow   │ exited                      (waiters: starting)
 ///                     └──────> failed <─────┘
@@ -23,6 +23,8 @@ class Engine {
 public:
     /// Who asked; later the lease itself. Never used twice.
     using Ticket = std::uint64_t;
+    /// What a lease leaves behind.
+    enum class Work { done, unfinished };
 
     struct Action {
         enum class Kind {
@@ -31,6 +33,7 @@ public:
             kill,       ///< end it now
             grant,      ///< `ticket` holds a lease from here on
             refuse,     ///< `ticket` gets `error`
+            confirm,    ///< `ticket` asked for its end, and no process runs
         };
         Kind kind;
         Ticket ticket = 0;
@@ -40,10 +43,10 @@ public:
     explicit Engine(EngineSpec spec) : spec_(std::move(spec)) {}
 
     void ask(Ticket ticket, base::Time now);
-    /// A waiter that left. Does nothing to one that was answered.
+    /// One that left: a waiter, or who asked for the end. Does nothing to one that was answered.
     void withdraw(Ticket ticket);
-    /// A lease given up.
-    void release(Ticket ticket, base::Time now);
+    /// A lease given up. An engine that works on for nobody is killed where it wants that.
+    void release(Ticket ticket, Work work, base::Time now);
     void became_ready(base::Time now);
     /// The process has ended, wanted or not; `reason` is for people.
     void exited(const std::string& reason, base::Time now);
@@ -59,6 +62,13 @@ public:
     /// Ends whether or not leases are held.
     void shut_down(base::Time now);
 
+    /// Ends unless it is used or waited for: `ticket` is confirmed once no process runs, at once
+    /// where none does, and refused (`refused`) while there is a lease or a waiter.
+    void unload(Ticket ticket, base::Time now);
+    /// Ends at once, whoever uses it; those who wait for it are refused (`refused`). No failure: it
+    /// may start again at once. `ticket` is confirmed as by unload().
+    void kill(Ticket ticket, base::Time now);
+
     std::vector<Action> take_actions() { return std::exchange(actions_, {}); }
     /// When tick() has something to do; Time::max() for never.
     base::Time due() const;
@@ -69,6 +79,8 @@ public:
     const EngineSpec& spec() const { return spec_; }
     int restarts() const { return restarts_; }
     const std::string& last_error() const { return last_error_; }
+    std::size_t leases() const { return leases_.size(); }
+    std::size_t waiting() const { return waiters_.size(); }
 
 private:
     bool running() const { return state_ != EngineState::stopped && state_ != EngineState::failed; }
@@ -78,6 +90,8 @@ private:
     void settle(base::Time now);
     void fail(std::string reason, base::Duration backoff, base::Time now);
     void refuse_waiters(const base::Error& error);
+    void confirm_end();
+    void kill_process(base::Time now);
 
     EngineSpec spec_;
     std::optional<EngineSpec> next_;
@@ -85,6 +99,7 @@ private:
     EngineState state_ = EngineState::stopped;
     std::deque<Ticket> waiters_;
     std::set<Ticket> leases_;
+    std::vector<Ticket> enders_;  ///< to be confirmed when no process runs
     std::vector<Action> actions_;
     base::Time since_;  ///< of the state
     base::Time idle_since_;

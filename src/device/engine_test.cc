@@ -21,6 +21,7 @@ struct Story {
             if (action.kind == Kind::start) text += "start";
             if (action.kind == Kind::terminate) text += "terminate";
             if (action.kind == Kind::kill) text += "kill";
+            if (action.kind == Kind::confirm) text += "confirm:" + std::to_string(action.ticket);
             if (action.kind == Kind::grant) text += "grant:" + std::to_string(action.ticket);
             if (action.kind == Kind::refuse) {
                 text += "refuse:" + std::to_string(action.ticket);
@@ -41,8 +42,16 @@ struct Story {
         engine.exited("exited with status 1", now);
         return actions();
     }
-    std::string release(Engine::Ticket ticket) {
-        engine.release(ticket, now);
+    std::string release(Engine::Ticket ticket, Engine::Work work = Engine::Work::done) {
+        engine.release(ticket, work, now);
+        return actions();
+    }
+    std::string unload(Engine::Ticket ticket) {
+        engine.unload(ticket, now);
+        return actions();
+    }
+    std::string kill(Engine::Ticket ticket) {
+        engine.kill(ticket, now);
         return actions();
     }
     std::string after(base::Duration time) {
@@ -252,6 +261,82 @@ TEST(Engine, ShutdownWaitsForNobody) {
     EXPECT_EQ(story.actions(), "terminate");
     EXPECT_EQ(story.exited(), "");
     EXPECT_TRUE(story.engine.finished());
+}
+
+TEST(Engine, IsUnloadedWhenNobodyUsesItAndSaysWhenItIsGone) {
+    Story story;
+    EXPECT_EQ(story.unload(1), "confirm:1");
+    story.ask(2);
+    EXPECT_EQ(story.unload(3), "refuse:3");
+    story.ready();
+    EXPECT_EQ(story.unload(4), "refuse:4");
+    EXPECT_EQ(story.refusal, "tiny is in use: it is not unloaded");
+    story.release(2);
+    EXPECT_EQ(story.unload(5), "terminate");
+    EXPECT_EQ(story.unload(6), "");
+    EXPECT_EQ(story.exited(), "confirm:5 confirm:6");
+    EXPECT_EQ(story.engine.state(), EngineState::stopped);
+}
+
+TEST(Engine, AnUnloadedEngineStartsAgainForWhoCameMeanwhile) {
+    Story story;
+    story.ask(1);
+    story.ready();
+    story.release(1);
+    story.unload(2);
+    EXPECT_EQ(story.ask(3), "");
+    EXPECT_EQ(story.exited(), "confirm:2 start");
+}
+
+TEST(Engine, AnUnloadThatNobodyWaitsForIsStillDone) {
+    Story story;
+    story.ask(1);
+    story.ready();
+    story.release(1);
+    EXPECT_EQ(story.unload(2), "terminate");
+    story.engine.withdraw(2);
+    EXPECT_EQ(story.exited(), "");
+}
+
+TEST(Engine, IsKilledInTheMiddleOfItsWorkWithoutFault) {
+    Story story;
+    story.ask(1);
+    story.ready();
+    EXPECT_EQ(story.kill(2), "kill");
+    EXPECT_EQ(story.kill(3), "");
+    EXPECT_EQ(story.ask(4), "");
+    EXPECT_EQ(story.exited(), "confirm:2 confirm:3 start");
+    EXPECT_EQ(story.engine.last_error(), "");
+    EXPECT_EQ(story.ready(), "grant:4");
+    EXPECT_EQ(story.engine.restarts(), 0);
+}
+
+TEST(Engine, IsKilledWhenItsCallerLeavesIfItWouldWorkOn) {
+    Story story;
+    story.ask(1);
+    story.ready();
+    EXPECT_EQ(story.release(1, Engine::Work::unfinished), "");
+
+    story.engine = Engine(EngineSpec{.name = "sd", .command = {"x"}, .kill_on_hangup = true});
+    story.ask(1);
+    story.ready();
+    story.ask(2);
+    EXPECT_EQ(story.release(1, Engine::Work::unfinished), "") << "somebody else uses it";
+    EXPECT_EQ(story.release(2, Engine::Work::unfinished), "kill");
+    EXPECT_EQ(story.ask(3), "");
+    EXPECT_EQ(story.exited(), "start");
+    EXPECT_EQ(story.ready(), "grant:3");
+    EXPECT_EQ(story.release(3), "");
+}
+
+TEST(Engine, KilledWhileItStartsItRefusesItsWaiters) {
+    Story story;
+    story.ask(1);
+    EXPECT_EQ(story.kill(2), "refuse:1 kill");
+    EXPECT_EQ(story.refusal, "the start of tiny was cancelled");
+    EXPECT_EQ(story.exited(), "confirm:2");
+    EXPECT_EQ(story.engine.state(), EngineState::stopped);
+    EXPECT_EQ(story.kill(3), "confirm:3");
 }
 
 }  // namespace

@@ -216,8 +216,9 @@ Result<void> seal(const FetchRequest& request, PartialFile& file) {
 
 }  // namespace
 
-Result<void> fetch(const FetchRequest& request,
-                   const std::function<void(FetchProgress)>& progress) {
+Result<void> fetch(const FetchRequest& asked, const std::function<void(FetchProgress)>& progress) {
+    FetchRequest request = asked;
+    if (request.sha256.empty()) request.sha256 = stated_sha256(request.url);
     auto url = parse_url(request.url);
     if (!url) return std::unexpected(url.error());
     if (already_there(request)) return {};
@@ -241,10 +242,20 @@ Result<void> fetch(const FetchRequest& request,
     }
 }
 
-std::string model_file(const std::string& data_dir, std::string_view url) {
+std::string model_file(const std::string& data_dir, std::string_view url, std::string_view folder) {
     url = url.substr(0, url.find_first_of("?#"));
     while (url.ends_with('/')) url.remove_suffix(1);
-    return fs::absolute(data_dir) / "models" / url.substr(url.rfind('/') + 1);
+    return fs::absolute(data_dir) / folder / url.substr(url.rfind('/') + 1);
+}
+
+std::string stated_sha256(std::string_view url) {
+    constexpr std::string_view kMark = "#sha256=";
+    const std::size_t at = url.find(kMark);
+    if (at == url.npos) return "";
+    std::string hex(url.substr(at + kMark.size()));
+    for (char& c : hex)
+        if (c >= 'A' && c <= 'F') c = static_cast<char>(c - 'A' + 'a');
+    return hex;
 }
 
 }  // namespace device

@@ -18,7 +18,7 @@ struct FetchProgress {
 struct FetchRequest {
     std::string url;          ///< http or https
     std::string destination;  ///< file; written as `destination.part` and renamed when whole
-    std::string sha256;       ///< lower-case hex, or empty
+    std::string sha256;       ///< lower-case hex, or empty: the one that the URL states, if any
     int tries = 5;            ///< connections that may break before giving up
 };
 
@@ -31,7 +31,12 @@ struct FetchRequest {
 base::Result<void> fetch(const FetchRequest& request,
                          const std::function<void(FetchProgress)>& progress);
 
-/// Where the file behind a model's URL is kept: DATA_DIR/models/<last path segment>.
-std::string model_file(const std::string& data_dir, std::string_view url);
+/// Where the file behind a model's URL is kept: DATA_DIR/FOLDER/<last path segment>.
+std::string model_file(const std::string& data_dir, std::string_view url,
+                       std::string_view folder = "models");
+
+/// The checksum that a model's URL ends in (`https://host/file#sha256=HEX`), in lower case; empty:
+/// none. What stands behind `#` is never sent.
+std::string stated_sha256(std::string_view url);
 
 }  // namespace device

@@ -376,6 +376,13 @@ TEST(Url, FollowsLocations) {
 
 TEST(ModelFile, IsNamedAfterTheLastSegment) {
     EXPECT_EQ(model_file("/data", "https://host/x/y.gguf?download=true"), "/data/models/y.gguf");
+    EXPECT_EQ(model_file("/data", "https://host/x/y.gguf#sha256=00", "sdcpp/models"),
+              "/data/sdcpp/models/y.gguf");
+}
+
+TEST(ModelFile, ItsUrlMayStateAChecksum) {
+    EXPECT_EQ(stated_sha256("https://host/x/y.gguf#sha256=AbC1"), "abc1");
+    EXPECT_EQ(stated_sha256("https://host/x/y.gguf?a=b"), "");
 }
 
 }  // namespace

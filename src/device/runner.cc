@@ -58,7 +58,9 @@ EngineStatus Runner::status() const {
             running ? process_->pid() : 0,
             running ? port_ : std::uint16_t{0},
             engine_.restarts(),
-            engine_.last_error()};
+            engine_.last_error(),
+            engine_.leases(),
+            engine_.waiting()};
 }
 
 void Runner::follow() {
@@ -106,6 +108,10 @@ void Runner::act(const Engine::Action& action) {
             show();  // whoever holds a lease sees a ready engine
             workshop_.answer(action.ticket, port_);
             break;
+        case Kind::confirm:
+            show();  // whoever is told of the end sees it
+            workshop_.answer(action.ticket, std::uint16_t{0});
+            break;
         case Kind::refuse: workshop_.answer(action.ticket, std::unexpected(action.error)); break;
     }
 }
@@ -117,20 +123,27 @@ void Runner::start() {
 }
 
 Result<void> Runner::launch() {
-    auto command = resolve_command(engine_.spec().command, workshop_.places);
+    auto command = resolve_command(engine_.spec(), workshop_.places);
     if (!command) return std::unexpected(command.error());
-    port_ = try_port(0);
-    if (port_ == 0) return base::fail(ErrorKind::io, "no free port on 127.0.0.1");
+    port_ = try_port(engine_.spec().port);
+    if (port_ == 0) return base::fail(ErrorKind::io, no_port());
     ++port_tries_;
     tail_.clear();
-    command->insert(command->end(), {"--host", "127.0.0.1", "--port", std::to_string(port_)});
-    auto process = Process::start(workshop_.worker.loop.get_executor(), *command,
-                                  {[this](std::string_view line) { on_line(line); },
-                                   [this](const std::string& reason) { on_exit(reason); }});
+    auto process =
+        Process::start(workshop_.worker.loop.get_executor(), listening(std::move(*command), port_),
+                       {[this](std::string_view line) { on_line(line); },
+                        [this](const std::string& reason) { on_exit(reason); }});
     if (!process) return std::unexpected(process.error());
     process_ = std::move(*process);
     check_ready();
     return {};
+}
+
+std::string Runner::no_port() const {
+    const std::uint16_t wanted = engine_.spec().port;
+    if (wanted == 0) return "no free port on 127.0.0.1";
+    return "port " + std::to_string(wanted) + " on 127.0.0.1 is taken by another program: choose " +
+           "another `port` for the engine, or leave it out";
 }
 
 void Runner::on_exit(const std::string& reason) {

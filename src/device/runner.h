@@ -18,7 +18,8 @@ struct Workshop {
     net::Worker& worker;
     net::UpstreamClient& client;  ///< for ready checks
     const Places& places;
-    /// The answer to a ticket: the port of an engine it now has a lease on, or why not.
+    /// The answer to a ticket: the port of an engine it now has a lease on, 0 where it asked for an
+    /// end that has come, or why not.
     std::function<void(Engine::Ticket, base::Result<std::uint16_t>)> answer;
     std::function<void()> changed;  ///< some runner's status()
 };
@@ -55,6 +56,7 @@ private:
     void act(const Engine::Action& action);
     void start();
     base::Result<void> launch();
+    std::string no_port() const;
     void on_exit(const std::string& reason);
     void on_line(std::string_view line);
     std::string last_words() const;

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "device/runner.h"
+#include "device/turns.h"
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
@@ -9,6 +10,7 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <atomic>
 #include <map>
 #include <mutex>
@@ -66,9 +68,12 @@ struct Supervisor::Impl {
         Impl& impl;  ///< touched on the supervisor's thread alone
         std::string engine;
         Engine::Ticket ticket;
+        std::shared_ptr<const bool> unfinished;
         ~Hold() {
-            mailbox->post(
-                [&to = impl, name = std::move(engine), id = ticket] { to.release(name, id); });
+            const auto work = *unfinished ? Engine::Work::unfinished : Engine::Work::done;
+            mailbox->post([&to = impl, name = std::move(engine), id = ticket, work] {
+                to.release(name, id, work);
+            });
         }
     };
 
@@ -95,9 +100,16 @@ struct Supervisor::Impl {
 
     void run();
     void configure(std::vector<EngineSpec> specs);
-    void ask(const std::string& engine, Engine::Ticket ticket, std::shared_ptr<Waiter> waiter);
+    void ask(Order order, const std::string& engine, Engine::Ticket ticket,
+             std::shared_ptr<Waiter> waiter, WhenBusy when_busy);
+    void carry_out(Order order, const std::string& engine, Engine::Ticket ticket);
+    template <class Event>
+    void turn(const std::string& group, Event event);
+    void follow(const Turns::Action& action, const std::string& group);
+    void leave_turns(Engine::Ticket ticket);
+    std::shared_ptr<std::atomic<unsigned>>& kills_of(const std::string& engine);
     void withdraw(const std::string& engine, Engine::Ticket ticket);
-    void release(const std::string& engine, Engine::Ticket ticket);
+    void release(const std::string& engine, Engine::Ticket ticket, Engine::Work work);
     void answer(Engine::Ticket ticket, Result<std::uint16_t> port);
     void shut_down();
     void publish();
@@ -111,6 +123,10 @@ struct Supervisor::Impl {
     Workshop workshop;
     std::shared_ptr<Mailbox> mailbox = std::make_shared<Mailbox>(worker.loop);
     std::map<std::string, std::unique_ptr<Runner>> runners;
+    std::map<std::string, std::shared_ptr<std::atomic<unsigned>>> kills;  ///< by engine
+    std::map<std::string, Turns> turns;                                   ///< by group
+    std::map<Engine::Ticket, std::string> group_of;     ///< of tickets that take turns
+    std::map<Engine::Ticket, std::string> making_room;  ///< unloads on behalf of a group
     std::map<Engine::Ticket, std::pair<std::string, std::shared_ptr<Waiter>>> waiters;
     std::atomic<Engine::Ticket> next_ticket = 1;
     bool ending = false;
@@ -146,38 +162,92 @@ void Supervisor::Impl::configure(std::vector<EngineSpec> specs) {
     publish();
 }
 
-void Supervisor::Impl::ask(const std::string& engine, Engine::Ticket ticket,
-                           std::shared_ptr<Waiter> waiter) {
+void Supervisor::Impl::ask(Order order, const std::string& engine, Engine::Ticket ticket,
+                           std::shared_ptr<Waiter> waiter, WhenBusy when_busy) {
     waiters.emplace(ticket, std::pair(engine, std::move(waiter)));
+    if (ending) return answer(ticket, std::unexpected(shutting_down()));
     const auto found = runners.find(engine);
-    if (ending)
-        answer(ticket, std::unexpected(shutting_down()));
-    else if (found == runners.end())
-        answer(ticket, base::fail(ErrorKind::not_found, "there is no engine " + engine));
-    else
-        found->second->tell([ticket](Engine& e) { e.ask(ticket, base::Clock::now()); });
+    const std::string group =
+        found == runners.end() ? "" : found->second->engine().spec().exclusive;
+    if (order != Order::acquire || group.empty()) return carry_out(order, engine, ticket);
+    group_of.emplace(ticket, group);
+    turn(group, [engine, ticket, when_busy](Turns& t) { t.ask(ticket, engine, when_busy); });
+}
+
+void Supervisor::Impl::carry_out(Order order, const std::string& engine, Engine::Ticket ticket) {
+    const auto found = runners.find(engine);
+    if (found == runners.end())
+        return answer(ticket, base::fail(ErrorKind::not_found, "there is no engine " + engine));
+    if (order == Order::kill) kills_of(engine)->fetch_add(1);
+    found->second->tell([order, ticket](Engine& e) {
+        const base::Time now = base::Clock::now();
+        switch (order) {
+            case Order::acquire: return e.ask(ticket, now);
+            case Order::unload: return e.unload(ticket, now);
+            case Order::kill: return e.kill(ticket, now);
+        }
+    });
+}
+
+/// An event of a group and what follows from it, never in the middle of another's.
+template <class Event>
+void Supervisor::Impl::turn(const std::string& group, Event event) {
+    asio::post(worker.loop, [this, group, event] {
+        event(turns[group]);
+        for (const Turns::Action& action : turns[group].take_actions()) follow(action, group);
+    });
+}
+
+void Supervisor::Impl::follow(const Turns::Action& action, const std::string& group) {
+    using Kind = Turns::Action::Kind;
+    if (action.kind == Kind::refuse) return answer(action.ticket, std::unexpected(action.error));
+    if (action.kind == Kind::ask) return carry_out(Order::acquire, action.engine, action.ticket);
+    const Engine::Ticket ticket = next_ticket.fetch_add(1, std::memory_order_relaxed);
+    making_room.emplace(ticket, group);
+    carry_out(Order::unload, action.engine, ticket);
+}
+
+void Supervisor::Impl::leave_turns(Engine::Ticket ticket) {
+    const auto group = group_of.extract(ticket);
+    if (!group.empty()) turn(group.mapped(), [ticket](Turns& t) { t.ended(ticket); });
+}
+
+std::shared_ptr<std::atomic<unsigned>>& Supervisor::Impl::kills_of(const std::string& engine) {
+    auto& count = kills[engine];
+    if (!count) count = std::make_shared<std::atomic<unsigned>>(0);
+    return count;
 }
 
 void Supervisor::Impl::withdraw(const std::string& engine, Engine::Ticket ticket) {
     if (waiters.erase(ticket) == 0) return;
     if (const auto found = runners.find(engine); found != runners.end())
         found->second->tell([ticket](Engine& e) { e.withdraw(ticket); });
+    leave_turns(ticket);
 }
 
-void Supervisor::Impl::release(const std::string& engine, Engine::Ticket ticket) {
+void Supervisor::Impl::release(const std::string& engine, Engine::Ticket ticket,
+                               Engine::Work work) {
     if (const auto found = runners.find(engine); found != runners.end())
-        found->second->tell([ticket](Engine& e) { e.release(ticket, base::Clock::now()); });
+        found->second->tell([=](Engine& e) { e.release(ticket, work, base::Clock::now()); });
+    leave_turns(ticket);
 }
 
 void Supervisor::Impl::answer(Engine::Ticket ticket, Result<std::uint16_t> port) {
+    if (const auto group = making_room.extract(ticket); !group.empty())
+        return turn(group.mapped(), [](Turns& t) { t.unloaded(); });
     auto entry = waiters.extract(ticket);
     if (entry.empty()) return;
+    if (!port) leave_turns(ticket);
     auto& [engine, waiter] = entry.mapped();
     Result<Lease> result;
-    if (port) {
+    if (port && *port != 0) {
+        const auto& count = kills_of(engine);
+        result->kills_ = count;
+        result->kills_before_ = count->load();
         result->port_ = *port;
-        result->hold_ = std::make_shared<Hold>(mailbox, *this, engine, ticket);
-    } else {
+        result->unfinished_ = std::make_shared<bool>(false);
+        result->hold_ = std::make_shared<Hold>(mailbox, *this, engine, ticket, result->unfinished_);
+    } else if (!port) {
         result = std::unexpected(port.error());
     }
     asio::post(waiter->executor, [waiter, answered = std::move(result)]() mutable {
@@ -191,6 +261,7 @@ void Supervisor::Impl::shut_down() {
     const base::Time now = base::Clock::now();
     for (auto& [name, runner] : runners)
         runner->tell([now](Engine& engine) { engine.shut_down(now); });
+    while (!waiters.empty()) answer(waiters.begin()->first, std::unexpected(shutting_down()));
     publish();
 }
 
@@ -231,24 +302,68 @@ void Supervisor::configure(std::vector<EngineSpec> engines) {
     });
 }
 
-net::Task<Result<Lease>> Supervisor::acquire(net::Executor executor, std::string name,
-                                             base::Time deadline, net::AbortHandle& abort) {
+void Lease::abandon() {
+    if (unfinished_) *unfinished_ = true;
+}
+
+bool Lease::cancelled() const { return kills_ && kills_->load() != kills_before_; }
+
+net::Task<Result<Lease>> Supervisor::send(Order order, net::Executor executor, std::string name,
+                                          base::Time deadline, net::AbortHandle& abort,
+                                          Waiting waiting) {
     Impl& impl = *impl_;
     if (abort.aborted()) co_return base::fail(ErrorKind::gone, "the client left");
     const Engine::Ticket ticket = impl.next_ticket.fetch_add(1, std::memory_order_relaxed);
     const auto waiter = std::make_shared<Impl::Waiter>(executor);
-    net::Timer wake(executor, deadline);
+    net::Timer wake(executor);
     waiter->wake = &wake;
-    if (!impl.mailbox->post([&impl, name, ticket, waiter] { impl.ask(name, ticket, waiter); }))
+    if (!impl.mailbox->post([&impl, order, name, ticket, waiter, busy = waiting.when_busy] {
+            impl.ask(order, name, ticket, waiter, busy);
+        }))
         co_return std::unexpected(shutting_down());
     const Impl::Stay stay{impl, *waiter, name, ticket};
-    abort.attach(&wake);
-    co_await wake.async_wait(net::kAwait);
-    abort.attach(nullptr);
+    const auto over = [&] {
+        return waiter->answer || abort.aborted() || base::Clock::now() >= deadline;
+    };
+    while (!over()) {
+        const base::Time next = base::Clock::now() + waiting.tell_every;
+        wake.expires_at(waiting.tell ? std::min(deadline, next) : deadline);
+        abort.attach(&wake);
+        co_await wake.async_wait(net::kAwait);
+        abort.attach(nullptr);
+        if (over() || !waiting.tell) continue;
+        if (!co_await waiting.tell()) co_return base::fail(ErrorKind::gone, "the client left");
+    }
     if (abort.aborted()) co_return base::fail(ErrorKind::gone, "the client left");
     if (!waiter->answer)
-        co_return base::fail(ErrorKind::timed_out, "the engine " + name + " was not ready in time");
+        co_return base::fail(ErrorKind::timed_out,
+                             "the engine " + name + " was not " +
+                                 (order == Order::acquire ? "ready" : "gone") + " in time");
     co_return std::move(*waiter->answer);
+}
+
+net::Task<Result<Lease>> Supervisor::acquire(net::Executor executor, std::string name,
+                                             base::Time deadline, net::AbortHandle& abort,
+                                             Waiting waiting) {
+    return send(Order::acquire, executor, std::move(name), deadline, abort, std::move(waiting));
+}
+
+net::Task<Result<void>> Supervisor::end(Order order, net::Executor executor, std::string name,
+                                        base::Time deadline) {
+    net::AbortHandle never;
+    const auto ended = co_await send(order, executor, std::move(name), deadline, never, {});
+    if (!ended) co_return std::unexpected(ended.error());
+    co_return Result<void>();
+}
+
+net::Task<Result<void>> Supervisor::unload(net::Executor executor, std::string name,
+                                           base::Time deadline) {
+    return end(Order::unload, executor, std::move(name), deadline);
+}
+
+net::Task<Result<void>> Supervisor::kill(net::Executor executor, std::string name,
+                                         base::Time deadline) {
+    return end(Order::kill, executor, std::move(name), deadline);
 }
 
 std::vector<EngineStatus> Supervisor::status() const {

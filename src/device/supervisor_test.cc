@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <future>
 #include <optional>
 #include <thread>
 
@@ -62,6 +63,11 @@ protected:
         call.lease = co_await supervisor.acquire(executor, std::move(name), deadline, call.abort);
         call.done = true;
     }
+    static net::Task<> run_impatient(Supervisor& supervisor, net::Executor executor, Call& call) {
+        call.lease = co_await supervisor.acquire(executor, "two", base::Clock::now() + 30s,
+                                                 call.abort, {.when_busy = WhenBusy::refuse});
+        call.done = true;
+    }
     void begin(Call& call, base::Duration limit = 30s, const std::string& name = "tiny") {
         net::asio::post(worker_.loop, [this, &call, limit, name] {
             const auto executor = worker_.loop.get_executor();
@@ -80,6 +86,21 @@ protected:
         begin(call, limit, name);
         finish(call);
         return std::move(call.lease);
+    }
+    enum class End { unload, kill };
+    static net::Task<> run_end(Supervisor& supervisor, net::Executor executor, End how,
+                               std::string name, std::promise<base::Result<void>>& done) {
+        const base::Time by = base::Clock::now() + 30s;
+        done.set_value(how == End::unload ? co_await supervisor.unload(executor, name, by)
+                                          : co_await supervisor.kill(executor, name, by));
+    }
+    base::Result<void> end(End how, const std::string& name = "tiny") {
+        std::promise<base::Result<void>> done;
+        net::asio::post(worker_.loop, [&] {
+            worker_.tasks.spawn(run_end(supervisor_, worker_.loop.get_executor(), how, name, done),
+                                [] {});
+        });
+        return done.get_future().get();
     }
     /// Ends the engine from inside, and waits until that is seen.
     void crash() {
@@ -333,6 +354,108 @@ TEST(SupervisorHelper, DISABLED_RunsUntilKilled) {
         [](const std::exception_ptr&, const base::Result<Lease>&) {});
     worker.loop.run();
     ::sleep(60);
+}
+
+TEST_F(SupervisorTest, UnloadsAnIdleEngineAndNotABusyOne) {
+    supervisor_.configure({spec()});
+    EXPECT_TRUE(end(End::unload));
+    auto lease = acquire();
+    ASSERT_TRUE(lease);
+    const int pid = status().pid;
+    EXPECT_EQ(status().leases, 1u);
+    EXPECT_EQ(end(End::unload).error().kind, base::ErrorKind::refused);
+    EXPECT_FALSE(dead(pid));
+
+    *lease = Lease();
+    ASSERT_TRUE(eventually([&] { return status().leases == 0; }));
+    EXPECT_TRUE(end(End::unload));
+    EXPECT_TRUE(dead(pid));
+    EXPECT_EQ(status().state, EngineState::stopped);
+    EXPECT_EQ(end(End::unload, "nobody").error().kind, base::ErrorKind::not_found);
+    EXPECT_TRUE(acquire());
+}
+
+TEST_F(SupervisorTest, KillsABusyEngineWithItsGroup) {
+    supervisor_.configure({spec({"--ignore-term", "--grandchild"})});
+    auto lease = acquire();
+    ASSERT_TRUE(lease);
+    EXPECT_FALSE(lease->cancelled());
+    EXPECT_TRUE(end(End::kill));
+    EXPECT_TRUE(lease->cancelled());
+    EXPECT_EQ(status().state, EngineState::stopped);
+    for (const int pid : pids()) EXPECT_TRUE(eventually([&] { return dead(pid); }));
+
+    auto again = acquire();
+    ASSERT_TRUE(again);
+    EXPECT_FALSE(again->cancelled());
+    EXPECT_TRUE(lease->cancelled());
+}
+
+TEST_F(SupervisorTest, ExclusiveEnginesTakeTurnsAndOneRuns) {
+    EngineSpec one = spec();
+    EngineSpec two = spec();
+    two.name = "two";
+    one.exclusive = two.exclusive = "sdcpp";
+    supervisor_.configure({one, two});
+    auto first = acquire();
+    ASSERT_TRUE(first);
+    Call second;
+    begin(second, 30s, "two");
+    Call impatient;
+    net::asio::post(worker_.loop, [&] {
+        const auto executor = worker_.loop.get_executor();
+        worker_.tasks.spawn(run_impatient(supervisor_, executor, impatient), [] {});
+    });
+    finish(impatient);
+    EXPECT_EQ(impatient.lease.error().kind, base::ErrorKind::busy);
+    EXPECT_FALSE(second.done);
+    ASSERT_EQ(pids().size(), 1u);
+    const int pid = pids().front();
+
+    *first = Lease();
+    finish(second);
+    ASSERT_TRUE(second.lease) << second.lease.error().detail;
+    EXPECT_TRUE(dead(pid));
+    EXPECT_EQ(pids().size(), 2u);
+}
+
+TEST_F(SupervisorTest, ShutdownAnswersThoseInLine) {
+    EngineSpec one = spec();
+    one.exclusive = "sdcpp";
+    supervisor_.configure({one});
+    auto first = acquire();
+    ASSERT_TRUE(first);
+    Call second;
+    begin(second);
+    ASSERT_EQ(acquire(100ms).error().kind, base::ErrorKind::timed_out);
+    supervisor_.shutdown();
+    finish(second);
+    EXPECT_EQ(second.lease.error().kind, base::ErrorKind::gone);
+}
+
+TEST_F(SupervisorTest, AFixedPortIsTheEngines) {
+    EngineSpec any = spec();
+    supervisor_.configure({any});
+    std::uint16_t port = 0;
+    {
+        auto lease = acquire();
+        ASSERT_TRUE(lease);
+        port = lease->port();
+    }
+    EngineSpec fixed = any;
+    fixed.port = port;
+    supervisor_.configure({fixed});
+    auto lease = acquire();
+    ASSERT_TRUE(lease) << lease.error().detail;
+    EXPECT_EQ(lease->port(), port);
+
+    EngineSpec other = fixed;
+    other.name = "other";
+    supervisor_.configure({fixed, other});
+    const auto refused = acquire(30s, "other");
+    ASSERT_FALSE(refused);
+    EXPECT_TRUE(refused.error().detail.contains("is taken by another program"))
+        << refused.error().detail;
 }
 
 }  // namespace

@@ -1,0 +1,52 @@
+#include "device/turns.h"
+
+#include <algorithm>
+
+namespace device {
+
+using base::ErrorKind;
+
+void Turns::ask(Ticket ticket, std::string engine, WhenBusy when_busy) {
+    const bool busy = turn_ || unloading_ || !waiting_.empty();
+    if ((busy && when_busy == WhenBusy::refuse) || waiting_.size() >= kMostWaiting) {
+        actions_.push_back({Action::Kind::refuse,
+                            engine,
+                            ticket,
+                            {ErrorKind::busy, (turn_ ? turn_->engine : engine) +
+                                                  " is busy: another load or generation is in "
+                                                  "progress"}});
+        return;
+    }
+    waiting_.push_back({ticket, std::move(engine)});
+    advance();
+}
+
+void Turns::ended(Ticket ticket) {
+    std::erase_if(waiting_, [ticket](const Turn& turn) { return turn.ticket == ticket; });
+    if (turn_ && turn_->ticket == ticket) turn_.reset();
+    advance();
+}
+
+void Turns::unloaded() {
+    unloading_ = false;
+    if (turn_)
+        let_in();
+    else
+        advance();
+}
+
+void Turns::advance() {
+    if (turn_ || unloading_ || waiting_.empty()) return;
+    turn_ = std::move(waiting_.front());
+    waiting_.pop_front();
+    if (last_.empty() || last_ == turn_->engine) return let_in();
+    unloading_ = true;
+    actions_.push_back({Action::Kind::unload, std::exchange(last_, {})});
+}
+
+void Turns::let_in() {
+    last_ = turn_->engine;
+    actions_.push_back({Action::Kind::ask, turn_->engine, turn_->ticket});
+}
+
+}  // namespace device

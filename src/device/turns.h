@@ -1,0 +1,58 @@
+#pragma once
+
+#include "base/result.h"
+#include "device/engine.h"
+
+#include <deque>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace device {
+
+/// Engines of which one at a time may run, for one request at a time: whose turn it is. First come,
+/// first served. A state machine as Engine is: its one owner (Supervisor) carries out what it asks
+/// for. Whoever's engine is not the one that ran last has that one unloaded first.
+class Turns {
+public:
+    using Ticket = Engine::Ticket;
+    static constexpr std::size_t kMostWaiting = 64;
+
+    struct Action {
+        enum class Kind {
+            unload,  ///< end `engine`, then report unloaded()
+            ask,     ///< it is the turn of `ticket`: ask `engine`, then report ended() some day
+            refuse,  ///< `ticket` gets `error`
+        };
+        Kind kind;
+        std::string engine;
+        Ticket ticket = 0;
+        base::Error error{};
+    };
+
+    void ask(Ticket ticket, std::string engine, WhenBusy when_busy);
+    /// No process of the engine to be unloaded runs any more.
+    void unloaded();
+    /// The ticket's lease is given up, was refused, or nobody waits for it any more.
+    void ended(Ticket ticket);
+
+    std::vector<Action> take_actions() { return std::exchange(actions_, {}); }
+    std::size_t waiting() const { return waiting_.size(); }
+
+private:
+    struct Turn {
+        Ticket ticket;
+        std::string engine;
+    };
+    void advance();
+    void let_in();
+
+    std::deque<Turn> waiting_;
+    std::optional<Turn> turn_;
+    bool unloading_ = false;
+    std::string last_;  ///< the engine that may run
+    std::vector<Action> actions_;
+};
+
+}  // namespace device
