@@ -153,6 +153,9 @@ void DeviceBoard::withdraw(const std::string& name, Scheduler::Ticket ticket) {
 void DeviceBoard::release(const std::string& name, Scheduler::Ticket ticket, bool failed) {
     Device& asked = device(name);
     asked.cold.erase(ticket);
+    if (const auto lease = asked.leases.extract(ticket); !lease.empty())
+        if (const auto engine = engines_.find(lease.mapped()); engine != engines_.end())
+            ++engine->second.released;
     asked.scheduler.release(ticket, failed, base::Clock::now());
     follow(name, asked);
     pulse();
@@ -168,6 +171,7 @@ void DeviceBoard::follow(const std::string& name, Device& device) {
     for (Scheduler::Action& action : device.scheduler.take_actions()) {
         switch (action.kind) {
             case Scheduler::Action::Kind::grant:
+                device.leases[action.ticket] = action.key.engine;
                 if (action.cold) device.cold[action.ticket] = {action.key, now};
                 answer_(action.ticket, {});
                 break;
@@ -213,9 +217,15 @@ void DeviceBoard::poll(Engine& engine) {
 }
 
 net::Task<> DeviceBoard::poll_task(std::string key) {
-    const auto driver = engines_.at(key).driver;
-    auto holdings = co_await driver->holdings(base::Clock::now() + kPollTime);
     Engine& engine = engines_.at(key);
+    const auto driver = engine.driver;
+    // What was said before a lease ended may be over: then it is asked anew.
+    std::uint64_t released = 0;
+    Result<std::vector<Holding>> holdings;
+    do {
+        released = engine.released;
+        holdings = co_await driver->holdings(base::Clock::now() + kPollTime);
+    } while (holdings && released != engine.released && !ending_);
     engine.polling = false;
     if (engine.generation != generation_) co_return;
     const base::Time now = base::Clock::now();

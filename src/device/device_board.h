@@ -41,6 +41,7 @@ private:
         base::Time polled = base::Time::min();  ///< the last answer, good or bad
         std::string trouble;
         std::uint64_t generation = 0;  ///< of the plan that it is from
+        std::uint64_t released = 0;    ///< leases given up so far
     };
     struct Cold {
         ModelKey key;
@@ -51,7 +52,8 @@ private:
         config::DeviceSettings settings;
         Scheduler scheduler;
         std::map<Scheduler::Ticket, Need> unasked;  ///< wait for the first look at the engines
-        std::map<Scheduler::Ticket, Cold> cold;     ///< leases whose model may still be loading
+        std::map<Scheduler::Ticket, std::string> leases;  ///< and their engines
+        std::map<Scheduler::Ticket, Cold> cold;  ///< those whose model may still be loading
         int evictions = 0;
         bool in_use = false;  ///< anything loaded, claimed or waited for
     };

@@ -103,6 +103,7 @@ public:
     void shutdown();
 
 private:
+    friend struct DeviceLease::Hold;
     struct Impl;
     std::unique_ptr<Impl> impl_;
 };

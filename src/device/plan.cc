@@ -5,10 +5,13 @@
 namespace device {
 namespace {
 
-/// stable-diffusion.cpp and talkies work on one request at a time.
+/// stable-diffusion.cpp and talkies hold one model, and work on one request at a time.
+bool holds_one_model(const config::Target& target) {
+    return target.service == "sdcpp" || target.service == "talkies";
+}
+
 int slots_of(const config::Target& target) {
-    if (target.slots > 0) return target.slots;
-    return target.service == "sdcpp" || target.service == "talkies" ? 1 : 0;
+    return target.slots > 0 ? target.slots : holds_one_model(target) ? 1 : 0;
 }
 
 Priority priority_of(config::Mode mode) {
@@ -71,7 +74,8 @@ std::optional<Use> use_of(const config::Catalog& catalog, const config::Target& 
                {.key = {engine_of(target), model_of(target)},
                 .bytes = bytes_of(target),
                 .slots = slots_of(target),
-                .priority = priority_of(target.mode)},
+                .priority = priority_of(target.mode),
+                .engine_models = holds_one_model(target) ? 1 : 0},
                settings.wait};
 }
 

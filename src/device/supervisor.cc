@@ -1,6 +1,7 @@
 #include "device/supervisor.h"
 
 #include "base/log.h"
+#include "device/mailbox.h"
 #include "device/runner.h"
 #include "device/turns.h"
 
@@ -24,30 +25,6 @@ using base::Result;
 namespace asio = net::asio;
 
 namespace {
-
-/// The way to the supervisor's thread. Leases hold it, so it may outlive the supervisor.
-class Mailbox {
-public:
-    explicit Mailbox(asio::io_context& loop) : loop_(&loop) {}
-
-    /// False once the supervisor has ended.
-    template <class Message>
-    bool post(Message message) {
-        const std::lock_guard lock(mutex_);
-        if (loop_) asio::post(*loop_, std::move(message));
-        return loop_ != nullptr;
-    }
-    /// Posts the last message.
-    template <class Message>
-    void close(Message message) {
-        const std::lock_guard lock(mutex_);
-        asio::post(*std::exchange(loop_, nullptr), std::move(message));
-    }
-
-private:
-    std::mutex mutex_;
-    asio::io_context* loop_;
-};
 
 base::Error shutting_down() { return {ErrorKind::gone, "freeway is shutting down"}; }
 

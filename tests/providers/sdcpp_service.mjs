@@ -1,0 +1,108 @@
+// A stand-in for the wrapper around stable-diffusion.cpp: one model, one picture at a time, 503 at
+// once while busy, an unload that says yes while it works on.
+//
+//   const draws = await SdcppService.start(t, { memory, sizes: { 'sd-turbo': 2e9 } });
+//   draws.base           for `api_base`; draws.loaded is the key of the model, or undefined
+//   draws.calls          [{method, path, status, at, closedEarly}]; draws.asked(path)
+//   draws.hold()         drawing stops until the function that it gives is called
+//   options              loadMs 0, drawMs 0, loadFails false, prefix 'local-sdcpp-cuda-'
+import http from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const PNG = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==';
+
+export class SdcppService {
+  static async start(t, options = {}) {
+    const service = new SdcppService(options);
+    await new Promise((resolve) => service.server.listen(0, '127.0.0.1', resolve));
+    service.url = `http://127.0.0.1:${service.server.address().port}`;
+    service.base = `${service.url}/v1`;
+    t?.after(() => service.close());
+    return service;
+  }
+
+  constructor(options) {
+    this.options = { loadMs: 0, drawMs: 0, loadFails: false, prefix: 'local-sdcpp-cuda-', sizes: {}, ...options };
+    Object.assign(this, { calls: [], loaded: undefined, busy: undefined, held: undefined });
+    this.server = http.createServer((req, res) => this.#serve(req, res).catch(() => res.destroy()));
+  }
+
+  asked(path) { return this.calls.filter((call) => call.path === path); }
+
+  hold() {
+    let open;
+    this.held = new Promise((resolve) => { open = resolve; });
+    return () => { this.held = undefined; open(); };
+  }
+
+  close() {
+    this.server.closeAllConnections();
+    return new Promise((resolve) => this.server.close(resolve));
+  }
+
+  async #serve(req, res) {
+    const parts = [];
+    for await (const part of req) parts.push(part);
+    const [path] = req.url.split('?');
+    const call = { method: req.method, path, at: performance.now(), closedEarly: false };
+    this.calls.push(call);
+    res.on('close', () => { call.closedEarly = !res.writableFinished; });
+    const { status, json } = await this.#answer(path, Buffer.concat(parts).toString(), req.url);
+    call.status = status;
+    if (res.destroyed) return;
+    res.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(json));
+  }
+
+  async #answer(path, body, url) {
+    if (path === '/health') return { status: 200, json: { status: 'ok' } };
+    if (path === '/sdcpp/v1/status') return { status: 200, json: this.#status() };
+    if (path === '/sdcpp/v1/unload') return { status: 200, json: this.#unload() };
+    if (path === '/sdcpp/v1/load') return this.#alone('load', () => this.#load(new URL(url, 'http://x').searchParams.get('model')));
+    if (path === '/v1/images/generations') return this.#alone('draw', () => this.#draw(JSON.parse(body)));
+    return { status: 404, json: { error: 'not found' } };
+  }
+
+  #status() {
+    return {
+      loaded: this.loaded !== undefined, loading: this.busy === 'load', generating: this.busy === 'draw', current_model: this.loaded ?? '',
+      process_running: this.loaded !== undefined, process_pid: 1, idle_timeout: 300, supports_img: false, models: Object.keys(this.options.sizes),
+    };
+  }
+
+  #unload() {
+    if (this.busy || this.loaded === undefined) return { already_unloaded: true };
+    const model = this.loaded;
+    this.#drop();
+    return { unloaded: true, model };
+  }
+
+  #drop() {
+    this.options.memory?.free(`sdcpp ${this.loaded}`);
+    this.loaded = undefined;
+  }
+
+  async #alone(what, work) {
+    if (this.busy) return { status: 503, json: { error: { message: 'another load or generation is in progress' } } };
+    this.busy = what;
+    try { return await work(); } finally { this.busy = undefined; }
+  }
+
+  async #load(key) {
+    if (this.loaded === key) return { status: 200, json: { already_loaded: true, model: key } };
+    if (this.loaded !== undefined) this.#drop();
+    await sleep(this.options.loadMs);
+    if (this.options.loadFails) return { status: 503, json: { error: { message: 'load failed: exit status 1' } } };
+    this.loaded = key;
+    this.options.memory?.take(`sdcpp ${key}`, this.options.sizes[key] ?? 0);
+    return { status: 200, json: { loaded: true, model: key } };
+  }
+
+  async #draw({ model, size }) {
+    const { prefix } = this.options;
+    const loaded = await this.#load(model.startsWith(prefix) ? model.slice(prefix.length) : model);
+    if (loaded.status !== 200) return loaded;
+    await this.held;
+    await sleep(this.options.drawMs);
+    return { status: 200, json: { created: 1, output_format: 'png', size, data: [{ b64_json: PNG }] } };
+  }
+}
