@@ -16,8 +16,6 @@ constexpr std::size_t kMaxErrorBody = 256u << 10;
 constexpr base::Duration kErrorBodyTime{1'000};
 /// A whole answer takes longer to its first byte than a stream's first content.
 constexpr int kPlainPatience = 4;
-/// Where an engine of ours serves OpenAI's protocol.
-const std::string kEngineBase = "/v1";
 
 Limits limits_for(const Session& session, const config::Target& target, bool last, bool stream) {
     const config::Settings& settings = session.catalog->settings;

@@ -22,6 +22,9 @@ struct Limits {
     base::Duration gap;
 };
 
+/// Where an engine of ours serves OpenAI's protocol.
+inline const std::string kEngineBase = "/v1";
+
 /// A waiting stream hears from us this often.
 inline constexpr base::Duration kHeartbeat{5'000};
 

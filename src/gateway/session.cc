@@ -94,6 +94,8 @@ net::Task<bool> Session::pause(base::Time at, net::Timer* timer) {
 
 std::vector<net::Header> Session::headers(std::optional<base::Duration> retry_after) {
     std::vector<net::Header> list{{"x-freeway-request-id", record->id}};
+    // Where Anthropic's clients look for it.
+    if (exchange.head.path.ends_with("/messages")) list.push_back({"request-id", record->id});
     if (!record->served_by.empty() && net::valid_header_value(record->served_by))
         list.push_back({"x-freeway-served-by", record->served_by});
     attempts_ = std::to_string(record->attempts());
@@ -136,13 +138,15 @@ net::Task<bool> Session::answer(int status, std::string_view content_type, std::
     co_return co_await exchange.respond(status, list, content_type, body);
 }
 
-net::Task<bool> Session::begin_stream(std::string_view content_type) {
+net::Task<bool> Session::begin_stream(std::string_view content_type,
+                                      std::optional<net::Header> along) {
     if (streaming) co_return !exchange.gone();
     streaming = true;
     record->status = 200;
     std::vector<net::Header> list = headers(std::nullopt);
     list.push_back({"Cache-Control", "no-cache"});
     list.push_back({"X-Accel-Buffering", "no"});
+    if (along) list.push_back(*along);
     co_return co_await exchange.begin_stream(
         200, list, content_type.empty() ? client->stream_type() : content_type);
 }

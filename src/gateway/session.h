@@ -56,7 +56,8 @@ public:
     net::Task<bool> answer(int status, std::string_view content_type, std::string_view body,
                            std::optional<base::Duration> retry_after = std::nullopt);
     /// The head of a stream, once. `content_type` is the client protocol's own unless said.
-    net::Task<bool> begin_stream(std::string_view content_type = {});
+    net::Task<bool> begin_stream(std::string_view content_type = {},
+                                 std::optional<net::Header> along = {});
     /// An error: as an answer, or as the last frames of a stream that has begun.
     net::Task<> refuse(ClientError error);
 

@@ -21,6 +21,14 @@ std::string type_of(const net::ResponseHead& head, std::string_view format) {
 }
 
 /// Bytes as they come: read, write, read the next. The first byte commits.
+/// Samples without a head of their own are told how fast they are.
+std::optional<net::Header> sample_rate(const net::ResponseHead& head) {
+    constexpr std::string_view kName = "X-Sample-Rate";
+    const std::string_view rate = head.headers.get(kName);
+    if (rate.empty()) return std::nullopt;
+    return net::Header{kName, rate};
+}
+
 net::Task<std::optional<Failure>> relay_audio(Session& session, OpenCall& call,
                                               const config::Target& target, std::string_view format,
                                               bool& committed) {
@@ -37,7 +45,8 @@ net::Task<std::optional<Failure>> relay_audio(Session& session, OpenCall& call,
             session.record->served_by = target.alias;
             session.lane.shared.benches.served(target, base::Clock::now());
             session.step().outcome = Outcome::served;
-            if (!co_await session.begin_stream(type)) co_return client_left();
+            if (!co_await session.begin_stream(type, sample_rate(call.reply->head())))
+                co_return client_left();
         }
         if (!co_await session.exchange.write(*bytes)) co_return client_left();
     }

@@ -1,5 +1,6 @@
 #include "gateway/voices.h"
 
+#include "gateway/call.h"
 #include "llm/json.h"
 #include "llm/parameters.h"
 #include "llm/speech.h"
@@ -36,6 +37,15 @@ void remember(const std::string& target, std::string body) {
     memory()[target] = {now + kRemembered, std::move(body)};
 }
 
+/// Where the target is asked: an engine of ours only while it runs, for a list starts none.
+std::optional<net::Origin> origin_of(Lane& lane, const Way& way, const config::Target& target) {
+    if (!target.engine) return way.origin;
+    for (const device::EngineStatus& engine : lane.shared.engines->status())
+        if (engine.name == target.id && engine.state == device::EngineState::ready)
+            return net::Origin(net::Endpoint{false, "127.0.0.1", engine.port});
+    return std::nullopt;
+}
+
 /// A service's own list; empty where it has none to give just now, which is remembered too unless
 /// it had less than its time.
 net::Task<std::string> ask(Lane& lane, Ways& ways, const config::Target& target, base::Time all_by,
@@ -45,10 +55,11 @@ net::Task<std::string> ask(Lane& lane, Ways& ways, const config::Target& target,
     if (known != memory().end() && known->second.until > now) co_return known->second.body;
     if (now >= all_by) co_return std::string();
     const Way& way = ways.to(target);
-    const std::string path = target.base.path + "/audio/voices";
+    const auto origin = origin_of(lane, way, target);
+    if (!origin) co_return std::string();
+    const std::string path = (target.engine ? kEngineBase : target.base.path) + "/audio/voices";
     const base::Time by = std::min(all_by, now + kAskTime);
-    auto reply =
-        co_await lane.upstream.send({way.origin, "GET", path, way.headers, {}}, by, by, abort);
+    auto reply = co_await lane.upstream.send({*origin, "GET", path, way.headers, {}}, by, by, abort);
     std::string body;
     if (reply && (*reply)->head().status == 200) {
         auto rest = co_await (*reply)->rest(kMostAnswer, by);

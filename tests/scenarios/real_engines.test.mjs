@@ -84,6 +84,8 @@ describe('speech and transcription', { skip: NO_MOONSHINE || NO_FLITE, concurren
     assert.ok(readWav(slow.bytes).seconds > 1.5 * readWav(wav.bytes).seconds);
     const refused = await speak(gateway, { voice: 'nobody' });
     assert.equal(refused.status, 400, refused.bytes.toString());
+    const { voices } = (await gateway.get('/v1/audio/voices')).json;
+    assert.deepEqual(voices.map(({ voice, model, upstream_model }) => [voice, model, upstream_model])[0], ['slt', 'speech', 'flite']);
   });
 });
 
