@@ -194,18 +194,6 @@ std::string service_of(const Target& target) {
     return "";
 }
 
-void read_service(const Value& info, Target& target, Findings& findings) {
-    constexpr std::array<std::string_view, 3> kServices = {"ollama", "talkies", "sdcpp"};
-    target.service = service_of(target);
-    auto written = text_of(info, "service", findings);
-    if (!written) return;
-    if (std::ranges::find(kServices, *written) != kServices.end())
-        target.service = *written;
-    else
-        findings.error(*info.find("service"),
-                       fmt::format("service `{}` must be ollama, talkies or sdcpp", *written));
-}
-
 }  // namespace
 
 std::string device_of_alias(std::string_view alias) {
@@ -252,7 +240,6 @@ void read_model_info(const Value& info, bool strict, Target& target, Findings& f
     }
     target.device = text_of(info, "device", findings).value_or(device_of_alias(target.alias));
     target.memory_gb = number_of(info, "memory_gb", findings).value_or(0);
-    read_service(info, target, findings);
     if (auto slots = integer_of(info, "slots", 1, 1'000, findings))
         target.slots = static_cast<int>(*slots);
     target.embedding_space = text_of(info, "embedding_space", findings).value_or("");
@@ -273,6 +260,18 @@ void pin_provider(const Value& info, bool strict, Target& target, Findings& find
     } else if (strict) {
         findings.error(*info.find("provider"), fmt::format("provider `{}` is unknown", *pinned));
     }
+}
+
+void read_service(const Value& info, Target& target, Findings& findings) {
+    constexpr std::array<std::string_view, 3> kServices = {"ollama", "talkies", "sdcpp"};
+    target.service = service_of(target);
+    auto written = text_of(info, "service", findings);
+    if (!written) return;
+    if (std::ranges::find(kServices, *written) != kServices.end())
+        target.service = *written;
+    else
+        findings.error(*info.find("service"),
+                       fmt::format("service `{}` must be ollama, talkies or sdcpp", *written));
 }
 
 }  // namespace config

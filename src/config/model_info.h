@@ -22,6 +22,9 @@ void read_prices(const Value& map, Target& target, Findings& findings);
 /// and base would say otherwise: `openai` behind another host.
 void pin_provider(const Value& info, bool strict, Target& target, Findings& findings);
 
+/// `service` of model_info: what loads the target's model. To be called once its provider is known.
+void read_service(const Value& info, Target& target, Findings& findings);
+
 /// cpu, cuda or empty, by the prefix of an alias.
 std::string device_of_alias(std::string_view alias);
 

@@ -105,6 +105,7 @@ std::optional<Target> TargetReader::read_one(const Entry& entry, const Value& wr
     if (!read_upstream(params, around_.variables, !complete, target, findings_))
         return std::nullopt;
     pin_provider(info, entry.fragment, target, findings_);
+    read_service(info, target, findings_);
     read_parameters(params, around_.rates_enforced, target, findings_);
     std::string unset = read_key(params, written, around_.variables, target);
     if (complete && unset.empty() && !target.left_out.empty()) {
