@@ -150,13 +150,20 @@ void DeviceBoard::withdraw(const std::string& name, Scheduler::Ticket ticket) {
     pulse();
 }
 
-void DeviceBoard::release(const std::string& name, Scheduler::Ticket ticket, bool failed) {
+void DeviceBoard::release(const std::string& name, Scheduler::Ticket ticket, End end) {
     Device& asked = device(name);
-    asked.cold.erase(ticket);
+    const base::Time now = base::Clock::now();
+    if (const auto cold = asked.cold.extract(ticket); !cold.empty() && end.served)
+        asked.scheduler.loaded(
+            ticket, std::chrono::duration_cast<base::Duration>(*end.served - cold.mapped().since),
+            now);
+    asked.scheduler.release(ticket, end.failed, now);
     if (const auto lease = asked.leases.extract(ticket); !lease.empty())
-        if (const auto engine = engines_.find(lease.mapped()); engine != engines_.end())
+        if (const auto engine = engines_.find(lease.mapped()); engine != engines_.end()) {
             ++engine->second.released;
-    asked.scheduler.release(ticket, failed, base::Clock::now());
+            // It may be loading on for nobody: only the engine knows.
+            if (!end.served) poll(engine->second);
+        }
     follow(name, asked);
     pulse();
 }

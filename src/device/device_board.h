@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace device {
@@ -24,7 +25,12 @@ public:
     void configure(Plan plan);
     void ask(Scheduler::Ticket ticket, const Use& use);
     void withdraw(const std::string& device, Scheduler::Ticket ticket);
-    void release(const std::string& device, Scheduler::Ticket ticket, bool failed);
+    /// How a lease ended. `served`: when its engine began to answer, if it did.
+    struct End {
+        bool failed = false;
+        std::optional<base::Time> served{};
+    };
+    void release(const std::string& device, Scheduler::Ticket ticket, End end);
     base::Duration expected_wait(const Use& use);
 
     net::Task<bool> busy(std::string engine, base::Time by);

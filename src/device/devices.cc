@@ -54,16 +54,20 @@ struct DeviceLease::Hold {
     Devices::Impl& impl;  ///< touched on the devices' thread alone
     std::string device;
     Scheduler::Ticket ticket;
-    bool failed = false;
+    DeviceBoard::End end{};
     ~Hold() {
-        mailbox->post([&to = impl, name = std::move(device), id = ticket, bad = failed] {
-            to.board.release(name, id, bad);
+        mailbox->post([&to = impl, name = std::move(device), id = ticket, how = end] {
+            to.board.release(name, id, how);
         });
     }
 };
 
 void DeviceLease::failed() {
-    if (hold_) hold_->failed = true;
+    if (hold_) hold_->end.failed = true;
+}
+
+void DeviceLease::served() {
+    if (hold_ && !hold_->end.served) hold_->end.served = base::Clock::now();
 }
 
 void Devices::Impl::run() {

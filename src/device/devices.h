@@ -21,6 +21,8 @@ public:
     DeviceLease& operator=(DeviceLease&&) noexcept = default;
     explicit operator bool() const { return hold_ != nullptr; }
 
+    /// The engine answers from the loaded model.
+    void served();
     /// The model could not be loaded: nothing of it is held.
     void failed();
 

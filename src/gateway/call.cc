@@ -156,7 +156,7 @@ net::Task<std::expected<OpenCall, Failure>> open_call(Session& session,
                          : join_path(target.engine ? kEngineBase : target.base.path, outgoing.path);
     const std::string headers = headers_for(way, outgoing);
     for (;;) {
-        if (way.use) call.limits = limits_for(session, target, trial.last, stream);
+        if (way.use || target.engine) call.limits = limits_for(session, target, trial.last, stream);
         auto sent = co_await session.lane.upstream.send(
             {engine ? *engine : way.origin, outgoing.method, path, headers, outgoing.body,
              &trial.begun, outgoing.pieces, call.limits.attempt_by},
@@ -165,7 +165,10 @@ net::Task<std::expected<OpenCall, Failure>> open_call(Session& session,
         call.reply = std::move(*sent);
         session.step().status = call.reply->head().status;
         note_head(session, target, call.reply->head(), trial.reservation);
-        if (call.reply->head().status / 100 == 2) co_return std::move(call);
+        if (call.reply->head().status / 100 == 2) {
+            call.device.served();
+            co_return std::move(call);
+        }
         Failure failure = co_await read_refusal(session, target, *call.reply);
         call.reply.reset();
         const bool again = way.use && failure.outcome == Outcome::busy &&

@@ -225,7 +225,7 @@ describe('refusals of talkies', { concurrency: 2 }, () => {
     const { cpu, gateway } = await talkiesWorld(t, { version: 0.13, workMs: 20 });
     const models = [WHISPER, 'local-talkies-canary-180m-flash', WHISPER, 'local-talkies-whisper-large-v3-turbo'];
     const answers = await Promise.all(models.map((model) => listen(gateway.url, { model })));
-    assert.deepEqual(answers.map(({ status, servedBy }) => [status, servedBy]), models.map((model) => [200, model]), answers.map(({ text }) => text).join('\n'));
+    assert.deepEqual(answers.map(({ status, servedBy }) => [status, servedBy]), models.map((model) => [200, model]), answers.map(({ text, trail }) => `${trail} ${text}`).join('\n'));
     assert.equal(cpu.loads.length, cpu.unloads.length + 1);
   });
 
