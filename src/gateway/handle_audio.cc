@@ -6,6 +6,7 @@
 #include "gateway/speech_job.h"
 #include "gateway/transcribe_job.h"
 #include "llm/audio_length.h"
+#include "net/aside.h"
 
 #include <fmt/format.h>
 
@@ -67,16 +68,20 @@ net::Task<> listen(Lane& lane, net::Exchange& exchange, bool translate) {
     if (auto refused = authorize(settings, exchange)) co_return co_await session.refuse(*refused);
 
     if (auto full = take_place(session)) co_return co_await session.refuse(*std::move(full));
-    auto form = co_await read_form(exchange, lane.shared.upload_folder, settings.max_upload_bytes);
+    const net::Executor executor = lane.worker.loop.get_executor();
+    auto form = co_await read_form(executor, exchange, lane.shared.upload_folder,
+                                   settings.max_upload_bytes);
     if (!form) co_return co_await session.refuse(unreadable(form.error()));
     auto request = read_request(*form, translate);
     if (!request) co_return co_await session.refuse(unreadable(request.error()));
     session.record->asked = request->model;
     FormPart* file = recording(*form);
     if (!file) co_return co_await session.refuse(unreadable(kNoFile));
-    const llm::AudioLength length = llm::audio_length(
-        file->blob.size(),
-        [file](std::uint64_t at, std::size_t most) { return file->blob.read(at, most); });
+    const llm::AudioLength length = co_await net::aside(executor, [file] {
+        return llm::audio_length(file->blob.size(), [file](std::uint64_t at, std::size_t most) {
+            return file->blob.read(at, most);
+        });
+    });
     session.ask.model = request->model;
     session.ask.mode = config::Mode::audio_transcription;
     session.ask.audio_seconds = length.seconds;

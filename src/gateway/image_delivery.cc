@@ -5,6 +5,7 @@
 #include "gateway/auth.h"
 #include "gateway/call.h"
 #include "gateway/fetch_image.h"
+#include "net/aside.h"
 
 #include <fmt/format.h>
 
@@ -36,6 +37,12 @@ std::string own_address(const Session& session) {
     return fmt::format("{}://{}", session.exchange.tls() ? "https" : "http", host);
 }
 
+/// Pictures are large: nobody else waits while one is decoded or written.
+template <class Work>
+auto beside(Session& session, Work work) {
+    return net::aside(session.lane.worker.loop.get_executor(), std::move(work));
+}
+
 /// The image as bytes; Error: it is none.
 base::Result<std::string> bytes_of(const Image& image) {
     if (!image.bytes.empty()) return image.bytes;
@@ -45,31 +52,33 @@ base::Result<std::string> bytes_of(const Image& image) {
     return std::move(*bytes);
 }
 
-base::Result<std::string> keep(Session& session, const std::string& bytes) {
-    store::Files* files = session.lane.shared.files;
+net::Task<base::Result<std::string>> keep(Session& session, const std::string& bytes) {
+    store::Files* const files = session.lane.shared.files;
     const std::string address = own_address(session);
-    if (!files) return base::fail(ErrorKind::io, "the data folder can't be written");
+    if (!files) co_return base::fail(ErrorKind::io, "the data folder can't be written");
     if (address.empty())
-        return base::fail(ErrorKind::unsupported,
-                          "the request has no Host, and FREEWAY_PUBLIC_URL is not set");
-    auto id = files->put(bytes, llm::image_type(bytes), base::Clock::now());
-    if (!id) return std::unexpected(id.error());
-    return address + "/v1/files/" + *id;
+        co_return base::fail(ErrorKind::unsupported,
+                             "the request has no Host, and FREEWAY_PUBLIC_URL is not set");
+    auto id = co_await beside(
+        session, [&] { return files->put(bytes, llm::image_type(bytes), base::Clock::now()); });
+    if (!id) co_return std::unexpected(id.error());
+    co_return address + "/v1/files/" + *id;
 }
 
-std::optional<Failure> to_url(Session& session, Image& image) {
-    auto bytes = bytes_of(image);
-    if (!bytes) return Failure{.outcome = Outcome::malformed, .detail = bytes.error().detail};
-    auto url = keep(session, *bytes);
+net::Task<std::optional<Failure>> to_url(Session& session, Image& image) {
+    auto bytes = co_await beside(session, [&] { return bytes_of(image); });
+    if (!bytes) co_return Failure{.outcome = Outcome::malformed, .detail = bytes.error().detail};
+    auto url = co_await keep(session, *bytes);
     if (url) {
         image = {.url = std::move(*url), .rest = std::move(image.rest)};
-        return std::nullopt;
+        co_return std::nullopt;
     }
     base::log::write(base::log::Level::warning, "a picture can't be kept",
                      {{"reason", url.error().detail}});
     session.step().changes.push_back("answered b64_json: " + url.error().detail);
-    if (image.base64.empty()) image.base64 = base::base64(*bytes);
-    return std::nullopt;
+    if (image.base64.empty())
+        image.base64 = co_await beside(session, [&] { return base::base64(*bytes); });
+    co_return std::nullopt;
 }
 
 }  // namespace
@@ -80,7 +89,7 @@ net::Task<std::optional<Failure>> fit_delivery(Session& session, const config::T
     for (Image& image : answer.images) {
         if (wanted == llm::Delivery::url) {
             if (!image.url.empty()) continue;
-            if (auto failure = to_url(session, image)) co_return failure;
+            if (auto failure = co_await to_url(session, image)) co_return failure;
             continue;
         }
         if (!image.base64.empty()) continue;
@@ -92,7 +101,7 @@ net::Task<std::optional<Failure>> fit_delivery(Session& session, const config::T
                                   .detail = "the image can't be fetched: " + bytes.error().detail};
             image.bytes = std::move(*bytes);
         }
-        image.base64 = base::base64(image.bytes);
+        image.base64 = co_await beside(session, [&] { return base::base64(image.bytes); });
         image.bytes = {};
     }
     co_return std::nullopt;
@@ -107,8 +116,10 @@ net::Task<> handle_file(Lane& lane, net::Exchange& exchange, std::string id) {
         if (auto refused = admit(*allowed, exchange.peer()))
             co_return co_await refuse(exchange, std::move(*refused));
     store::Files* files = lane.shared.files;
-    auto found = files ? files->get(id, base::Clock::now())
-                       : base::fail(ErrorKind::not_found, "no files are kept");
+    base::Result<store::Files::Found> found = base::fail(ErrorKind::not_found, "no files are kept");
+    if (files)
+        found = co_await net::aside(lane.worker.loop.get_executor(),
+                                    [&] { return files->get(id, base::Clock::now()); });
     if (!found) {
         const bool gone = found.error().kind == ErrorKind::not_found;
         co_return co_await refuse(

@@ -1,5 +1,7 @@
 #include "gateway/upload.h"
 
+#include "net/aside.h"
+
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <stdlib.h>
@@ -64,7 +66,7 @@ Blob& Blob::operator=(Blob&& other) noexcept {
 }
 
 Result<void> Blob::append(std::string_view bytes, const std::string& folder) {
-    if (file_ < 0 && size_ + bytes.size() > kMostInMemory) {
+    if (file_ < 0 && stores(bytes.size())) {
         file_ = nameless_file(folder);
         if (file_ < 0) return fail(ErrorKind::io, kNotStored + std::strerror(errno));
         const std::string before = std::exchange(bytes_, std::string());
@@ -151,6 +153,11 @@ public:
         return {};
     }
 
+    /// The next `more` bytes may be written to a disk.
+    bool stores(std::size_t more) const {
+        return !form.parts.empty() && form.parts.back().blob.stores(more);
+    }
+
     Form form;
 
 private:
@@ -163,8 +170,26 @@ private:
 
 }  // namespace
 
-net::Task<Result<Form>> read_form(net::Exchange& exchange, const std::string& folder,
-                                  std::uint64_t limit) {
+namespace {
+
+/// The next bytes of the body: all that they complete.
+Result<void> take(llm::MultipartReader& reader, FormBuilder& builder, std::string_view bytes) {
+    reader.feed(bytes);
+    for (;;) {
+        auto event = reader.next();
+        if (!event) return std::unexpected(event.error());
+        if (event->kind == Kind::more) return {};
+        Result<void> taken;
+        if (event->kind == Kind::part) taken = builder.begin(reader.part());
+        if (event->kind == Kind::data) taken = builder.add(event->data);
+        if (!taken) return taken;
+    }
+}
+
+}  // namespace
+
+net::Task<Result<Form>> read_form(net::Executor executor, net::Exchange& exchange,
+                                  const std::string& folder, std::uint64_t limit) {
     auto boundary = llm::boundary_of(exchange.head.headers.get("content-type"));
     if (!boundary) co_return std::unexpected(boundary.error());
     llm::MultipartReader reader(*boundary);
@@ -173,16 +198,10 @@ net::Task<Result<Form>> read_form(net::Exchange& exchange, const std::string& fo
         auto bytes = co_await exchange.read_some(limit);
         if (!bytes) co_return std::unexpected(bytes.error());
         if (bytes->empty()) break;
-        reader.feed(*bytes);
-        for (;;) {
-            auto event = reader.next();
-            if (!event) co_return std::unexpected(event.error());
-            if (event->kind == Kind::more) break;
-            Result<void> taken;
-            if (event->kind == Kind::part) taken = builder.begin(reader.part());
-            if (event->kind == Kind::data) taken = builder.add(event->data);
-            if (!taken) co_return std::unexpected(taken.error());
-        }
+        const auto step = [&] { return take(reader, builder, *bytes); };
+        const Result<void> taken =
+            builder.stores(bytes->size()) ? co_await net::aside(executor, step) : step();
+        if (!taken) co_return std::unexpected(taken.error());
     }
     if (!reader.done())
         co_return fail(ErrorKind::bad_input, "the multipart body ends before its closing boundary");

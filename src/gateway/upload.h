@@ -31,6 +31,8 @@ public:
     /// kMostStored would be passed.
     base::Result<void> append(std::string_view bytes, const std::string& folder);
     std::uint64_t size() const { return size_; }
+    /// `more` bytes go to a file: appending them may take as long as a disk does.
+    bool stores(std::size_t more) const { return file_ >= 0 || size_ + more > kMostInMemory; }
     /// Bytes that all blobs together have in files now.
     static std::uint64_t stored();
     /// For sending; valid while this Blob lives and is not moved or appended to.
@@ -67,11 +69,12 @@ struct Form {
 /// A field's value, all fields together.
 inline constexpr std::size_t kMostFieldBytes = 4u << 20;
 
-/// Reads the body of `exchange` as a form while it comes: files never stand in memory whole. Only
+/// Reads the body of `exchange`, on whose thread `executor` is, as a form while it comes: files
+/// never stand in memory whole, and a slow disk holds up nobody else. Only
 /// the first file `file` that has bytes keeps them; those of others are passed over.
 /// `limit`: bytes of the body. bad_input says what is wrong with it; else as Exchange::read_some().
-net::Task<base::Result<Form>> read_form(net::Exchange& exchange, const std::string& folder,
-                                        std::uint64_t limit);
+net::Task<base::Result<Form>> read_form(net::Executor executor, net::Exchange& exchange,
+                                        const std::string& folder, std::uint64_t limit);
 
 /// A form as it is sent to an upstream. Refers to the blobs that it was given.
 class FormBody {

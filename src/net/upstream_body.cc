@@ -1,3 +1,4 @@
+#include "net/aside.h"
 #include "net/upstream.h"
 
 #include <unistd.h>
@@ -13,7 +14,7 @@ using base::Result;
 namespace {
 
 /// How much of a file is in memory while it is sent.
-constexpr std::size_t kPieceSize = 64u << 10;
+constexpr std::size_t kPieceSize = 256u << 10;
 /// While a body in pieces goes out, an answer that comes early is looked for this often.
 constexpr base::Duration kLookEvery{50};
 /// Who closes before the whole body is there has said why by then, if at all.
@@ -52,7 +53,8 @@ Task<Result<base::Time>> UpstreamClient::write_pieces(Stream& stream,
     std::string buffer;
     for (const BodyPiece& piece : pieces) {
         for (std::uint64_t at = 0; at < piece.length();) {
-            auto bytes = piece_at(piece, at, buffer);
+            const auto read = [&] { return piece_at(piece, at, buffer); };
+            auto bytes = piece.file < 0 ? read() : co_await aside(executor_, read);
             if (!bytes) co_return std::unexpected(bytes.error());
             if (early) co_return fail(ErrorKind::reset, kAnsweredEarly);
             auto written = co_await stream.write({*bytes, {}, {}}, by());

@@ -91,6 +91,10 @@ Result<std::string> read_file(const std::string& path, std::uint64_t size) {
     return bytes;
 }
 
+void remove(const std::vector<std::string>& files) {
+    for (const std::string& file : files) ::unlink(file.c_str());
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Files>> Files::open(std::string folder, Terms terms, base::Now now) {
@@ -127,26 +131,35 @@ void Files::adopt(base::Now now) {
     }
     for (const fs::path& stranger : strangers) fs::remove(stranger, ignored);
     std::ranges::sort(oldest_first_, {}, &Entry::until);
-    while (oldest_first_.size() > terms_.most_files || bytes_ > terms_.most_bytes) drop_oldest();
+    while (oldest_first_.size() > terms_.most_files || bytes_ > terms_.most_bytes)
+        ::unlink(take_oldest().c_str());
 }
 
 std::string Files::path(const Entry& entry) const {
     return folder_ + '/' + entry.id + entry.ending;
 }
 
-void Files::drop_oldest() {
-    ::unlink(path(oldest_first_.front()).c_str());
+std::string Files::take_oldest() {
+    std::string file = path(oldest_first_.front());
     bytes_ -= oldest_first_.front().size;
     oldest_first_.pop_front();
+    return file;
 }
 
-void Files::sweep_locked(base::Time now) {
-    while (!oldest_first_.empty() && oldest_first_.front().until <= now) drop_oldest();
+std::vector<std::string> Files::take_due(base::Time now) {
+    std::vector<std::string> due;
+    while (!oldest_first_.empty() && oldest_first_.front().until <= now)
+        due.push_back(take_oldest());
+    return due;
 }
 
 void Files::sweep(base::Time now) {
-    const std::lock_guard lock(mutex_);
-    sweep_locked(now);
+    std::vector<std::string> due;
+    {
+        const std::lock_guard lock(mutex_);
+        due = take_due(now);
+    }
+    remove(due);
 }
 
 Result<std::string> Files::put(std::string_view bytes, std::string_view media_type,
@@ -157,13 +170,15 @@ Result<std::string> Files::put(std::string_view bytes, std::string_view media_ty
         return base::fail(ErrorKind::too_large, "the picture is larger than all files may be");
     Entry entry{new_id(), std::string(kind->ending), bytes.size(), now + terms_.keep};
     if (entry.id.empty()) return failed("no random numbers for", folder_);
+    std::vector<std::string> over;
     {
         const std::lock_guard lock(mutex_);
-        sweep_locked(now);
+        over = take_due(now);
         while (!oldest_first_.empty() && (oldest_first_.size() >= terms_.most_files ||
                                           bytes_ + bytes.size() > terms_.most_bytes))
-            drop_oldest();
+            over.push_back(take_oldest());
     }
+    remove(over);
     if (auto written = write_file(path(entry), bytes); !written)
         return std::unexpected(written.error());
     const std::lock_guard lock(mutex_);
@@ -177,9 +192,9 @@ Result<Files::Found> Files::get(const std::string& id, base::Time now) {
     Entry entry;
     {
         const std::lock_guard lock(mutex_);
-        sweep_locked(now);
         const auto found = std::ranges::find(oldest_first_, id, &Entry::id);
-        if (found == oldest_first_.end()) return base::fail(ErrorKind::not_found, "no such file");
+        if (found == oldest_first_.end() || found->until <= now)
+            return base::fail(ErrorKind::not_found, "no such file");
         entry = *found;
     }
     auto bytes = read_file(path(entry), entry.size);

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace store {
 
@@ -58,8 +59,9 @@ private:
     Files(std::string folder, Terms terms) : folder_(std::move(folder)), terms_(terms) {}
     void adopt(base::Now now);
     std::string path(const Entry& entry) const;
-    void drop_oldest();
-    void sweep_locked(base::Time now);
+    /// Takes it out of the list; its file is the caller's to remove, without the lock.
+    std::string take_oldest();
+    std::vector<std::string> take_due(base::Time now);
 
     const std::string folder_;
     const Terms terms_;
