@@ -54,6 +54,7 @@ bool Residency::claim(const ModelKey& key, std::uint64_t declared, Time now) {
         model.seen = 0;
     }
     ++model.leases;
+    ++model.unserved;
     model.idle_since = now;
     const bool cold = model.presence == Presence::expected;
     if (cold) model.settling = true;
@@ -65,16 +66,20 @@ void Residency::loaded(const ModelKey& key, std::optional<Duration> took) {
     Model& model = models_.at(key);
     model.presence = Presence::seen;
     model.settling = false;
+    --model.unserved;
     if (took) blend(model.load_time, *took);
 }
 
-void Residency::release(const ModelKey& key, bool failed, Time now) {
+void Residency::release(const ModelKey& key, End end, Time now) {
     Model& model = models_.at(key);
     --model.leases;
+    if (end != End::served) --model.unserved;
     model.idle_since = now;
+    // What was listed meanwhile was the load that has now failed.
+    if (end == End::failed && model.settling) model.presence = Presence::expected;
     if (model.leases > 0) return;
     model.busy = false;  // that was our own work, or the next list says so again
-    const bool void_claim = failed && model.presence == Presence::expected;
+    const bool void_claim = end == End::failed && model.presence == Presence::expected;
     if (void_claim || !engines_[key.engine].observed) model.presence = Presence::absent;
 }
 
@@ -105,7 +110,9 @@ void Residency::observed(const std::string& engine, const std::vector<Resident>&
         model.busy = resident.busy;
         model.seen = resident.bytes;
         if (!model.busy && model.leases == 0) model.settling = false;
-        if (!model.settling && resident.bytes > 0) model.measured = resident.bytes;
+        // The engine may have dropped it unseen and be loading it again: that is less than all.
+        const bool certain = model.unserved == 0 || resident.bytes > model.measured;
+        if (!model.settling && certain && resident.bytes > 0) model.measured = resident.bytes;
     }
     if (place.failures > 0 && !listed(place.culprit)) {
         place.failures = 0;

@@ -43,6 +43,7 @@ public:
         bool busy = false;
         bool settling = false;  ///< a lease of ours began to load it, nobody has seen it loaded
         int leases = 0;
+        int unserved = 0;            ///< leases that wait for its first word
         std::uint64_t declared = 0;  ///< by who claimed it; 0: unknown
         std::uint64_t measured = 0;  ///< listed when not settling; 0: never
         std::uint64_t seen = 0;      ///< in the last list
@@ -69,7 +70,8 @@ public:
     /// One lease more. True: it may have to load first.
     bool claim(const ModelKey& key, std::uint64_t declared, base::Time now);
     void loaded(const ModelKey& key, std::optional<base::Duration> took);
-    void release(const ModelKey& key, bool failed, base::Time now);
+    enum class End { served, unserved, failed };
+    void release(const ModelKey& key, End end, base::Time now);
     void lease_took(const ModelKey& key, base::Duration time);
 
     void observed(const std::string& engine, const std::vector<Resident>& residents,
