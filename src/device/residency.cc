@@ -54,7 +54,6 @@ bool Residency::claim(const ModelKey& key, std::uint64_t declared, Time now) {
         model.seen = 0;
     }
     ++model.leases;
-    ++model.unserved;
     model.idle_since = now;
     const bool cold = model.presence == Presence::expected;
     if (cold) model.settling = true;
@@ -66,21 +65,19 @@ void Residency::loaded(const ModelKey& key, std::optional<Duration> took) {
     Model& model = models_.at(key);
     model.presence = Presence::seen;
     model.settling = false;
-    --model.unserved;
     if (took) blend(model.load_time, *took);
 }
 
-void Residency::release(const ModelKey& key, End end, Time now) {
+void Residency::release(const ModelKey& key, bool failed, Time now) {
     Model& model = models_.at(key);
     --model.leases;
-    if (end != End::served) --model.unserved;
     model.idle_since = now;
     // What was listed meanwhile was the load that has now failed.
-    if (end == End::failed && model.settling) model.presence = Presence::expected;
+    if (failed && model.settling) model.presence = Presence::expected;
     if (model.leases > 0) return;
     model.busy = false;  // that was our own work, or the next list says so again
-    const bool void_claim = end == End::failed && model.presence == Presence::expected;
-    if (void_claim || !engines_[key.engine].observed) model.presence = Presence::absent;
+    const bool void_claim = failed && model.presence == Presence::expected;
+    if (void_claim || !engines_[key.engine].asked) model.presence = Presence::absent;
 }
 
 void Residency::lease_took(const ModelKey& key, Duration time) {
@@ -90,7 +87,7 @@ void Residency::lease_took(const ModelKey& key, Duration time) {
 void Residency::observed(const std::string& engine, const std::vector<Resident>& residents,
                          Time now) {
     Engine& place = engines_[engine];
-    place.observed = true;
+    place.asked = true;
     place.unreachable = false;
     const auto listed = [&](const std::string& model) {
         return std::ranges::find(residents, model, &Resident::model) != residents.end();
@@ -109,9 +106,11 @@ void Residency::observed(const std::string& engine, const std::vector<Resident>&
         model.presence = Presence::seen;
         model.busy = resident.busy;
         model.seen = resident.bytes;
-        if (!model.busy && model.leases == 0) model.settling = false;
-        // The engine may have dropped it unseen and be loading it again: that is less than all.
-        const bool certain = model.unserved == 0 || resident.bytes > model.measured;
+        const bool idle = !model.busy && model.leases == 0;
+        if (idle) model.settling = false;
+        // At work it may be loading, even if it was loaded before: its engine may have dropped it
+        // unseen. What is seen then is less than all.
+        const bool certain = idle || resident.bytes > model.measured;
         if (!model.settling && certain && resident.bytes > 0) model.measured = resident.bytes;
     }
     if (place.failures > 0 && !listed(place.culprit)) {
@@ -119,6 +118,11 @@ void Residency::observed(const std::string& engine, const std::vector<Resident>&
         place.resting = false;
     }
     forget_some();
+}
+
+void Residency::unreachable(const std::string& engine) {
+    engines_[engine].asked = true;
+    engines_[engine].unreachable = true;
 }
 
 void Residency::evicted(const ModelKey& key) {

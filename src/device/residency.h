@@ -43,9 +43,8 @@ public:
         bool busy = false;
         bool settling = false;  ///< a lease of ours began to load it, nobody has seen it loaded
         int leases = 0;
-        int unserved = 0;            ///< leases that wait for its first word
         std::uint64_t declared = 0;  ///< by who claimed it; 0: unknown
-        std::uint64_t measured = 0;  ///< listed when not settling; 0: never
+        std::uint64_t measured = 0;  ///< from lists; lowered only when idle; 0: never
         std::uint64_t seen = 0;      ///< in the last list
         base::Time idle_since{};
         std::optional<base::Duration> load_time;  ///< means of the past
@@ -70,13 +69,12 @@ public:
     /// One lease more. True: it may have to load first.
     bool claim(const ModelKey& key, std::uint64_t declared, base::Time now);
     void loaded(const ModelKey& key, std::optional<base::Duration> took);
-    enum class End { served, unserved, failed };
-    void release(const ModelKey& key, End end, base::Time now);
+    void release(const ModelKey& key, bool failed, base::Time now);
     void lease_took(const ModelKey& key, base::Duration time);
 
     void observed(const std::string& engine, const std::vector<Resident>& residents,
                   base::Time now);
-    void unreachable(const std::string& engine) { engines_[engine].unreachable = true; }
+    void unreachable(const std::string& engine);
     void evict(const ModelKey& key) { models_.at(key).evicting = true; }
     void evicted(const ModelKey& key);
     void eviction_failed(const ModelKey& key, std::string reason, base::Time now);
@@ -110,7 +108,7 @@ public:
 
 private:
     struct Engine {
-        bool observed = false;  ///< at least once
+        bool asked = false;  ///< at least once; else nothing is known but claims
         bool unreachable = false;
         bool resting = false;
         int failures = 0;  ///< to evict, in a row

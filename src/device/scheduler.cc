@@ -90,11 +90,11 @@ void Scheduler::loaded(Ticket ticket, std::optional<Duration> took, Time now) {
 void Scheduler::release(Ticket ticket, bool failed, Time now) {
     const auto lease = leases_.extract(ticket);
     if (!lease) return;
-    const auto& [key, priority, since, load, served] = lease.mapped();
+    const auto& [key, priority, since, load, cold, served] = lease.mapped();
     const auto held = std::chrono::duration_cast<Duration>(now - since);
-    if (served) residency_.lease_took(key, std::max(Duration(0), held - load));
-    using End = Residency::End;
-    residency_.release(key, served ? End::served : failed ? End::failed : End::unserved, now);
+    if (served || (!cold && !failed))
+        residency_.lease_took(key, std::max(Duration(0), held - load));
+    residency_.release(key, failed, now);
     settle(now);
 }
 
@@ -286,7 +286,7 @@ void Scheduler::grant(Ticket ticket, Time now) {
     const Waiter& waiter = node.mapped();
     const bool cold = residency_.claim(waiter.need.key, waiter.need.bytes, now);
     if (cold && waiter.impatient && waiter.turn == waiter.arrival) take_along(waiter);
-    leases_[ticket] = {waiter.need.key, waiter.need.priority, now};
+    leases_[ticket] = {waiter.need.key, waiter.need.priority, now, Duration(0), cold};
     actions_.push_back({Action::Kind::grant, ticket, waiter.need.key, cold, {}});
 }
 

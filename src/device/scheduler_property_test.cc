@@ -11,7 +11,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::uint64_t kGb = 1'000'000'000;
-constexpr int kSeeds = 2'000;
+constexpr int kSeeds = 1'500;
 
 /// Makes worlds of which every figure is drawn.
 class Dice {

@@ -7,7 +7,6 @@
 #include <optional>
 #include <queue>
 #include <random>
-#include <ranges>
 #include <set>
 #include <string>
 #include <vector>
@@ -110,6 +109,7 @@ private:
         bool listed = false;  ///< when its engine was last asked
         int users = 0;        ///< requests at work in it, strangers included
         int load_number = 0;
+        int leases = 0;
         std::vector<std::size_t> joiners;  ///< granted, and waiting for it to be loaded
     };
     struct Job {
@@ -143,13 +143,7 @@ private:
     bool alive(std::size_t i) const {
         return jobs_[i].state != State::not_yet && jobs_[i].state != State::done;
     }
-    bool leased(std::size_t model) const {
-        return std::ranges::any_of(std::views::iota(std::size_t{0}, jobs_.size()), [&](auto i) {
-            const State state = jobs_[i].state;
-            return world_.requests[i].model == model &&
-                   (state == State::loading || state == State::working);
-        });
-    }
+    bool leased(std::size_t model) const { return truth_[model].leases > 0; }
 
     // Clients.
 
@@ -175,6 +169,8 @@ private:
 
     void give_up(std::size_t i, bool failed) {
         jobs_[i].state = State::done;
+        --truth_[world_.requests[i].model].leases;
+        --holders_;
         report_.end = std::chrono::duration_cast<Duration>(now_.time_since_epoch());
         scheduler_.release(i, failed, now_);
     }
@@ -299,10 +295,9 @@ private:
         jobs_[i].state = State::loading;
         jobs_[i].least_hog = hog_;
         report_.waits[i] = std::chrono::duration_cast<Duration>(now_ - jobs_[i].asked);
-        const auto holders = std::ranges::count_if(jobs_, [](const Job& job) {
-            return job.state == State::loading || job.state == State::working;
-        });
-        if (world_.terms.jobs > 0 && holders > world_.terms.jobs) fail("too many jobs");
+        ++truth_[world_.requests[i].model].leases;
+        ++holders_;
+        if (world_.terms.jobs > 0 && holders_ > world_.terms.jobs) fail("too many jobs");
         use(i);
     }
 
@@ -381,7 +376,7 @@ private:
         for (std::size_t other = 0; other < truth_.size(); ++other)
             in_engine += world_.models[other].key.engine == need.key.engine &&
                          (truth_[other].truth != Truth::absent || leased(other));
-        if (need.engine_models > 0 && in_engine > need.engine_models)
+        if (need.engine_models > 0 && in_engine > need.engine_models && !truth_[model].listed)
             fail("loads " + name + " into an engine that is full");
     }
 
@@ -420,6 +415,7 @@ private:
     std::uint64_t events_pushed_ = 0;
     std::vector<Held> truth_;
     std::vector<Job> jobs_;
+    int holders_ = 0;
     std::uint64_t hog_ = 0;
     Report report_;
 };

@@ -169,6 +169,34 @@ TEST(Scheduler, WhatIsSeenWhileItLoadsIsNotYetAll) {
     EXPECT_EQ(story.lists({{"a", 6 * kGb, false}}), "load:2");
 }
 
+TEST(Scheduler, AModelThatIsLoadedAnewUnderALeaseIsNotMeasuredBelowWhatItWas) {
+    Story story;
+    story.lists({{"a", 8 * kGb}});
+    EXPECT_EQ(story.ask(1, "a", 8), "grant:1");
+    EXPECT_EQ(story.lists({{"a", 2 * kGb, true}}), "") << "it had crashed and loads again";
+    EXPECT_EQ(story.ask(2, "b", 3), "");
+    EXPECT_EQ(story.used(), 8u);
+}
+
+TEST(Scheduler, H6AFailedLoadThatWasListedMeanwhileIsVoidToo) {
+    Story story;
+    story.lists({});
+    story.ask(1, "a", 8);
+    story.lists({{"a", 2 * kGb, true}});
+    EXPECT_EQ(story.ask(2, "b", 8), "");
+    EXPECT_EQ(story.release(1, true), "load:2");
+}
+
+TEST(Scheduler, AnUnfinishedLoadIsNotJoinedWhenOthersTookItsMemory) {
+    Story story;
+    story.lists({});
+    story.ask(1, "a", 8);
+    story.release(1);
+    story.others(5);
+    EXPECT_EQ(story.ask(2, "a", 8), "") << "nobody knows whether it went on loading";
+    EXPECT_EQ(story.lists({{"a", 8 * kGb}}), "grant:2");
+}
+
 TEST(Scheduler, AModelLargerThanTheDeviceIsRefusedAtOnce) {
     Story story;
     story.ask(1, "a", 6);
@@ -641,6 +669,18 @@ TEST(Scheduler, TheExpectedWaitFollowsTheQueueAndThePast) {
     story.after(9500ms);
     EXPECT_EQ(story.scheduler.expected_wait(a, story.now), 12'500ms) << "not over at once";
     EXPECT_GT(story.scheduler.expected_wait({{"e", "b"}, 8 * kGb}, story.now), 12'500ms);
+}
+
+TEST(Scheduler, LeasesOnWhatIsLoadedTeachTheirLengthUnasked) {
+    Story story;
+    story.scheduler = Scheduler({.budget = 10 * kGb, .jobs = 1});
+    story.lists({{"a", 8 * kGb}});
+    const Need a{{"e", "a"}, 8 * kGb};
+    EXPECT_EQ(story.ask(1, a), "grant:1");
+    story.after(3s);
+    story.release(1);
+    story.ask(2, a);
+    EXPECT_EQ(story.scheduler.expected_wait(a, story.now), 3s);
 }
 
 TEST(Scheduler, TheExpectedWaitIsNeverUnderASecondNorEndless) {
