@@ -65,17 +65,44 @@ TEST(Scheduler, MemoryThatTheImpatientDoesNotNeedIsGiven) {
 TEST(Scheduler, TwoBusyModelsDoNotTakeTurnsAtDraining) {
     Story story;
     story.ask(1, "a", 5);
-    story.ask(2, "b", 5);
-    story.lists({{"a", 5 * kGb}, {"b", 5 * kGb}});
+    story.ask(2, "a", 5);
+    story.ask(3, "b", 5);
     story.loaded(1, 1s);
-    story.loaded(2, 2s);
-    story.ask(3, "c", 5);
+    story.loaded(3, 2s);
+    story.lists({{"a", 5 * kGb}, {"b", 5 * kGb}});
+    story.ask(4, "c", 5);
     EXPECT_EQ(story.after(20s), "");
-    EXPECT_EQ(story.ask(4, "b", 5), "grant:4") << "a is cheaper, a drains";
-    story.loaded(4, 1ms);
-    EXPECT_EQ(story.ask(5, "b", 5), "grant:5") << "b is cheaper now, a still drains";
+    EXPECT_EQ(story.ask(5, "b", 5), "grant:5") << "a is cheaper, a drains";
+    EXPECT_EQ(story.after(20s), "");
+    EXPECT_EQ(story.release(1), "") << "a was wanted a moment ago, b is worth less now";
     EXPECT_EQ(story.ask(6, "a", 5), "");
+    EXPECT_EQ(story.ask(7, "b", 5), "grant:7");
+    EXPECT_EQ(story.release(2), "evict:a");
+}
+
+TEST(Scheduler, MemoryThatIsBeingFreedForOneIsNotGivenToAnother) {
+    Story story;
+    story.scheduler = Scheduler(gigabytes(14));
+    story.ask(1, "a", 10);
+    story.loaded(1);
+    story.lists({{"a", 10 * kGb}, {"idle", 2 * kGb}});
+    story.ask(2, "b", 5);
+    EXPECT_EQ(story.after(20s), "") << "waits for a, which leaves more than b needs";
+    EXPECT_EQ(story.ask(3, "c", 4), "evict:idle");
+    EXPECT_EQ(story.ask(4, "d", 2), "") << "free now, and half of what c waits for";
+    EXPECT_EQ(story.evicted("idle"), "load:3");
+}
+
+TEST(Scheduler, TheJobOfOneThatRoomIsMadeForIsNotGivenToAnother) {
+    Story story;
+    story.scheduler = Scheduler({.budget = 10 * kGb, .jobs = 1});
+    story.lists({{"a", 8 * kGb}, {"c", kGb}});
+    EXPECT_EQ(story.ask(1, "c", 1), "grant:1");
+    story.ask(2, "b", 8);
+    story.after(20s);
+    story.ask(3, "c", 1);
     EXPECT_EQ(story.release(1), "evict:a");
+    EXPECT_EQ(story.evicted("a"), "load:2");
 }
 
 TEST(Scheduler, QuickGoesBeforeChatAndChatBeforeImage) {
