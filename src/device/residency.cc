@@ -72,10 +72,12 @@ void Residency::release(const ModelKey& key, bool failed, Time now) {
     Model& model = models_.at(key);
     --model.leases;
     model.idle_since = now;
+    // What was listed meanwhile was the load that has now failed.
+    if (failed && model.settling) model.presence = Presence::expected;
     if (model.leases > 0) return;
     model.busy = false;  // that was our own work, or the next list says so again
     const bool void_claim = failed && model.presence == Presence::expected;
-    if (void_claim || !engines_[key.engine].observed) model.presence = Presence::absent;
+    if (void_claim || !engines_[key.engine].asked) model.presence = Presence::absent;
 }
 
 void Residency::lease_took(const ModelKey& key, Duration time) {
@@ -85,7 +87,7 @@ void Residency::lease_took(const ModelKey& key, Duration time) {
 void Residency::observed(const std::string& engine, const std::vector<Resident>& residents,
                          Time now) {
     Engine& place = engines_[engine];
-    place.observed = true;
+    place.asked = true;
     place.unreachable = false;
     const auto listed = [&](const std::string& model) {
         return std::ranges::find(residents, model, &Resident::model) != residents.end();
@@ -104,14 +106,23 @@ void Residency::observed(const std::string& engine, const std::vector<Resident>&
         model.presence = Presence::seen;
         model.busy = resident.busy;
         model.seen = resident.bytes;
-        if (!model.busy && model.leases == 0) model.settling = false;
-        if (!model.settling && resident.bytes > 0) model.measured = resident.bytes;
+        const bool idle = !model.busy && model.leases == 0;
+        if (idle) model.settling = false;
+        // At work it may be loading, even if it was loaded before: its engine may have dropped it
+        // unseen. What is seen then is less than all.
+        const bool certain = idle || resident.bytes > model.measured;
+        if (!model.settling && certain && resident.bytes > 0) model.measured = resident.bytes;
     }
     if (place.failures > 0 && !listed(place.culprit)) {
         place.failures = 0;
         place.resting = false;
     }
     forget_some();
+}
+
+void Residency::unreachable(const std::string& engine) {
+    engines_[engine].asked = true;
+    engines_[engine].unreachable = true;
 }
 
 void Residency::evicted(const ModelKey& key) {

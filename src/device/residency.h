@@ -44,7 +44,7 @@ public:
         bool settling = false;  ///< a lease of ours began to load it, nobody has seen it loaded
         int leases = 0;
         std::uint64_t declared = 0;  ///< by who claimed it; 0: unknown
-        std::uint64_t measured = 0;  ///< listed when not settling; 0: never
+        std::uint64_t measured = 0;  ///< from lists; lowered only when idle; 0: never
         std::uint64_t seen = 0;      ///< in the last list
         base::Time idle_since{};
         std::optional<base::Duration> load_time;  ///< means of the past
@@ -74,7 +74,7 @@ public:
 
     void observed(const std::string& engine, const std::vector<Resident>& residents,
                   base::Time now);
-    void unreachable(const std::string& engine) { engines_[engine].unreachable = true; }
+    void unreachable(const std::string& engine);
     void evict(const ModelKey& key) { models_.at(key).evicting = true; }
     void evicted(const ModelKey& key);
     void eviction_failed(const ModelKey& key, std::string reason, base::Time now);
@@ -108,7 +108,7 @@ public:
 
 private:
     struct Engine {
-        bool observed = false;  ///< at least once
+        bool asked = false;  ///< at least once; else nothing is known but claims
         bool unreachable = false;
         bool resting = false;
         int failures = 0;  ///< to evict, in a row

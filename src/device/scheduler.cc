@@ -80,7 +80,7 @@ void Scheduler::withdraw(Ticket ticket, Time now) {
 
 void Scheduler::loaded(Ticket ticket, std::optional<Duration> took, Time now) {
     const auto lease = leases_.find(ticket);
-    if (lease == leases_.end()) return;
+    if (lease == leases_.end() || lease->second.served) return;
     lease->second.served = true;
     lease->second.load = took.value_or(Duration(0));
     residency_.loaded(lease->second.key, took);
@@ -90,9 +90,10 @@ void Scheduler::loaded(Ticket ticket, std::optional<Duration> took, Time now) {
 void Scheduler::release(Ticket ticket, bool failed, Time now) {
     const auto lease = leases_.extract(ticket);
     if (!lease) return;
-    const auto& [key, priority, since, load, served] = lease.mapped();
+    const auto& [key, priority, since, load, cold, served] = lease.mapped();
     const auto held = std::chrono::duration_cast<Duration>(now - since);
-    if (served) residency_.lease_took(key, std::max(Duration(0), held - load));
+    if (served || (!cold && !failed))
+        residency_.lease_took(key, std::max(Duration(0), held - load));
     residency_.release(key, failed, now);
     settle(now);
 }
@@ -211,7 +212,11 @@ Scheduler::Outlook Scheduler::outlook() const {
 
 bool Scheduler::may_join(const Waiter& waiter, const Outlook& left) const {
     const Need& need = waiter.need;
-    const bool slot = need.slots <= 0 || residency_.find(need.key)->leases < need.slots;
+    const Residency::Model& model = *residency_.find(need.key);
+    // Its load may have ended or may yet fail, and others have taken the memory: its engine has
+    // to show it first.
+    if (model.presence == Residency::Presence::expected && residency_.free() < 0) return false;
+    const bool slot = need.slots <= 0 || model.leases < need.slots;
     return slot && !left.leaving.contains(need.key);
 }
 
@@ -281,7 +286,7 @@ void Scheduler::grant(Ticket ticket, Time now) {
     const Waiter& waiter = node.mapped();
     const bool cold = residency_.claim(waiter.need.key, waiter.need.bytes, now);
     if (cold && waiter.impatient && waiter.turn == waiter.arrival) take_along(waiter);
-    leases_[ticket] = {waiter.need.key, waiter.need.priority, now};
+    leases_[ticket] = {waiter.need.key, waiter.need.priority, now, Duration(0), cold};
     actions_.push_back({Action::Kind::grant, ticket, waiter.need.key, cold, {}});
 }
 

@@ -75,8 +75,8 @@ public:
     /// A waiter that left: it never causes a load or an eviction from here on. Does nothing to
     /// one that was answered.
     void withdraw(Ticket ticket, base::Time now);
-    /// The holder's engine has served from the loaded model; `took`: what loading cost, if it
-    /// loaded.
+    /// The model of a holder is loaded; `took`: what loading cost, if it loaded. Only a lease that
+    /// was granted cold has to say so.
     void loaded(Ticket ticket, std::optional<base::Duration> took, base::Time now);
     /// The lease is given up. `failed`: the model could not be loaded: its claim is void at once.
     /// If it ends otherwise without loaded(), its memory stays claimed until the engine's next
@@ -144,6 +144,7 @@ private:
         Priority priority = Priority::chat;
         base::Time since;
         base::Duration load{0};
+        bool cold = false;
         bool served = false;
     };
     struct Outlook;
