@@ -83,6 +83,16 @@ Result<std::string> argument(const std::string& word, const Places& places) {
 
 }  // namespace
 
+Result<std::string> find_program(const std::string& word) {
+    std::optional<std::string> found;
+    if (word.find('/') == std::string::npos)
+        found = on_path(word);
+    else
+        found = fs::absolute(word);
+    if (found && is_program(*found)) return *found;
+    return base::fail(ErrorKind::io, "no program " + word);
+}
+
 Result<std::vector<std::string>> resolve_command(const std::vector<std::string>& command,
                                                  const Places& places) {
     if (command.empty()) return base::fail(ErrorKind::io, "the engine's command is empty");

@@ -13,6 +13,9 @@ struct Places {
     std::vector<std::string> roots;
 };
 
+/// A program by its name on the PATH or by its path, as an absolute path. io: there is none.
+base::Result<std::string> find_program(const std::string& word);
+
 /// A configured command as it is run: the program as a path, file arguments that exist
 /// under one of the roots as absolute paths, model URLs as the files they were fetched to.
 /// `llama-server` is LLAMACPP_SERVER, the one on PATH, or the one under DATA_DIR/engines.

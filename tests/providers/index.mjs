@@ -16,3 +16,6 @@ export { IMAGE_USAGE, membersOf } from './openai_images.mjs';
 export { ollama, ollamaMidstream } from './ollama.mjs';
 export { groqAudio, openaiAudio, mistralAudio, cohereAudio } from './audio.mjs';
 export { talkies, kokoro, TALKIES_VOICES } from './talkies.mjs';
+export { AgentBox } from './agent_box.mjs';
+export { claudebox } from './claudebox.mjs';
+export { pibox } from './pibox.mjs';
