@@ -46,7 +46,8 @@ TEST(Agents, ItsCommandLineNeedsNoTokenAndNoAddress) {
                                         {"ANTHROPIC_API_KEY", "paid"},
                                         {"AGENT_MAX_PROCESSES", "9"},
                                         {"AGENT_MAX_OUTPUT_MB", "nine"}});
-    EXPECT_TRUE(loaded.diagnostics.empty()) << lines(loaded.diagnostics);
+    EXPECT_EQ(loaded.diagnostics.size(), 1u) << lines(loaded.diagnostics);
+    EXPECT_TRUE(about(loaded.diagnostics, "AGENT_MAX_OUTPUT_MB must be a whole number"));
     const Target* agent = target(loaded, "claudebox-haiku");
     ASSERT_TRUE(agent && agent->native);
     EXPECT_EQ(agent->left_out, "");

@@ -1,6 +1,7 @@
 #include "config/load.h"
 
 #include "config/document.h"
+#include "config/native_agent.h"
 #include "config/settings_reader.h"
 #include "config/target_reader.h"
 
@@ -58,6 +59,7 @@ private:
             for (Target& target : reader.read(entry)) add(catalog, std::move(target), entry);
         }
         reader.report_missing();
+        check_agent_bounds(variables_.environment(), findings_);
     }
 
     void add(Catalog& catalog, Target target, const Entry& entry) {

@@ -1,7 +1,11 @@
 #include "config/native_agent.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <array>
 #include <charconv>
+#include <optional>
 
 namespace config {
 namespace {
@@ -23,15 +27,16 @@ constexpr std::array<Given, 2> kPi = {{
     {"PIBOX_ZAI_ANTHROPIC_BASE_URL", "ANTHROPIC_BASE_URL"},
 }};
 
-/// A variable that holds a whole number from 1 to 100000 takes the place of `bound`.
-template <class Number>
-void read_bound(const Variables& variables, std::string_view name, Number& bound) {
-    constexpr Number kMost = 100'000;
-    std::string_view text = variables.get(name);
-    Number value = 0;
+constexpr std::string_view kProcesses = "AGENT_MAX_PROCESSES";
+constexpr std::string_view kOutput = "AGENT_MAX_OUTPUT_MB";
+constexpr int kMostOfEither = 100'000;
+
+/// A whole number from 1 to kMostOfEither; nullopt: the text is none.
+std::optional<int> bound(std::string_view text) {
+    int value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     const bool whole = error == std::errc() && end == text.data() + text.size();
-    if (whole && value >= 1 && value <= kMost) bound = value;
+    return whole && value >= 1 && value <= kMostOfEither ? std::optional(value) : std::nullopt;
 }
 
 template <std::size_t count>
@@ -43,10 +48,9 @@ NativeAgent agent_of(const std::array<Given, count>& given, std::string_view com
     for (const Given& one : given)
         if (std::string_view value = variables.get(one.ours); !value.empty())
             agent.environment.emplace_back(one.theirs, base::Secret(std::string(value)));
-    read_bound(variables, "AGENT_MAX_PROCESSES", agent.most_processes);
-    std::size_t megabytes = agent.most_output >> 20;
-    read_bound(variables, "AGENT_MAX_OUTPUT_MB", megabytes);
-    agent.most_output = megabytes << 20;
+    if (auto most = bound(variables.get(kProcesses))) agent.most_processes = *most;
+    if (auto most = bound(variables.get(kOutput)))
+        agent.most_output = static_cast<std::size_t>(*most) << 20;
     return agent;
 }
 
@@ -68,6 +72,16 @@ void read_native(const Value& info, const Variables& variables, Target& target,
         case AgentKind::pibox: target.native = agent_of(kPi, "PI_COMMAND", "pi", variables); return;
         case AgentKind::none:
             findings.error(*info.find("native"), "`native` needs `agent: claudebox` or `pibox`");
+    }
+}
+
+void check_agent_bounds(const Environment& env, Findings& findings) {
+    for (std::string_view name : {kProcesses, kOutput}) {
+        std::string_view text = env.get(name);
+        if (text.empty() || bound(text)) continue;
+        findings.add({Severity::warning, env.file(), std::max(1, env.line(name)),
+                      fmt::format("{} must be a whole number from 1 to {}; 256 holds instead", name,
+                                  kMostOfEither)});
     }
 }
 

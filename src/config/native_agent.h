@@ -11,7 +11,11 @@ namespace config {
 std::string_view native_flag(std::string_view agent);
 
 /// Fills in `target.native` where model_info says `native: true`: the program
-/// (CLAUDE_COMMAND, PI_COMMAND) and the credentials that it is given, under its own names.
+/// (CLAUDE_COMMAND, PI_COMMAND), the credentials that it is given, under its own names, and the
+/// bounds of a run (AGENT_MAX_…).
 void read_native(const Value& info, const Variables& variables, Target& target, Findings& findings);
+
+/// What is wrong with the bounds, once for all agents.
+void check_agent_bounds(const Environment& env, Findings& findings);
 
 }  // namespace config

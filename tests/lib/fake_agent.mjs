@@ -71,9 +71,10 @@ const ACTIONS = {
   used_up: (epoch) => cli.fail(429, `Claude AI usage limit reached|${epoch}`),
   unauthorized: () => cli.fail(401, '{"type":"error","error":{"type":"authentication_error","message":"OAuth token has expired."}}'),
   crash: () => { fs.writeSync(2, 'the ground gave way\n'); process.exit(3); },
+  leak: () => { fs.writeSync(2, `my key is ${process.env.ANTHROPIC_API_KEY ?? process.env.CLAUDE_CODE_OAUTH_TOKEN}\n`); process.exit(3); },
 };
 
-const [action, ...words] = input.trim().split(' ');
+const [action, ...words] = input.trim().split(' ', 4);
 cli.begin();
 cli.message();
 await (ACTIONS[action] ?? (() => cli.say(`you said: ${input.slice(0, 200)}`)))(...words);

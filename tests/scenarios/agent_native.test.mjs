@@ -142,6 +142,14 @@ for (const kind of Object.keys(KINDS)) {
       assert.ok(bench.scope === 'account' && bench.back_in_s > 6000, JSON.stringify(bench));
     });
 
+    test('C4 a key that it prints in its despair is not shown', async (t) => {
+      const w = await start(t, kind, { env: { CLAUDE_CODE_OAUTH_TOKEN: 'oauth-secret-1', PIBOX_ZAI_AUTH_TOKEN: 'zai-secret-1' } });
+      const answer = await w.ask('leak');
+      const explained = await w.gateway.get(`/v1/requests/${answer.requestId}/explain`);
+      assert.match(explained.json.candidates[0].detail, /my key is \[redacted\]/);
+      assert.doesNotMatch(w.gateway.log, /(oauth|zai)-secret-1/);
+    });
+
     test('every client protocol', async (t) => {
       const w = await start(t, kind);
       const messages = await w.gateway.send('/v1/messages', { body: { model: w.alias, max_tokens: 100, stream: true, messages: [{ role: 'user', content: 'say hello 0' }] } });
