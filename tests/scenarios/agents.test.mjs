@@ -19,13 +19,13 @@ const boxEntry = (box, alias = ALIAS[box.kind.name], more = {}) => ({
 });
 
 /** A gateway in front of one box of `kind` and, as `plain`, one ordinary provider. */
-async function start(t, kind, { fallbacks = [], router = {}, info, params, litellm, more = [], ...rest } = {}) {
+async function start(t, kind, { fallbacks = [], router = {}, info, params, litellm, second, ...rest } = {}) {
   const box = await AgentBox.start(kind, { token: TOKEN, ...rest.box });
   const plain = await Fake.start(openai);
   t.after(() => Promise.all([box.close(), plain.close()]));
   const gateway = await Gateway.start(t, {
     config: {
-      model_list: [boxEntry(box, undefined, { info, params }), entry('plain', plain), ...more],
+      model_list: [boxEntry(box, undefined, { info, params }), entry('plain', plain), ...(second ? [boxEntry(box, second)] : [])],
       router_settings: { ...(fallbacks.length > 0 && { fallbacks }), ...router },
       ...(litellm && { litellm_settings: litellm }),
     },
@@ -82,6 +82,23 @@ describe('workspaces of agent boxes', { concurrency: 4 }, () => {
       assert.equal((await first).status, 200);
       assert.equal((await third).status, 200);
       assert.deepEqual(w.box.chats.map(({ body }) => body.messages[0].content), ['hi', 'third']);
+    });
+
+    test(`${kind.name}: who waits for a workspace longer than its time moves on`, async (t) => {
+      const w = await start(t, kind, { fallbacks: [{ [ALIAS[kind.name]]: ['plain'] }], params: { timeout: 3 } });
+      w.box.next({ texts: ['on it', ' done'], between: 2500, before: 0 });
+      const headers = { [workspaceOf(kind)]: 'site' };
+      const first = w.stream({}, { headers });
+      await w.box.chatted();
+      w.box.next({ silence: true });
+      const second = w.chat({}, { headers });
+      assert.equal((await first).content, 'on it done');
+      await w.box.chatted(2);
+      const third = await w.chat({}, { headers });
+      assert.equal(third.servedBy, 'plain', third.text);
+      assert.equal(third.trail[0].outcome, 'busy');
+      assert.equal((await second).servedBy, 'plain');
+      assert.equal(w.box.chats.length, 2, 'the third never reached the box');
     });
 
     test(`${kind.name}: a workspace that somebody else keeps busy is waited for, not hammered`, async (t) => {
@@ -179,13 +196,14 @@ describe('failures of agents that look like answers', { concurrency: 4 }, () => 
   }
 
   test('a used-up plan is set aside until it says it returns, for all its models', async (t) => {
-    const w = await start(t, claudebox, { more: [], fallbacks: [{ 'claudebox-haiku': ['plain'] }] });
+    const w = await start(t, claudebox, { second: 'claudebox-sonnet', fallbacks: [{ 'claudebox-haiku': ['plain'] }, { 'claudebox-sonnet': ['plain'] }] });
     w.box.always({ text: claudebox.texts.used_up(epoch) });
     await w.chat();
     const [bench] = await w.gateway.benches();
     assert.deepEqual([bench.scope, bench.cause, bench.source], ['account', 'exhausted', 'stated']);
     assert.ok(bench.back_in_s > 6000 && bench.back_in_s <= 7200, `${bench.back_in_s}`);
     assert.equal((await w.chat()).trail[0].skipped, 'benched');
+    assert.equal((await w.gateway.chat('claudebox-sonnet')).trail[0].skipped, 'benched');
     assert.equal(w.box.chats.length, 1);
   });
 
