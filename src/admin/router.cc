@@ -1,5 +1,6 @@
 #include "admin/router.h"
 
+#include "admin/box_proxy.h"
 #include "admin/endpoints.h"
 #include "base/units.h"
 #include "gateway/auth.h"
@@ -161,6 +162,11 @@ Task<> refuse(Exchange& exchange, gateway::ClientError error, std::string_view a
 
 Task<> answer(Lane& lane, Exchange& exchange) {
     std::string_view path = exchange.head.path;
+    if (const auto box = box_path(path)) {
+        if (auto refused = gateway::authorize(lane.catalog()->settings, exchange))
+            co_return co_await refuse(exchange, std::move(*refused));
+        co_return co_await hand_to_box(lane, exchange, *box);
+    }
     if (path.starts_with("/openai/v1/")) path.remove_prefix(7);  // Groq's own clients say this
     if (path.starts_with("/v1/")) path.remove_prefix(3);
     std::string_view allow;

@@ -2,6 +2,7 @@
 #include "app/quota_command.h"
 #include "app/rehearse.h"
 #include "app/server.h"
+#include "device/agent_guard.h"
 
 #include <CLI/CLI.hpp>
 
@@ -88,6 +89,7 @@ CLI::App* add_rehearse(CLI::App& cli, app::CommonOptions& common, app::RehearseO
 }  // namespace
 
 int main(int argc, char** argv) {
+    if (const auto status = device::run_guard(argc, argv)) return *status;
     CLI::App cli{
         "freeway: a free-first AI gateway. One OpenAI-compatible endpoint, free tiers first, local "
         "models last."};

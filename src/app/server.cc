@@ -147,6 +147,9 @@ private:
         gateway_.engines = engines_.get();
         devices_ = std::make_unique<device::Devices>(*engines_);
         gateway_.devices = devices_.get();
+        agents_ = std::make_unique<device::AgentHost>(std::filesystem::absolute(options_.data) /
+                                                      "agents");
+        gateway_.agents = agents_.get();
     }
 
     bool open_lanes(const std::shared_ptr<const quota::Book>& book) {
@@ -241,6 +244,7 @@ private:
         joiner.join();
         devices_->shutdown();
         engines_->shutdown();
+        agents_->shutdown();
         persistence_.stop();
         base::log::write(Level::info, "ended", {{"requests", gateway_.requests.load()}});
         for (auto& lane : lanes_) {
@@ -265,6 +269,7 @@ private:
     std::unique_ptr<net::asio::ssl::context> listener_tls_;
     std::unique_ptr<device::Supervisor> engines_;
     std::unique_ptr<device::Devices> devices_;
+    std::unique_ptr<device::AgentHost> agents_;
     gateway::Gateway gateway_;
     Persistence persistence_{gateway_};
     std::vector<std::unique_ptr<LaneThread>> lanes_;

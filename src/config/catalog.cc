@@ -27,6 +27,15 @@ std::string_view name(Tier tier) {
     return "";
 }
 
+std::string_view name(AgentKind kind) {
+    switch (kind) {
+        case AgentKind::none: return "none";
+        case AgentKind::claudebox: return "claudebox";
+        case AgentKind::pibox: return "pibox";
+    }
+    return "none";
+}
+
 std::string_view name(Mode mode) {
     switch (mode) {
         case Mode::chat: return "chat";

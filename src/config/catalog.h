@@ -78,6 +78,18 @@ struct Engine {
     base::Duration start_timeout{120'000};
 };
 
+/// Which agent answers: as a box over HTTP, or as its command line, which we run.
+enum class AgentKind { none, claudebox, pibox };
+std::string_view name(AgentKind kind);
+
+/// An agent's command line on this machine, in place of a box.
+struct NativeAgent {
+    std::string command;  ///< program: a name on the PATH or a path
+    std::vector<std::pair<std::string, base::Secret>> environment;  ///< its own credentials
+    int most_processes = 256;                                       ///< of one run, at one time
+    std::size_t most_output = 256u << 20;  ///< bytes that one run may print
+};
+
 /// Whether an alias's answers are kept and given again to who asks the same.
 struct CacheChoice {
     bool on = true;
@@ -153,7 +165,10 @@ struct Target {
     std::vector<std::string> drop;                               ///< additional_drop_params
     std::vector<std::string> allow;                              ///< allowed_openai_params
     std::optional<Engine> engine;
-    bool continue_streams = false;  ///< of its alias: another target may carry on a cut stream
+    AgentKind agent = AgentKind::none;
+    std::optional<NativeAgent> native;  ///< of `agent`; absent: a box
+    bool show_tools = false;            ///< what an agent does is told in its answer
+    bool continue_streams = false;      ///< of its alias: another target may carry on a cut stream
     std::optional<CacheChoice> cache;
 };
 

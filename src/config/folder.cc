@@ -1,6 +1,7 @@
 #include "config/document.h"
 #include "config/known_keys.h"
 #include "config/named_models.h"
+#include "config/native_agent.h"
 #include "config/providers.h"
 
 #include <fmt/format.h>
@@ -165,7 +166,8 @@ private:
         if (!info || !info->is_map()) info = &model.set("model_info", Value::map(model));
         Value& params = *model.find("litellm_params");
         spread_base(fragment, params, *info);
-        if (!fragment.key.empty() && !params.find("api_key") &&
+        bool native = spread_native(params, *info);
+        if (!native && !fragment.key.empty() && !params.find("api_key") &&
             !params.find("litellm_credential_name")) {
             params.set("api_key", Value::scalar("os.environ/" + fragment.key, params));
         }
@@ -181,6 +183,16 @@ private:
         const Value* cache = fragment.root.find("cache");
         if (cache && !info->find("cache")) info->set("cache", *cache);
         spread_limits(fragment, *info);
+    }
+
+    /// Its command line takes the box's place: no address, no token.
+    bool spread_native(Value& params, Value& info) {
+        const Value* agent = info.find("agent");
+        std::string_view flag = agent ? native_flag(agent->text) : "";
+        if (flag.empty() || !env_.on(flag)) return false;
+        info.set("native", Value::scalar("true", info));
+        for (std::string_view key : {"api_base", "base_url", "api_key"}) params.erase(key);
+        return true;
     }
 
     void spread_base(const Fragment& fragment, Value& params, Value& info) {

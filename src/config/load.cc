@@ -1,6 +1,7 @@
 #include "config/load.h"
 
 #include "config/document.h"
+#include "config/native_agent.h"
 #include "config/settings_reader.h"
 #include "config/target_reader.h"
 
@@ -58,6 +59,7 @@ private:
             for (Target& target : reader.read(entry)) add(catalog, std::move(target), entry);
         }
         reader.report_missing();
+        check_agent_bounds(variables_.environment(), findings_);
     }
 
     void add(Catalog& catalog, Target target, const Entry& entry) {
@@ -159,11 +161,26 @@ private:
         }
     }
 
+    /// An agent runs commands and writes files: only a chain that names it leads from a plain
+    /// model to it.
+    static bool acts(const Catalog& catalog, std::string_view name) {
+        const Alias* alias = catalog.find(name);
+        return alias && std::ranges::any_of(alias->targets, [&](std::size_t target) {
+                   return catalog.targets[target].capabilities.agent;
+               });
+    }
+
     /// What LiteLLM calls default_fallbacks: the chain of every alias without one.
     void add_default_chain(Catalog& catalog) {
         for (const ChainMember& member : reading_.default_fallbacks) {
             if (catalog.find(member.name)) {
                 catalog.settings.default_fallbacks.push_back(member.name);
+                if (acts(catalog, member.name))
+                    findings_.add({Severity::warning, document_.chain_file, member.line,
+                                   fmt::format("default_fallbacks names `{}`, an agent with side "
+                                               "effects: only agents fall back to it; name it in "
+                                               "the chains that shall lead to it",
+                                               member.name)});
             } else if (!excused(member.name)) {
                 findings_.add(
                     {Severity::error, document_.chain_file, member.line,
@@ -173,7 +190,8 @@ private:
         for (Alias& alias : catalog.aliases) {
             if (!has_no_chain_.contains(alias.name)) continue;
             for (const std::string& name : catalog.settings.default_fallbacks) {
-                if (name != alias.name) alias.chain.push_back(name);
+                bool brings_in = acts(catalog, name) && !acts(catalog, alias.name);
+                if (name != alias.name && !brings_in) alias.chain.push_back(name);
             }
         }
     }
@@ -183,8 +201,19 @@ private:
         std::map<std::string, std::vector<std::string>, std::less<>> table;
         for (const Chain& chain : chains) {
             std::vector<std::string>& list = table[chain.primary];
+            const Alias* primary = catalog.find(chain.primary);
             for (const ChainMember& member : chain.members) {
-                if (catalog.find(member.name)) {
+                bool brings_in =
+                    primary && acts(catalog, member.name) && !acts(catalog, chain.primary) &&
+                    std::ranges::find(primary->chain, member.name) == primary->chain.end();
+                if (brings_in) {
+                    Value at = chain.at;
+                    at.line = member.line;
+                    findings_.warning(
+                        at, fmt::format("{} of `{}` names `{}`, an agent with side effects; it is "
+                                        "left out: only the alias's own chain may lead to it",
+                                        what, chain.primary, member.name));
+                } else if (catalog.find(member.name)) {
                     list.push_back(member.name);
                 } else if (!excused(member.name)) {
                     Value at = chain.at;

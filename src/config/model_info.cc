@@ -131,8 +131,21 @@ void read_engine(const Value& info, Target& target, Findings& findings) {
     target.engine = std::move(engine);
 }
 
+/// Which agent it is. One of either kind acts, whatever its capabilities say.
+void read_agent(const Value& info, Target& target, Findings& findings) {
+    auto text = text_of(info, "agent", findings);
+    if (auto on = boolean_of(info, "show_tools", findings)) target.show_tools = *on;
+    if (!text) return;
+    for (AgentKind kind : {AgentKind::claudebox, AgentKind::pibox})
+        if (name(kind) == *text) target.agent = kind;
+    if (target.agent == AgentKind::none)
+        findings.error(*info.find("agent"),
+                       fmt::format("agent `{}` must be claudebox or pibox", *text));
+    target.capabilities.agent = true;
+}
+
 bool known_info_key(std::string_view key) {
-    constexpr std::array<std::string_view, 28> kKnown = {"mode",
+    constexpr std::array<std::string_view, 31> kKnown = {"mode",
                                                          "tier",
                                                          "capabilities",
                                                          "limits",
@@ -159,7 +172,10 @@ bool known_info_key(std::string_view key) {
                                                          "output_vector_size",
                                                          "continue_streams",
                                                          "service",
-                                                         "slots"};
+                                                         "slots",
+                                                         "agent",
+                                                         "native",
+                                                         "show_tools"};
     return std::ranges::find(kKnown, key) != kKnown.end() || key.starts_with("supports_") ||
            key.starts_with("health_check_") || key.starts_with("disable_") ||
            key.contains("_cost_per_") || key.ends_with("_cost");
@@ -172,10 +188,11 @@ void check_info_keys(const Value& info, Findings& findings) {
             member.value,
             fmt::format(
                 "unknown key `{}` under model_info is not read{}", member.name,
-                did_you_mean(member.name, {"mode", "tier", "capabilities", "limits", "memory_gb",
-                                           "device", "embedding_space", "note", "engine", "cache",
-                                           "requires", "max_input_tokens", "max_output_tokens",
-                                           "input_cost_per_token", "output_cost_per_token"})));
+                did_you_mean(member.name,
+                             {"mode", "tier", "capabilities", "limits", "memory_gb", "device",
+                              "embedding_space", "note", "engine", "cache", "requires", "agent",
+                              "native", "show_tools", "max_input_tokens", "max_output_tokens",
+                              "input_cost_per_token", "output_cost_per_token"})));
     }
 }
 
@@ -249,6 +266,7 @@ void read_model_info(const Value& info, bool strict, Target& target, Findings& f
     }
     target.allowed_fails_policy = allowed_fails_policy_of(info, findings);
     read_engine(info, target, findings);
+    read_agent(info, target, findings);
     target.cache = read_cache_choice(info, findings);
 }
 

@@ -15,8 +15,8 @@ namespace config {
 namespace {
 
 /// What one entry says about its kind of model, and so about another of the same provider.
-constexpr std::array<std::string_view, 4> kSharedInfo = {"mode", "capabilities", "tier",
-                                                         "provider"};
+constexpr std::array<std::string_view, 6> kSharedInfo = {"mode",     "capabilities", "tier",
+                                                         "provider", "agent",        "show_tools"};
 
 bool fits_alias(char c) {
     return std::isalnum(static_cast<unsigned char>(c)) || std::string_view("._-:").contains(c);

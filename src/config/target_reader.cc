@@ -2,6 +2,7 @@
 
 #include "config/known_keys.h"
 #include "config/model_info.h"
+#include "config/native_agent.h"
 
 #include <fmt/format.h>
 
@@ -102,6 +103,7 @@ std::optional<Target> TargetReader::read_one(const Entry& entry, const Value& wr
     bool complete = entry.switched_on && missing.empty();
 
     read_model_info(info, entry.fragment, target, findings_);
+    read_native(info, around_.variables, target, findings_);
     if (!read_upstream(params, around_.variables, !complete, target, findings_))
         return std::nullopt;
     pin_provider(info, entry.fragment, target, findings_);
@@ -165,6 +167,7 @@ void TargetReader::report_missing() {
 /// its order of appearance: neither it nor a hash of it is ever shown.
 std::string TargetReader::account(const Target& target) {
     std::string where(base::name(target.provider));
+    if (target.native) return fmt::format("native:{}", name(target.agent));
     bool own_host = target.provider == base::Provider::openai_compatible ||
                     target.provider == base::Provider::ollama;
     if (own_host) {

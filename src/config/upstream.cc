@@ -76,8 +76,8 @@ bool read_upstream(const Value& params, const Variables& variables, bool optiona
     target.model = name.model;
     if (target.provider == Provider::huggingface) target.model = router_model(target.model);
 
-    bool engine = target.engine && !own_base(params);
-    if (engine) {
+    bool ours = target.native || (target.engine && !own_base(params));
+    if (ours) {
         target.provider = Provider::openai_compatible;
         return true;
     }
@@ -131,7 +131,7 @@ std::string read_key(const Value& params, const Value& written, const Variables&
         return "";
     }
     ModelName name = split(params);
-    bool keyless = !name.known || target.engine ||
+    bool keyless = !name.known || target.native || target.engine ||
                    (name.known->provider == Provider::openai && own_base(params));
     if (keyless) return "";
     for (std::string_view variable : name.known->key_names) {

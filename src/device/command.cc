@@ -107,6 +107,16 @@ void fill(std::string& word, std::string_view name, const std::string& value) {
 
 }  // namespace
 
+Result<std::string> find_program(const std::string& word) {
+    std::optional<std::string> found;
+    if (word.find('/') == std::string::npos)
+        found = on_path(word);
+    else
+        found = fs::absolute(word);
+    if (found && is_program(*found)) return *found;
+    return base::fail(ErrorKind::io, "no program " + word);
+}
+
 std::vector<std::string> listening(std::vector<std::string> command, std::uint16_t port) {
     const bool placed = std::ranges::any_of(
         command, [](const std::string& word) { return word.contains("{port}"); });

@@ -15,6 +15,9 @@ struct Places {
     std::vector<std::string> roots;
 };
 
+/// A program by its name on the PATH or by its path, as an absolute path. io: there is none.
+base::Result<std::string> find_program(const std::string& word);
+
 /// An engine's command as it is run: the program as a path, file arguments that exist under one of
 /// the roots as absolute paths, model URLs as the files they were fetched to. `llama-server`,
 /// `sd-server` and `whisper-server` are what LLAMACPP_SERVER, SD_SERVER and WHISPER_SERVER name,

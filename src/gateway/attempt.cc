@@ -45,6 +45,8 @@ void scrub(std::string& text, const config::Target& target) {
     };
     hide(target.key.reveal());
     for (const auto& [name, value] : target.headers) hide(value);
+    if (!target.native) return;
+    for (const auto& [name, value] : target.native->environment) hide(value.reveal());
 }
 
 }  // namespace

@@ -16,24 +16,8 @@ constexpr std::size_t kMaxErrorBody = 256u << 10;
 constexpr base::Duration kErrorBodyTime{1'000};
 /// A whole answer takes longer to its first byte than a stream's first content.
 constexpr int kPlainPatience = 4;
-
-Limits limits_for(const Session& session, const config::Target& target, bool last, bool stream) {
-    const config::Settings& settings = session.catalog->settings;
-    const base::Time now = base::Clock::now();
-    Limits limits;
-    const auto attempt = target.timeout ? target.timeout : settings.attempt;
-    limits.attempt_by = attempt ? std::min(session.total_by, now + *attempt) : session.total_by;
-    limits.connect_by = std::min(limits.attempt_by, now + settings.connect);
-    const bool stated = target.stream_timeout.has_value() ||
-                        settings.first_content != config::Settings().first_content;
-    base::Duration first = target.stream_timeout.value_or(settings.first_content);
-    if (!stream) first = first * kPlainPatience;
-    const bool whole_rest = stream ? last && !stated : last || target.tier == config::Tier::local;
-    limits.first_by = whole_rest ? limits.attempt_by : std::min(limits.attempt_by, now + first);
-    limits.gap = target.stream_timeout.value_or(settings.between_chunks);
-    if (session.job->slow()) limits.gap = limits.gap * kPlainPatience;
-    return limits;
-}
+/// An agent says nothing while it works: so long, where its stream_timeout does not say.
+constexpr base::Duration kAgentSilence{300'000};
 
 /// A base that ends in the segment with which the dialect's path begins is not doubled.
 std::string join_path(const std::string& base, std::string_view path) {
@@ -116,6 +100,30 @@ void note_head(Session& session, const config::Target& target, const net::Respon
 
 }  // namespace
 
+Limits limits_for(const Session& session, const config::Target& target, bool last, bool stream) {
+    const config::Settings& settings = session.catalog->settings;
+    const base::Time now = base::Clock::now();
+    Limits limits;
+    const auto attempt = target.timeout ? target.timeout : settings.attempt;
+    limits.attempt_by = attempt ? std::min(session.total_by, now + *attempt) : session.total_by;
+    limits.connect_by = std::min(limits.attempt_by, now + settings.connect);
+    const bool stated = target.stream_timeout.has_value() ||
+                        settings.first_content != config::Settings().first_content;
+    const bool agent = target.capabilities.agent;
+    base::Duration first =
+        target.stream_timeout.value_or(agent ? kAgentSilence : settings.first_content);
+    if (!stream) first = first * kPlainPatience;
+    const bool whole_rest = stream ? last && !stated : last || target.tier == config::Tier::local;
+    limits.first_by = whole_rest ? limits.attempt_by : std::min(limits.attempt_by, now + first);
+    limits.gap = target.stream_timeout.value_or(agent ? kAgentSilence : settings.between_chunks);
+    if (session.job->slow()) limits.gap = limits.gap * kPlainPatience;
+    return limits;
+}
+
+net::Task<base::Result<std::string_view>> OpenCall::next(base::Time deadline) {
+    return source ? source->next(deadline) : reply->next(deadline);
+}
+
 Failure client_left() { return {.outcome = Outcome::client_gone, .detail = "the client left"}; }
 
 Failure transport_failure(const base::Error& error) {
@@ -159,7 +167,7 @@ net::Task<std::expected<OpenCall, Failure>> open_call(Session& session,
         if (way.use || target.engine) call.limits = limits_for(session, target, trial.last, stream);
         auto sent = co_await session.lane.upstream.send(
             {engine ? *engine : way.origin, outgoing.method, path, headers, outgoing.body,
-             &trial.begun, outgoing.pieces, call.limits.attempt_by},
+             &trial.begun, outgoing.pieces, call.limits.attempt_by, outgoing.vigil},
             call.limits.connect_by, call.limits.first_by, session.abort);
         if (!sent) co_return std::unexpected(transport_failure(sent.error()));
         call.reply = std::move(*sent);
@@ -210,9 +218,18 @@ Failure no_word(Session& session, const base::Error& error) {
 }
 
 net::Task<std::expected<std::string, Failure>> read_whole(OpenCall& call) {
-    auto body = co_await call.reply->rest(kMaxAnswer, call.limits.attempt_by, call.limits.gap);
-    if (!body) co_return std::unexpected(transport_failure(body.error()));
-    co_return std::move(*body);
+    if (call.reply) {
+        auto body = co_await call.reply->rest(kMaxAnswer, call.limits.attempt_by, call.limits.gap);
+        if (!body) co_return std::unexpected(transport_failure(body.error()));
+        co_return std::move(*body);
+    }
+    std::string body;
+    for (;;) {
+        auto bytes = co_await call.next(call.limits.attempt_by);
+        if (!bytes) co_return std::unexpected(transport_failure(bytes.error()));
+        if (bytes->empty()) co_return std::move(body);
+        body += *bytes;  // bounded by its source
+    }
 }
 
 }  // namespace gateway

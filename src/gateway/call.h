@@ -41,6 +41,15 @@ struct Outgoing {
     /// The upstream answers in pieces, whose time limits are those of a stream. As the client
     /// asked unless said.
     std::optional<bool> streams{};
+    const net::Vigil* vigil = nullptr;  ///< while the head does not come
+};
+
+/// Where an answer comes from that is no HTTP reply.
+class Source {
+public:
+    virtual ~Source() = default;
+    /// The next bytes, valid until the next call; empty at the end.
+    virtual net::Task<base::Result<std::string_view>> next(base::Time deadline) = 0;
 };
 
 /// A call whose reply has begun with a 2xx status.
@@ -48,8 +57,15 @@ struct OpenCall {
     device::DeviceLease device{};  ///< where its model runs on a device of ours
     device::Lease lease{};         ///< of the engine behind it, if it is one of ours
     std::unique_ptr<net::UpstreamReply> reply{};
+    std::unique_ptr<Source> source{};  ///< in place of a reply: what a command line of ours says
     Limits limits{};
+
+    /// The next bytes of the answer; empty at its end.
+    net::Task<base::Result<std::string_view>> next(base::Time deadline);
 };
+
+/// The limits of an attempt that begins now.
+Limits limits_for(const Session& session, const config::Target& target, bool last, bool stream);
 
 /// Takes the target's turn on its device, starts its engine if it is one of ours, connects, sends,
 /// waits for the head, books what its headers say. A refusal is read and classified; an engine on

@@ -1,5 +1,7 @@
 #include "gateway/chat_job.h"
 
+#include "gateway/agent_box.h"
+#include "gateway/agent_run.h"
 #include "gateway/cache.h"
 #include "gateway/call.h"
 #include "gateway/relay.h"
@@ -45,8 +47,9 @@ net::Task<std::optional<Failure>> answer_whole(Session& session, const config::T
     auto body = co_await read_whole(call);
     if (!body) co_return body.error();
     const std::vector<llm::Header> no_headers;
-    auto answer = dialect.answer(request, upstream, {call.reply->head().status, no_headers, *body},
-                                 base::WallClock::now());
+    const int status = call.reply ? call.reply->head().status : 200;
+    auto answer =
+        dialect.answer(request, upstream, {status, no_headers, *body}, base::WallClock::now());
     if (!answer) co_return answer.error();
     session.record->served_by = target.alias;
     session.record->usage = answer->usage;
@@ -55,6 +58,18 @@ net::Task<std::optional<Failure>> answer_whole(Session& session, const config::T
     keep_whole(session, target, request, answer->body);
     if (!co_await session.answer(200, "application/json", answer->body)) co_return client_left();
     co_return std::nullopt;
+}
+
+/// Opens the call in the way of its target: an agent's command line, an agent's box, or any
+/// other upstream.
+net::Task<std::expected<OpenCall, Failure>> open_any(Session& session,
+                                                     const route::Candidate& candidate,
+                                                     Trial& trial, BoxVisit& visit,
+                                                     Outgoing outgoing) {
+    const config::Target& target = *candidate.target;
+    if (target.native) return open_agent(session, candidate, trial, outgoing.body);
+    if (visit.wanted()) return call_box(session, target, trial, visit, std::move(outgoing));
+    return open_call(session, target, trial, std::move(outgoing));
 }
 
 /// Header lines of the client's that go along to the upstream.
@@ -99,26 +114,28 @@ net::Task<std::optional<Failure>> ChatJob::call(Session& session, const route::C
     llm::Upstream& upstream = attempted_->upstream;
     upstream = upstream_of(session, candidate, attempted_->drop);
     upstream.others_left = !trial.last;
+    llm::Continuation* const carried = continuation_for(target);
     const llm::Dialect& dialect = llm::dialect(request_, upstream);
-    auto prepared =
-        continuation_ ? continuation_->call(upstream) : dialect.call(request_, upstream);
+    auto prepared = carried ? carried->call(upstream) : dialect.call(request_, upstream);
     if (!prepared) co_return no_word(session, prepared.error());
     session.step().changes = std::move(prepared->changes);
     const std::string_view accept =
         request_.stream ? "text/event-stream, application/json" : "application/json";
     const std::string along = client_headers(session, prepared->client_headers);
-    auto open = co_await open_call(session, target, trial,
-                                   {.path = std::move(prepared->path),
-                                    .body = prepared->body,
-                                    .accept = accept,
-                                    .headers = along});
+    Outgoing outgoing{.path = std::move(prepared->path),
+                      .body = prepared->body,
+                      .accept = accept,
+                      .headers = along};
+    BoxVisit visit(session, target);
+    auto open = co_await open_any(session, candidate, trial, visit, std::move(outgoing));
     if (!open) co_return open.error();
     if (!request_.stream)
-        co_return co_await answer_whole(session, target, request_, dialect, upstream, *open);
+        co_return visit.over(
+            co_await answer_whole(session, target, request_, dialect, upstream, *open));
     const base::WallTime now = base::WallClock::now();
-    session.step().carried_on = continuation_ && continuation_->begun();
-    attempted_->decoder = continuation_ ? continuation_->stream(upstream, now)
-                                        : dialect.stream(request_, upstream, now);
+    session.step().carried_on = carried && carried->begun();
+    attempted_->decoder =
+        carried ? carried->stream(upstream, now) : dialect.stream(request_, upstream, now);
     recording_.reset();
     if (session.cache && session.cache->write && llm::changes_form(request_) &&
         !session.step().carried_on) {
@@ -127,16 +144,21 @@ net::Task<std::optional<Failure>> ChatJob::call(Session& session, const route::C
             std::make_unique<llm::RecordedDecoder>(std::move(attempted_->decoder), *recording_);
     }
     llm::StreamDecoder& decoder = *attempted_->decoder;
-    auto failure = co_await relay(session, *open, decoder, target, trial.committed);
+    auto failure = visit.over(co_await relay(session, *open, decoder, target, trial.committed));
     attempted_->shown = trial.committed;
     if (trial.committed) session.record->usage = decoder.usage();
-    if (trial.committed && failure && continuation_) continuation_->broke(decoder.usage());
+    if (trial.committed && failure && carried) carried->broke(decoder.usage());
     if (!failure) keep_stream(session, target);
-    if (!failure && !open->reply->ended()) {
+    if (!failure && open->reply && !open->reply->ended()) {
         open->reply->detach();
         session.lane.worker.tasks.spawn(drain(std::move(open->reply)), [] {});
     }
     co_return failure;
+}
+
+/// What an agent has begun to say nobody else carries on, and it carries on nobody's words.
+llm::Continuation* ChatJob::continuation_for(const config::Target& target) {
+    return continuation_ && !target.capabilities.agent ? &*continuation_ : nullptr;
 }
 
 bool ChatJob::can_go_on() const { return continuation_ && continuation_->can_go_on(); }
@@ -146,8 +168,8 @@ namespace {
 /// Whether a target goes on with an assistant's message that stands last, where its
 /// configuration does not say: OpenAI's own and Cohere's answer anew.
 bool takes_prefix(const config::Target& target) {
-    if (target.capabilities.prefill) return *target.capabilities.prefill;
     if (target.capabilities.agent) return false;
+    if (target.capabilities.prefill) return *target.capabilities.prefill;
     switch (target.provider) {
         case base::Provider::anthropic:
         case base::Provider::groq:

@@ -39,6 +39,7 @@ private:
         bool shown = false;  ///< content of it has reached the client
     };
 
+    llm::Continuation* continuation_for(const config::Target& target);
     void keep_stream(Session& session, const config::Target& target);
 
     llm::ChatRequest request_;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "config/catalog.h"
+#include "device/agent_host.h"
 #include "device/devices.h"
 #include "device/supervisor.h"
 #include "gateway/response_store.h"
@@ -78,12 +79,14 @@ struct Gateway {
     route::Benches benches;
     route::Records records;
     WaitingLine waiting;
+    WaitingLine workspaces;  ///< of agents: one request at a time in each
     LearnedRejects rejects;
     InFlight in_flight;
     ResponseStore responses;
     store::AnswerCache answers;
     device::Supervisor* engines = nullptr;         ///< set before the first request
     device::Devices* devices = nullptr;            ///< set before the first request
+    device::AgentHost* agents = nullptr;           ///< the same: command lines of agents
     store::Store* store = nullptr;                 ///< null: nothing outlives the process
     store::SharedLedger* shared_ledger = nullptr;  ///< null: the ledger is this process's own
     store::Files* files = nullptr;                 ///< null: pictures can't be kept

@@ -1,5 +1,7 @@
 #include "gateway/relay.h"
 
+#include "gateway/agent_box.h"
+
 namespace gateway {
 
 using llm::Failure;
@@ -20,6 +22,21 @@ net::Task<bool> keep_awake(Session& session, const config::Target& target, base:
         session.client->comment(target.alias + " is answering"));
 }
 
+/// The next bytes of the upstream. While an agent is silent, its client hears of it.
+net::Task<base::Result<std::string_view>> next_bytes(Session& session, OpenCall& call,
+                                                     const config::Target& target,
+                                                     base::Time deadline) {
+    while (target.capabilities.agent) {
+        const base::Time slice = base::Clock::now() + kHeartbeat;
+        if (slice >= deadline) break;
+        auto bytes = co_await call.next(slice);
+        if (bytes || bytes.error().kind != base::ErrorKind::timed_out) co_return bytes;
+        if (!co_await say_working(session, target))
+            co_return base::fail(base::ErrorKind::gone, "the client left");
+    }
+    co_return co_await call.next(deadline);
+}
+
 }  // namespace
 
 net::Task<std::optional<Failure>> relay(Session& session, OpenCall& call,
@@ -34,7 +51,7 @@ net::Task<std::optional<Failure>> relay(Session& session, OpenCall& call,
         const base::Time deadline =
             under_way ? std::min(limits.attempt_by, base::Clock::now() + limits.gap)
                       : limits.first_by;
-        auto bytes = co_await call.reply->next(deadline);
+        auto bytes = co_await next_bytes(session, call, target, deadline);
         std::optional<Failure> failure;
         if (!bytes) {
             failure = transport_failure(bytes.error());

@@ -1,4 +1,5 @@
 #include "llm/classify.h"
+#include "llm/hidden_error.h"
 #include "llm/openai.h"
 #include "llm/payload.h"
 #include "llm/splice.h"

@@ -1,6 +1,7 @@
 #include "llm/chunks.h"
 #include "llm/classify.h"
 #include "llm/fields.h"
+#include "llm/hidden_error.h"
 #include "llm/openai.h"
 #include "llm/payload.h"
 #include "llm/splice.h"

@@ -1,8 +1,5 @@
 #include "llm/payload.h"
 
-#include "base/units.h"
-#include "llm/classify.h"
-
 #include <algorithm>
 #include <array>
 
@@ -18,29 +15,6 @@ bool given(string_view value) { return !value.empty() && value != "null"; }
 constexpr auto kContentKeys =
     std::to_array<string_view>({"reasoning", "reasoning_content", "reasoning_details", "refusal",
                                 "tool_calls", "function_call", "audio"});
-
-/// Texts of a failing agent are short; an answer that quotes one is not.
-constexpr std::size_t kLongestErrorText = 600;
-
-struct Sign {
-    string_view begins;
-    string_view also;  ///< must stand somewhere in the text
-};
-constexpr auto kSigns = std::to_array<Sign>({
-    {"[error:", ""},
-    {"[error]", ""},
-    {"API Error", ""},
-    {"Claude AI usage limit reached", ""},
-    {"Claude usage limit reached", ""},
-    {"You've hit your limit", ""},
-    {"You've hit your usage limit", ""},
-    {"Credit balance is too low", ""},
-    {"Invalid API key", ""},
-    {"OAuth token has expired", ""},
-    {"Failed to authenticate", ""},
-    {"{", "authentication_error"},
-    {"{\"type\":\"error\"", ""},
-});
 
 /// Thinking comes as a list of texts again.
 void append_texts(std::string& out, string_view parts) {
@@ -147,35 +121,6 @@ std::optional<Failure> empty_answer(string_view finish_reason) {
                    .scope = Scope::request,
                    .detail = "the answer was withheld by the provider's content filter",
                    .status = 200};
-}
-
-std::optional<Failure> hidden_error(const Upstream& upstream, string_view text,
-                                    base::WallTime now) {
-    if (upstream.provider != base::Provider::openai_compatible || text.size() > kLongestErrorText)
-        return std::nullopt;
-    std::string plain = json::text(text).value_or("");
-    string_view trimmed = base::trim(plain);
-    auto matches = [trimmed](const Sign& sign) {
-        return trimmed.starts_with(sign.begins) && trimmed.find(sign.also) != trimmed.npos;
-    };
-    if (std::ranges::none_of(kSigns, matches)) return std::nullopt;
-    // The provider's own error, where the text quotes one, says more than the text around it.
-    std::size_t begin = trimmed.find('{');
-    string_view quoted =
-        begin == trimmed.npos ? string_view() : json::Cursor(trimmed.substr(begin)).value();
-    std::string error = quoted.empty() ? fmt::format(R"({{"error":{}}})", json::quote(trimmed))
-                                       : std::string(quoted);
-    Failure failure = classify_embedded(upstream.provider, error, now);
-    if (failure.outcome != Outcome::malformed) return failure;
-    bool key = base::icontains(trimmed, "authentic") || base::icontains(trimmed, "api key") ||
-               base::icontains(trimmed, "oauth") || trimmed.find("401") != trimmed.npos;
-    bool used_up = base::icontains(trimmed, "limit") || base::icontains(trimmed, "credit balance");
-    failure.scope = key || used_up ? Scope::account : Scope::target;
-    if (key)
-        failure.outcome = Outcome::unauthorized;
-    else if (used_up)
-        failure.outcome = Outcome::exhausted;
-    return failure;
 }
 
 std::string flatten_parts(string_view parts) {

@@ -50,12 +50,6 @@ Failure malformed(std::string detail);
 /// answers cut off by the token bound can.
 std::optional<Failure> empty_answer(std::string_view finish_reason);
 
-/// Agents behind OpenAI adapters report failures as the text of a 200
-/// ("[error: …]", "API Error: 401 …", "Claude AI usage limit reached"). `text`
-/// is the JSON string of a whole answer or of a stream's first delta.
-std::optional<Failure> hidden_error(const Upstream& upstream, std::string_view text,
-                                    base::WallTime now);
-
 /// Mistral's list of parts as what follows `"content":` in OpenAI's shape: the
 /// text, and its thinking as `reasoning_content`.
 std::string flatten_parts(std::string_view parts);

@@ -153,11 +153,12 @@ Task<Result<std::unique_ptr<UpstreamReply>>> UpstreamClient::send(UpstreamReques
     if (length > 0 || request.method == "POST")
         fmt::format_to(std::back_inserter(head), "Content-Length: {}\r\n", length);
     head += "\r\n";
+    reply->bodiless_ = request.method == "HEAD";
     if (request.begun) *request.begun = true;
     if (auto written = co_await reply->stream_->write({head, request.body, {}}, head_by); !written)
         co_return std::unexpected(written.error());
-    auto answered =
-        request.pieces.empty() ? reply->read_head(head_by) : send_pieces(*reply, request, head_by);
+    auto answered = request.pieces.empty() ? reply->read_head(head_by, request.vigil)
+                                           : send_pieces(*reply, request, head_by);
     if (auto read = co_await std::move(answered); !read) co_return std::unexpected(read.error());
     co_return std::move(reply);
 }
@@ -312,14 +313,27 @@ void UpstreamReply::detach() {
     abort_ = nullptr;
 }
 
-Task<Result<void>> UpstreamReply::read_head(base::Time deadline) {
+/// Reads once, by `deadline`; meanwhile `vigil` looks.
+Task<Result<std::size_t>> UpstreamReply::read_more(base::Time deadline, const Vigil* vigil) {
+    const asio::mutable_buffer into = asio::buffer(buffer_.data() + end_, buffer_.size() - end_);
+    while (vigil) {
+        const base::Time look = base::Clock::now() + vigil->every;
+        if (look >= deadline) break;
+        auto got = co_await stream_->read_some(into, look);
+        if (got || got.error().kind != ErrorKind::timed_out) co_return got;
+        if (!co_await vigil->look()) co_return fail(ErrorKind::gone, "the client left");
+    }
+    co_return co_await stream_->read_some(into, deadline);
+}
+
+Task<Result<void>> UpstreamReply::read_head(base::Time deadline, const Vigil* vigil) {
     buffer_ = client_.take_buffer();
     std::size_t searched = 0;
     for (;;) {
         const std::string_view read(buffer_.data() + begin_, end_ - begin_);
         if (const std::size_t length = head_length(read, searched); length > 0) {
             head_.headers = Headers();
-            auto parsed = parse(std::string(read.substr(0, length)), head_, false);
+            auto parsed = parse(std::string(read.substr(0, length)), head_, bodiless_);
             if (!parsed) co_return parsed;
             begin_ += length;
             searched = 0;
@@ -332,8 +346,7 @@ Task<Result<void>> UpstreamReply::read_head(base::Time deadline) {
                 co_return fail(ErrorKind::protocol, "the upstream's head is too long");
             buffer_.resize(buffer_.size() * 2);
         }
-        auto got = co_await stream_->read_some(
-            asio::buffer(buffer_.data() + end_, buffer_.size() - end_), deadline);
+        auto got = co_await read_more(deadline, vigil);
         if (!got) co_return std::unexpected(got.error());
         end_ += *got;
     }

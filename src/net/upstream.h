@@ -7,6 +7,7 @@
 #include <boost/asio/ssl/context.hpp>
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -88,6 +89,12 @@ struct BodyPiece {
     std::uint64_t length() const { return file < 0 ? bytes.size() : size; }
 };
 
+/// What is done while the head of a reply does not come.
+struct Vigil {
+    base::Duration every;
+    std::function<Task<bool>()> look;  ///< awaited that often; false: nobody wants it any more
+};
+
 struct UpstreamRequest {
     const Origin& origin;
     std::string_view method = "POST";
@@ -98,6 +105,7 @@ struct UpstreamRequest {
     std::span<const BodyPiece> pieces{};  ///< follow `body`; must outlive the call
     /// While pieces go out, the head may come later than said, never later than this.
     base::Time head_by_most{};
+    const Vigil* vigil = nullptr;  ///< only where no pieces follow; outlives the call
 };
 
 class UpstreamClient;
@@ -132,14 +140,16 @@ public:
 
 private:
     friend class UpstreamClient;
-    Task<base::Result<void>> read_head(base::Time deadline);
+    Task<base::Result<void>> read_head(base::Time deadline, const Vigil* vigil = nullptr);
+    Task<base::Result<std::size_t>> read_more(base::Time deadline, const Vigil* vigil);
     base::Result<std::string_view> decode(std::size_t begin);
     void finish();
 
     UpstreamClient& client_;
     std::string pool_key_;
     std::unique_ptr<Stream> stream_;
-    AbortHandle* abort_;  ///< null once detached
+    AbortHandle* abort_;     ///< null once detached
+    bool bodiless_ = false;  ///< the answer to HEAD
     ResponseHead head_;
     std::string buffer_;  ///< read area; [begin_, end_) is not yet handed out
     std::size_t begin_ = 0;

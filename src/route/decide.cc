@@ -272,6 +272,16 @@ void set_aside(Candidate& candidate, const quota::Shortage& shortage) {
 
 namespace {
 
+/// Nobody comes to an agent who has not named it or a chain that leads to it.
+void keep_agents_out(std::vector<Candidate>& candidates) {
+    for (Candidate& candidate : candidates) {
+        if (!candidate.target->capabilities.agent) continue;
+        candidate.skip = Skip::capability;
+        candidate.why = "an agent with side effects, and nobody asked for one";
+        candidate.back_in.reset();
+    }
+}
+
 /// Where one candidate alone can serve the request at all, it is asked even when benched.
 void ask_the_only_one(const State& state, const Ask& ask, Decision& decision) {
     const auto able = [](const Candidate& c) {
@@ -309,6 +319,7 @@ base::Result<Decision> decide(const State& state, const Ask& ask, std::uint64_t 
         add_chain(catalog, catalog.settings.default_fallbacks, seed, decision.candidates);
     }
     for (Candidate& candidate : decision.candidates) judge(candidate, state, ask);
+    if (!decision.alias) keep_agents_out(decision.candidates);
     keep_space(catalog, ask, decision);
     if (overflows(decision, own)) {
         const auto* names = names_for(catalog.settings.context_window_fallbacks, decision);

@@ -469,6 +469,18 @@ TEST(Decide, AWindowMustHoldOneInputNotAll) {
     EXPECT_EQ(shown(*book.decide(ask)), "a-context");
 }
 
+TEST(Decide, AnUnknownNameLeadsToNoAgent) {
+    Book book;
+    book.alias("agent");
+    book.alias("plain");
+    book.target("agent").capabilities.agent = true;
+    book.catalog.settings.default_fallbacks = {"agent", "plain"};
+    const Decision decision = book.of("nobody");
+    ASSERT_EQ(decision.candidates.size(), 2u);
+    EXPECT_EQ(decision.candidates[0].skip, Skip::capability);
+    EXPECT_EQ(decision.candidates[1].skip, Skip::none);
+}
+
 TEST(Decide, WorkCountsTheCallsThatAProviderNeeds) {
     config::Target target;
     target.provider = base::Provider::cohere;

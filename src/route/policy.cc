@@ -37,6 +37,7 @@ std::optional<FailureKind> kind_of(const llm::Failure& failure) {
 
 int retries(const config::Settings& settings, const config::Target& target,
             const llm::Failure& failure) {
+    if (target.capabilities.agent) return 0;  // what it did can't be done again
     const auto group = settings.model_group_retry_policy.find(target.alias);
     const config::FailureCounts& policy =
         group == settings.model_group_retry_policy.end() ? settings.retry_policy : group->second;

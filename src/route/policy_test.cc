@@ -51,6 +51,14 @@ TEST(FailureKinds, AreLiteLlmsNames) {
     EXPECT_EQ(kind_of(failure(Outcome::malformed, 200)), std::nullopt);
 }
 
+TEST(Retries, NeverOfAnAgent) {
+    Policies p;
+    p.target.capabilities.agent = true;
+    p.settings.num_retries = 2;
+    of(p.settings.retry_policy, FailureKind::internal_server) = 3;
+    EXPECT_EQ(p.retries(Outcome::transient, 500), 0);
+}
+
 TEST(Retries, WithoutAPolicyOnlyWhatAMomentCures) {
     Policies p;
     EXPECT_EQ(p.retries(Outcome::transient, 500), 0);

@@ -17,3 +17,6 @@ export { ollama, ollamaMidstream } from './ollama.mjs';
 export { groqAudio, openaiAudio, mistralAudio, cohereAudio } from './audio.mjs';
 export { talkies, kokoro, TALKIES_VOICES } from './talkies.mjs';
 export { TalkiesService } from './talkies_service.mjs';
+export { AgentBox } from './agent_box.mjs';
+export { claudebox } from './claudebox.mjs';
+export { pibox } from './pibox.mjs';

@@ -1,0 +1,160 @@
+#include "device/child.h"
+
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string_view>
+
+namespace device {
+
+using base::ErrorKind;
+using base::Result;
+
+namespace {
+
+struct Pipe {
+    Handle read;
+    Handle write;
+};
+
+Result<Pipe> make_pipe() {
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) != 0)
+        return base::fail(ErrorKind::io, std::string("no pipe: ") + std::strerror(errno));
+    return Pipe{Handle(ends[0]), Handle(ends[1])};
+}
+
+bool secret(std::string_view variable) {
+    const std::string_view name = variable.substr(0, variable.find('='));
+    for (const std::string_view end : {"_KEY", "_TOKEN", "_SECRET", "_PASSWORD"})
+        if (name.ends_with(end)) return true;
+    return false;
+}
+
+/// All that the child needs between fork() and execve(), made before: after it nothing may be
+/// allocated.
+struct Prepared {
+    explicit Prepared(const Launch& what) {
+        for (const std::string& word : what.command)
+            argv.push_back(const_cast<char*>(word.c_str()));
+        argv.push_back(nullptr);
+        if (what.environment)
+            for (const std::string& variable : *what.environment)
+                environment.push_back(const_cast<char*>(variable.c_str()));
+        else
+            for (char** variable = ::environ; *variable; ++variable)
+                if (!secret(*variable)) environment.push_back(*variable);
+        environment.push_back(nullptr);
+        if (!what.folder.empty()) folder = what.folder.c_str();
+        input = what.input;
+    }
+    std::vector<char*> argv;
+    std::vector<char*> environment;
+    const char* folder = nullptr;
+    int input = -1;
+    int output = -1;
+    int errors = -1;
+    int problem = -1;
+};
+
+/// The child's way from fork() to execve(): async-signal-safe calls alone.
+[[noreturn]] void become(const Prepared& child, pid_t parent) {
+    for (int number = 1; number < NSIG; ++number) ::signal(number, SIG_DFL);
+    ::setpgid(0, 0);
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != parent) ::_exit(127);  // it died before the line above
+    const int input = child.input >= 0 ? child.input : ::open("/dev/null", O_RDONLY);
+    const bool there = !child.folder || ::chdir(child.folder) == 0;
+    if (there && input >= 0 && ::dup2(input, STDIN_FILENO) >= 0 &&
+        ::dup2(child.output, STDOUT_FILENO) >= 0 && ::dup2(child.errors, STDERR_FILENO) >= 0) {
+        if (::close_range(3, ~0u, CLOSE_RANGE_CLOEXEC) != 0)
+            for (int fd = 3; fd < ::sysconf(_SC_OPEN_MAX); ++fd) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+        sigset_t none;
+        sigemptyset(&none);
+        ::pthread_sigmask(SIG_SETMASK, &none, nullptr);
+        ::execve(child.argv[0], child.argv.data(), child.environment.data());
+    }
+    const int reason = errno;
+    [[maybe_unused]] const ssize_t told = ::write(child.problem, &reason, sizeof reason);
+    ::_exit(127);
+}
+
+/// fork() with all signals blocked, so that no handler of ours runs in the child.
+pid_t fork_child(const Prepared& child) {
+    const pid_t parent = ::getpid();
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, &before);
+    const pid_t pid = ::fork();
+    if (pid == 0) become(child, parent);
+    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    return pid;
+}
+
+}  // namespace
+
+Handle::~Handle() {
+    if (fd_ >= 0) ::close(fd_);
+}
+
+void reap(pid_t pid) {
+    while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+    }
+}
+
+std::string how_it_ended(pid_t pid) {
+    siginfo_t info{};
+    while (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT) < 0 &&
+           errno == EINTR) {
+    }
+    if (info.si_code == CLD_EXITED) return "exited with status " + std::to_string(info.si_status);
+    return "was ended by signal " + std::to_string(info.si_status) + " (" +
+           ::strsignal(info.si_status) + ')';
+}
+
+Result<Child> launch(const Launch& what) {
+    auto output = make_pipe();
+    auto errors = make_pipe();
+    auto problem = make_pipe();
+    for (const Result<Pipe>* pipe : {&output, &errors, &problem})
+        if (!*pipe) return std::unexpected(pipe->error());
+    const auto failed = [&](int reason) {
+        return base::fail(ErrorKind::io,
+                          "can't run " + what.command.front() + ": " + std::strerror(reason));
+    };
+    Prepared prepared(what);
+    prepared.output = output->write.get();
+    prepared.errors = what.parted ? errors->write.get() : prepared.output;
+    prepared.problem = problem->write.get();
+    Child child{.pid = fork_child(prepared)};
+    if (child.pid < 0) return failed(errno);
+    for (Pipe* pipe : {&*output, &*errors, &*problem}) pipe->write.close();
+
+    int reason = 0;
+    ssize_t got = 0;
+    while ((got = ::read(problem->read.get(), &reason, sizeof reason)) < 0 && errno == EINTR) {
+    }
+    if (got != 0) {  // execve failed; on success it closed the pipe
+        reap(child.pid);
+        return failed(reason);
+    }
+    child.exit = Handle(static_cast<int>(::syscall(SYS_pidfd_open, child.pid, 0)));
+    if (child.exit.get() < 0) {
+        const int cause = errno;
+        ::kill(-child.pid, SIGKILL);
+        reap(child.pid);
+        return failed(cause);
+    }
+    child.output = std::move(output->read);
+    if (what.parted) child.errors = std::move(errors->read);
+    return child;
+}
+
+}  // namespace device
