@@ -5,6 +5,8 @@
 #include "app/process_environment.h"
 #include "app/reload.h"
 #include "base/log.h"
+#include "base/units.h"
+#include "device/puller.h"
 
 #include <fmt/format.h>
 #include <sched.h>
@@ -56,6 +58,18 @@ bool is_loopback(const std::string& host) {
     return !error && address.is_loopback();
 }
 
+/// What stands between commas.
+std::vector<std::string> words(std::string_view list) {
+    std::vector<std::string> out;
+    while (!list.empty()) {
+        const std::size_t comma = list.find(',');
+        if (const std::string_view word = base::trim(list.substr(0, comma)); !word.empty())
+            out.emplace_back(word);
+        list = comma == std::string_view::npos ? std::string_view() : list.substr(comma + 1);
+    }
+    return out;
+}
+
 std::vector<device::EngineSpec> engines_of(const config::Catalog& catalog) {
     std::vector<device::EngineSpec> specs;
     for (const config::Target& target : catalog.targets)
@@ -87,6 +101,7 @@ public:
         if (!remember()) return base::log::stop(), 1;
         create_engines();
         engines_->configure(engines_of(*catalog));
+        pull(*catalog);
         if (!open_lanes(gateway_.ledger.open(catalog, base::Now::read())))
             return base::log::stop(), 1;
         persistence_.start(catalog->settings);
@@ -136,6 +151,7 @@ private:
         if (auto kept = persistence_.keep_files(options_.data, reloader_.environment()); !kept)
             return problem(kept.error().detail), false;
         gateway_.upload_folder = options_.data;
+        gateway_.image_hosts = words(reloader_.environment().get("FREEWAY_IMAGE_HOSTS"));
         if (auto shared = persistence_.share(reloader_.environment()); !shared)
             return problem(shared.error().detail), false;
         return true;
@@ -147,6 +163,21 @@ private:
             options_.data,
             std::vector<std::string>{".", folder.string(), folder.parent_path().string()});
         gateway_.engines = engines_.get();
+    }
+
+    /// What `catalog` needs on local disks is fetched from now on, unless PULL is 0.
+    void pull(const config::Catalog& catalog) {
+        if (!puller_)
+            puller_ = std::make_unique<device::Puller>(options_.data, upstream_, *client_tls_,
+                                                       gateway_.pulls);
+        gateway_.puller = puller_.get();
+        const config::Environment& environment = reloader_.environment();
+        const std::string_view wish = environment.get("PULL");
+        if (!wish.empty() && wish != "0" && wish != "1")
+            base::log::write(Level::warning, "PULL is neither 0 nor 1: models are pulled",
+                             {{"file", environment.file()}});
+        puller_->configure(wish == "0" ? device::PullPlan()
+                                       : device::pull_plan(catalog, environment, options_.data));
     }
 
     bool open_lanes(const std::shared_ptr<const quota::Book>& book) {
@@ -182,6 +213,7 @@ private:
         config::Snapshot catalog = reloader_.again(is_loopback(address_.host));
         if (!catalog) return;
         engines_->configure(engines_of(*catalog));
+        pull(*catalog);
         const auto book = gateway_.ledger.open(catalog, base::Now::read());
         persistence_.adopt(catalog->settings);
         for (auto& lane : lanes_) lane->replace(book);
@@ -238,6 +270,7 @@ private:
         });
         loop_.run();
         joiner.join();
+        puller_->shutdown();
         engines_->shutdown();
         persistence_.stop();
         base::log::write(Level::info, "ended", {{"requests", gateway_.requests.load()}});
@@ -263,6 +296,7 @@ private:
     std::unique_ptr<net::asio::ssl::context> listener_tls_;
     std::unique_ptr<device::Supervisor> engines_;
     gateway::Gateway gateway_;
+    std::unique_ptr<device::Puller> puller_;  ///< shows its work in gateway_
     Persistence persistence_{gateway_};
     std::vector<std::unique_ptr<LaneThread>> lanes_;
 };
