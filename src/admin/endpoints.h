@@ -47,6 +47,9 @@ net::Task<> clear_bench(gateway::Lane& lane, net::Exchange& exchange, std::strin
 net::Task<> show_response(gateway::Lane& lane, net::Exchange& exchange, std::string rest);
 net::Task<> delete_response(gateway::Lane& lane, net::Exchange& exchange, std::string rest);
 
+/// Models that are being fetched, or were since the start.
+net::Task<> list_pulls(gateway::Lane& lane, net::Exchange& exchange, std::string rest);
+
 /// The cache of answers: how much is kept, hits and misses.
 net::Task<> show_cache(gateway::Lane& lane, net::Exchange& exchange, std::string rest);
 net::Task<> clear_cache(gateway::Lane& lane, net::Exchange& exchange, std::string rest);

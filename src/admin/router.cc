@@ -113,6 +113,7 @@ constexpr std::array kRoutes{
     Route{"DELETE", "/cache", "", false, Access::key, clear_cache},
     Route{"GET", "/cache/ping", "", false, Access::key, show_cache},
     Route{"POST", "/cache/flushall", "", false, Access::key, clear_cache},
+    Route{"GET", "/pulls", "", false, Access::key, list_pulls},
     Route{"POST", "/explain", "", false, Access::key, preview},
     Route{"GET", "/requests/", "/explain", true, Access::key, explain_request},
 };

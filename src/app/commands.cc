@@ -63,6 +63,22 @@ std::optional<std::map<std::string, std::string>> live_states(const std::string&
     return states;
 }
 
+/// What the gateway at `url` pulls goes before what it says otherwise of an alias.
+void add_pulls(const std::string& url, std::string_view key,
+               std::map<std::string, std::string>& states) {
+    auto reply = ask_gateway(url, "GET", "/v1/pulls", key, {});
+    if (!reply || reply->status != 200) return;
+    boost::system::error_code error;
+    const json::value value = json::parse(reply->body, error);
+    const json::object* object = error ? nullptr : value.if_object();
+    const json::value* list = object ? object->if_contains("data") : nullptr;
+    if (!list || !list->is_array()) return;
+    for (const json::value& row : list->get_array())
+        if (row.at("state").as_string() != "done")
+            for (const json::value& alias : row.at("aliases").as_array())
+                states[std::string(alias.as_string())] = row.at("text").as_string();
+}
+
 }  // namespace
 
 int check(const CommonOptions& options) {
@@ -114,7 +130,8 @@ int models(const CommonOptions& options, const std::string& url) {
     config::Environment environment;
     const config::Snapshot catalog = load(options, environment);
     if (!catalog) return 1;
-    const auto states = live_states(url, catalog->settings.master_key.reveal());
+    auto states = live_states(url, catalog->settings.master_key.reveal());
+    if (states) add_pulls(url, catalog->settings.master_key.reveal(), *states);
     std::vector<std::vector<std::string>> rows{
         {"ALIAS", "PROVIDER", "TIER", "MODE", "STATE", "CHAIN"}};
     json::array list;
@@ -163,6 +180,8 @@ void print_explanation(const json::object& record) {
         if (const std::string reason = text_of(row, "reason"); !reason.empty())
             verdict += ":" + reason;
         std::string why = text_of(row, "detail") + text_of(row, "why");
+        if (const std::string load = text_of(row, "load_ms"); !load.empty())
+            why += fmt::format(" (the model was loaded in {} ms)", load);
         if (const std::string changes = text_of(row, "changes"); !changes.empty())
             why += " " + changes;
         rows.push_back({std::to_string(++number), text_of(row, "alias"), verdict,

@@ -22,7 +22,8 @@ int models(const CommonOptions& options, const std::string& url);
 /// Why a request went where it went (from the gateway at `url`), or where a request for
 /// an alias would go (from the gateway if it answers, else from the configuration).
 int explain(const CommonOptions& options, const std::string& what, const std::string& url);
-/// Fetches model files: those that enabled engines name by URL, or one URL.
-int pull(const CommonOptions& options, const std::string& url, const std::string& sha256);
+/// Fetches models: those of Ollama services and those that engines name by URL, of all enabled
+/// aliases or of one; or the file of one URL.
+int pull(const CommonOptions& options, const std::string& what, const std::string& sha256);
 
 }  // namespace app

@@ -156,8 +156,8 @@ int main(int argc, char** argv) {
     CLI::App* pull_command =
         cli.add_subcommand("pull", "fetch local models, with progress, resume and checksum");
     configured(pull_command, common);
-    pull_command->add_option("url", source,
-                             "one file; without it: all that enabled engines name by URL");
+    pull_command->add_option(
+        "what", source, "ALIAS, or URL of one file; without it: all that enabled aliases need");
     pull_command->add_option("--sha256", sha256, "expected checksum, hexadecimal");
 
     try {

@@ -1,123 +1,159 @@
 #include "app/commands.h"
 #include "app/process_environment.h"
-#include "config/load.h"
-#include "device/fetch.h"
+#include "app/progress_bar.h"
+#include "device/pull_plan.h"
+#include "net/worker.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
-#include <set>
+#include <thread>
 #include <vector>
 
 namespace app {
 namespace {
 
+using base::Result;
+
+constexpr int kTries = 5;
+constexpr base::Duration kPause{5'000};
+
 bool is_url(const std::string& text) {
     return text.starts_with("http://") || text.starts_with("https://");
 }
 
-std::string file_name(const std::string& url) {
-    const std::string path = url.substr(0, url.find_first_of("?#"));
-    return path.substr(path.rfind('/') + 1);
+int problem(const std::string& text) {
+    fmt::print(stderr, "freeway: {}\n", text);
+    return 1;
 }
 
-/// One line that is redrawn on a terminal, a line every ten percent elsewhere.
-class ProgressBar {
-public:
-    explicit ProgressBar(std::string name)
-        : name_(std::move(name)), terminal_(isatty(STDERR_FILENO) == 1) {}
-
-    void show(device::FetchProgress progress) {
-        const int percent = progress.total && *progress.total > 0
-                                ? static_cast<int>(progress.done * 100 / *progress.total)
-                                : -1;
-        const auto now = std::chrono::steady_clock::now();
-        const bool whole = progress.total && progress.done == *progress.total;
-        if (terminal_ ? !whole && now - drawn_ < std::chrono::milliseconds(100)
-                      : percent / 10 == step_)
-            return;
-        drawn_ = now;
-        step_ = percent / 10;
-        const double done = static_cast<double>(progress.done) / 1e6;
-        if (percent < 0) {
-            fmt::print(stderr, "{}{}: {:.1f} MB{}", terminal_ ? "\r" : "", name_, done,
-                       terminal_ ? "" : "\n");
-            return;
-        }
-        constexpr int kWidth = 30;
-        const int filled = percent * kWidth / 100;
-        fmt::print(stderr, "{}{} [{}{}] {:3}% of {:.1f} MB{}", terminal_ ? "\r" : "", name_,
-                   std::string(static_cast<std::size_t>(filled), '#'),
-                   std::string(static_cast<std::size_t>(kWidth - filled), '.'), percent,
-                   static_cast<double>(*progress.total) / 1e6, terminal_ ? "" : "\n");
-    }
-
-    void end() const {
-        if (terminal_) fmt::print(stderr, "\n");
-    }
-
-private:
-    std::string name_;
-    bool terminal_;
-    int step_ = -2;
-    std::chrono::steady_clock::time_point drawn_;
-};
-
-int fetch_one(const std::string& data, const std::string& url, const std::string& sha256) {
-    const std::string name = file_name(url);
-    if (name.empty() || name == "." || name == "..") {
-        fmt::print(stderr, "freeway: {} names no file\n", url);
-        return 1;
-    }
-    std::error_code error;
-    std::filesystem::create_directories(data + "/models", error);
-    device::FetchRequest request;
-    request.url = url;
-    request.destination = data + "/models/" + name;
-    request.sha256 = sha256;
+int fetch_file(const device::PullPlan::File& file) {
+    const std::string name = std::filesystem::path(file.destination).filename();
+    if (name.empty() || name == "." || name == "..") return problem(file.url + " names no file");
+    const device::FetchRequest request{
+        .url = file.url, .destination = file.destination, .sha256 = file.sha256};
     ProgressBar bar(name);
     auto done = device::fetch(request, [&](device::FetchProgress progress) { bar.show(progress); });
     bar.end();
-    if (!done) {
-        fmt::print(stderr, "freeway: {}\n", done.error().detail);
-        return 1;
-    }
-    fmt::print("{}\n", request.destination);
+    if (!done) return problem(done.error().detail);
+    fmt::print("{}\n", file.destination);
     return 0;
+}
+
+/// Waits for one task that nobody else does anything beside.
+template <class T>
+net::Task<> keep(net::Task<Result<T>> task, Result<T>& result) {
+    result = co_await std::move(task);
+}
+
+/// The Ollama services of a command that does one thing after the other.
+class Services {
+public:
+    static Result<std::unique_ptr<Services>> make() {
+        auto tls = net::client_tls();
+        if (!tls) return std::unexpected(tls.error());
+        auto proxy = net::ProxySettings::from_environment();
+        if (!proxy) return std::unexpected(proxy.error());
+        return std::unique_ptr<Services>(new Services(std::move(*tls), std::move(*proxy)));
+    }
+
+    /// The exit code.
+    int pull(const device::PullPlan::Service& service);
+
+private:
+    Services(std::unique_ptr<net::asio::ssl::context> tls, net::ProxySettings proxy)
+        : tls_(std::move(tls)), settings_{.proxy = std::move(proxy)} {}
+
+    int pull(const device::PullPlan::Service& service, const std::string& model);
+    template <class T>
+    Result<T> wait(net::Task<Result<T>> task);
+
+    std::unique_ptr<net::asio::ssl::context> tls_;
+    net::UpstreamSettings settings_;
+    net::Worker worker_;
+    net::UpstreamClient client_{worker_.loop.get_executor(), worker_.deadlines, settings_, *tls_};
+    net::AbortHandle never_;
+};
+
+template <class T>
+Result<T> Services::wait(net::Task<Result<T>> task) {
+    Result<T> result = base::fail(base::ErrorKind::internal, "no answer");
+    worker_.tasks.spawn(keep(std::move(task), result), [] {});
+    while (worker_.tasks.size() > 0) worker_.loop.run_one();
+    return result;
+}
+
+int Services::pull(const device::PullPlan::Service& service) {
+    const auto there = wait(device::ollama_models(client_, service.to, never_));
+    if (!there) return problem(service.url + ": " + there.error().detail);
+    int worst = 0;
+    for (const device::PullPlan::Model& model : service.models) {
+        if (there->contains(model.name))
+            fmt::print("{} is at {}\n", model.name, service.url);
+        else
+            worst = std::max(worst, pull(service, model.name));
+    }
+    return worst;
+}
+
+int Services::pull(const device::PullPlan::Service& service, const std::string& model) {
+    for (int left = kTries;;) {
+        ProgressBar bar(model);
+        const device::PullWatch watch = [&bar](device::FetchProgress progress) {
+            if (progress.total) bar.show(progress);
+            return Result<void>();
+        };
+        const auto done = wait(device::ollama_pull(client_, service.to, model, watch, never_));
+        bar.end();
+        if (done) break;
+        const std::string text = fmt::format("{}: {}: {}", service.url, model, done.error().detail);
+        if (done.error().kind == base::ErrorKind::not_found || --left == 0) return problem(text);
+        fmt::print(stderr, "freeway: {}; again in {} s\n", text, kPause.count() / 1000);
+        std::this_thread::sleep_for(kPause);
+    }
+    fmt::print("{} is at {} now\n", model, service.url);
+    return 0;
+}
+
+int carry_out(const device::PullPlan& plan, const std::string& sha256) {
+    int worst = 0;
+    for (device::PullPlan::File file : plan.files) {
+        if (!sha256.empty()) file.sha256 = sha256;
+        worst = std::max(worst, fetch_file(file));
+    }
+    if (plan.services.empty()) return worst;
+    auto services = Services::make();
+    if (!services) return problem(services.error().detail);
+    for (const device::PullPlan::Service& service : plan.services)
+        worst = std::max(worst, (*services)->pull(service));
+    return worst;
 }
 
 }  // namespace
 
-int pull(const CommonOptions& options, const std::string& url, const std::string& sha256) {
+int pull(const CommonOptions& options, const std::string& what, const std::string& sha256) {
     const config::Environment environment = config::Environment::read(options.env);
     export_to_process(environment);
-    if (!url.empty()) {
-        if (is_url(url)) return fetch_one(options.data, url, sha256);
-        fmt::print(stderr, "freeway: {} is not an http or https URL\n", url);
-        return 2;
-    }
+    if (is_url(what)) return fetch_file({what, device::model_file(options.data, what), sha256, {}});
     const config::Loaded loaded = config::load(options.config, environment, config::Scope::serving);
     if (!loaded.catalog) {
         for (const config::Diagnostic& diagnostic : loaded.diagnostics)
             fmt::print(stderr, "{}\n", diagnostic.str());
         return 1;
     }
-    std::set<std::string> urls;
-    for (const config::Target& target : loaded.catalog->targets)
-        if (target.engine)
-            for (const std::string& word : target.engine->command)
-                if (is_url(word)) urls.insert(word);
-    if (urls.empty()) fmt::print("nothing to fetch: no enabled engine names its model by URL\n");
-    int worst = 0;
-    for (const std::string& one : urls) {
-        const bool named = one == environment.get("LLAMACPP_MODEL");
-        const std::string expected(named ? environment.get("LLAMACPP_MODEL_SHA256")
-                                         : std::string_view());
-        worst = std::max(worst, fetch_one(options.data, one, sha256.empty() ? expected : sha256));
+    const config::Alias* alias = what.empty() ? nullptr : loaded.catalog->find(what);
+    if (!what.empty() && !alias) {
+        problem(what + " is neither an enabled alias nor an http or https URL");
+        return 2;
     }
-    return worst;
+    const device::PullPlan plan = device::pull_plan(*loaded.catalog, environment, options.data,
+                                                    alias ? alias->name : std::string());
+    if (plan.empty())
+        fmt::print("nothing to fetch: {} a model of Ollama, or an engine's by URL\n",
+                   alias ? alias->name + " does not name" : "no enabled alias names");
+    return carry_out(plan, sha256);
 }
 
 }  // namespace app

@@ -5,6 +5,8 @@
 #include "app/process_environment.h"
 #include "app/reload.h"
 #include "base/log.h"
+#include "base/units.h"
+#include "device/puller.h"
 
 #include <fmt/format.h>
 #include <sched.h>
@@ -56,6 +58,18 @@ bool is_loopback(const std::string& host) {
     return !error && address.is_loopback();
 }
 
+/// What stands between commas.
+std::vector<std::string> words(std::string_view list) {
+    std::vector<std::string> out;
+    while (!list.empty()) {
+        const std::size_t comma = list.find(',');
+        if (const std::string_view word = base::trim(list.substr(0, comma)); !word.empty())
+            out.emplace_back(word);
+        list = comma == std::string_view::npos ? std::string_view() : list.substr(comma + 1);
+    }
+    return out;
+}
+
 std::vector<device::EngineSpec> engines_of(const config::Catalog& catalog) {
     std::vector<device::EngineSpec> specs;
     for (const config::Target& target : catalog.targets)
@@ -88,6 +102,7 @@ public:
         create_engines();
         engines_->configure(engines_of(*catalog));
         devices_->configure(device::plan_of(*catalog));
+        pull(*catalog);
         if (!open_lanes(gateway_.ledger.open(catalog, base::Now::read())))
             return base::log::stop(), 1;
         persistence_.start(catalog->settings);
@@ -134,6 +149,7 @@ private:
         if (auto kept = persistence_.keep_files(options_.data, reloader_.environment()); !kept)
             return problem(kept.error().detail), false;
         gateway_.upload_folder = options_.data;
+        gateway_.image_hosts = words(reloader_.environment().get("FREEWAY_IMAGE_HOSTS"));
         if (auto shared = persistence_.share(reloader_.environment()); !shared)
             return problem(shared.error().detail), false;
         return true;
@@ -150,6 +166,21 @@ private:
         agents_ = std::make_unique<device::AgentHost>(std::filesystem::absolute(options_.data) /
                                                       "agents");
         gateway_.agents = agents_.get();
+    }
+
+    /// What `catalog` needs on local disks is fetched from now on, unless PULL is 0.
+    void pull(const config::Catalog& catalog) {
+        if (!puller_)
+            puller_ = std::make_unique<device::Puller>(options_.data, upstream_, *client_tls_,
+                                                       gateway_.pulls);
+        gateway_.puller = puller_.get();
+        const config::Environment& environment = reloader_.environment();
+        const std::string_view wish = environment.get("PULL");
+        if (!wish.empty() && wish != "0" && wish != "1")
+            base::log::write(Level::warning, "PULL is neither 0 nor 1: models are pulled",
+                             {{"file", environment.file()}});
+        puller_->configure(wish == "0" ? device::PullPlan()
+                                       : device::pull_plan(catalog, environment, options_.data));
     }
 
     bool open_lanes(const std::shared_ptr<const quota::Book>& book) {
@@ -186,6 +217,7 @@ private:
         if (!catalog) return;
         engines_->configure(engines_of(*catalog));
         devices_->configure(device::plan_of(*catalog));
+        pull(*catalog);
         const auto book = gateway_.ledger.open(catalog, base::Now::read());
         persistence_.adopt(catalog->settings);
         for (auto& lane : lanes_) lane->replace(book);
@@ -243,6 +275,7 @@ private:
         loop_.run();
         joiner.join();
         devices_->shutdown();
+        puller_->shutdown();
         engines_->shutdown();
         agents_->shutdown();
         persistence_.stop();
@@ -271,6 +304,7 @@ private:
     std::unique_ptr<device::Devices> devices_;
     std::unique_ptr<device::AgentHost> agents_;
     gateway::Gateway gateway_;
+    std::unique_ptr<device::Puller> puller_;  ///< shows its work in gateway_
     Persistence persistence_{gateway_};
     std::vector<std::unique_ptr<LaneThread>> lanes_;
 };

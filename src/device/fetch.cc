@@ -6,11 +6,13 @@
 #include "net/worker.h"
 
 #include <fmt/format.h>
+#include <boost/asio/post.hpp>
 
 #include <algorithm>
 #include <charconv>
+#include <condition_variable>
 #include <filesystem>
-#include <thread>
+#include <mutex>
 
 namespace device {
 
@@ -76,6 +78,9 @@ public:
           progress_(progress) {}
 
     net::Task<Outcome> connect_once();
+    /// Ends the connection under way, and every later one at once.
+    void stop() { abort_.abort(); }
+    bool stopped() const { return abort_.aborted(); }
 
 private:
     std::string headers() const;
@@ -91,6 +96,7 @@ private:
     const std::function<void(FetchProgress)>& progress_;
     std::optional<std::uint64_t> total_;
     base::Time reported_;
+    net::AbortHandle abort_;
 };
 
 /// Only what can be told from another version is resumed: by its validator or by the checksum.
@@ -104,14 +110,14 @@ std::string Download::headers() const {
 }
 
 net::Task<Outcome> Download::connect_once() {
-    net::AbortHandle abort;
+    if (stopped()) co_return failed({ErrorKind::gone, "it was stopped"});
     Url url = url_;
     for (int hop = 0; hop <= kMaxRedirects; ++hop) {
         const std::string lines = headers();
         const net::Origin origin(url.endpoint);
         const net::UpstreamRequest get{origin, "GET", url.target, lines, {}};
         const base::Time now = base::Clock::now();
-        auto reply = co_await client_.send(get, now + kConnectTime, now + kStall, abort);
+        auto reply = co_await client_.send(get, now + kConnectTime, now + kStall, abort_);
         if (!reply && reply.error().kind == ErrorKind::tls) co_return failed(reply.error());
         if (!reply) co_return broken(reply.error());
         const net::ResponseHead& head = (*reply)->head();
@@ -201,6 +207,13 @@ Outcome run(net::Worker& worker, Download& download) {
     return outcome;
 }
 
+void pause_for(base::Duration pause, const std::stop_token& stop) {
+    std::mutex mutex;
+    std::condition_variable_any wake;
+    std::unique_lock lock(mutex);
+    wake.wait_for(lock, stop, pause, [] { return false; });
+}
+
 bool already_there(const FetchRequest& request) {
     std::error_code ignored;
     if (!fs::is_regular_file(request.destination, ignored)) return false;
@@ -232,13 +245,16 @@ Result<void> fetch(const FetchRequest& asked, const std::function<void(FetchProg
     const net::UpstreamSettings settings{.proxy = *proxy};
     net::UpstreamClient client(worker.loop.get_executor(), worker.deadlines, settings, tls);
     Download download(request, *url, **file, client, progress);
+    const std::stop_callback on_stop(
+        request.stop, [&] { net::asio::post(worker.loop, [&download] { download.stop(); }); });
     base::Duration pause = kFirstPause;
     for (int left = std::max(1, request.tries);; pause = std::min(pause * 2, kMaxPause)) {
         const Outcome outcome = run(worker, download);
         if (outcome.kind == Outcome::Kind::whole) return seal(request, **file);
+        if (request.stop.stop_requested()) return base::fail(ErrorKind::gone, "it was stopped");
         if (outcome.kind == Outcome::Kind::failed || --left == 0)
             return std::unexpected(outcome.error);
-        std::this_thread::sleep_for(pause);
+        pause_for(pause, request.stop);
     }
 }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 
@@ -20,6 +21,7 @@ struct FetchRequest {
     std::string destination;  ///< file; written as `destination.part` and renamed when whole
     std::string sha256;       ///< lower-case hex, or empty: the one that the URL states, if any
     int tries = 5;            ///< connections that may break before giving up
+    std::stop_token stop{};   ///< breaks it off: gone; what has come is kept
 };
 
 /// Downloads a file and blocks until it is there. A broken connection is resumed with
@@ -27,7 +29,7 @@ struct FetchRequest {
 /// up to 5 redirects are followed and no credential is ever sent. A file already there
 /// with the right checksum is left alone. Disk space is checked first.
 /// Errors: bad_input (URL), connect/tls/timed_out/reset, refused (status, checksum: the
-/// partial file is removed), io.
+/// partial file is removed), io, gone (stopped).
 base::Result<void> fetch(const FetchRequest& request,
                          const std::function<void(FetchProgress)>& progress);
 

@@ -340,6 +340,17 @@ TEST_F(FetchTest, OneDownloadAtATime) {
     EXPECT_NE(second.error().detail.find("already downloading"), std::string::npos);
 }
 
+TEST_F(FetchTest, StopsAtOnceWhileItPausesBetweenTries) {
+    std::stop_source stop;
+    FetchRequest request{"http://127.0.0.1:1/x", destination(), {}, 1'000'000};
+    request.stop = stop.get_token();
+    std::jthread stopper([&stop] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+        stop.request_stop();
+    });
+    EXPECT_EQ(fetch(request, nullptr).error().kind, ErrorKind::gone);
+}
+
 TEST_F(FetchTest, NamesAServerThatIsNotThere) {
     const auto done = fetch({"http://127.0.0.1:1/x", destination(), {}, 2}, nullptr);
     EXPECT_EQ(done.error().kind, ErrorKind::connect);

@@ -1,9 +1,10 @@
 #include "device/partial_file.h"
 
+#include "device/disk_room.h"
+
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <array>
@@ -131,14 +132,7 @@ Result<void> PartialFile::append(std::string_view bytes) {
 }
 
 Result<void> PartialFile::expect_room(std::uint64_t bytes) const {
-    struct statvfs disk{};
-    if (::fstatvfs(fd_, &disk) != 0) return {};
-    const std::uint64_t free = static_cast<std::uint64_t>(disk.f_bavail) * disk.f_frsize;
-    if (free >= bytes) return {};
-    const auto megabytes = [](std::uint64_t n) { return (n + 999'999) / 1'000'000; };
-    return base::fail(ErrorKind::io,
-                      fmt::format("not enough disk space for {}: {} MB are needed, {} MB are free",
-                                  destination_, megabytes(bytes), megabytes(free)));
+    return disk_room(path(), destination_, bytes);
 }
 
 std::string PartialFile::sha256() const {

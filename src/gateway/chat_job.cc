@@ -4,6 +4,7 @@
 #include "gateway/agent_run.h"
 #include "gateway/cache.h"
 #include "gateway/call.h"
+#include "gateway/fetch_image.h"
 #include "gateway/relay.h"
 #include "gateway/responses.h"
 
@@ -19,6 +20,9 @@ using llm::Outcome;
 namespace {
 
 using namespace std::chrono_literals;
+
+/// For all images of a request together.
+constexpr base::Duration kImages{60s};
 
 /// Reads what is left of a finished stream (its last chunk marker), so that the
 /// connection can be used again.
@@ -115,6 +119,13 @@ net::Task<std::optional<Failure>> ChatJob::call(Session& session, const route::C
     upstream = upstream_of(session, candidate, attempted_->drop);
     upstream.others_left = !trial.last;
     llm::Continuation* const carried = continuation_for(target);
+    const bool takes_data = llm::protocol_of(upstream.provider) == llm::Protocol::ollama;
+    if (takes_data && request_.wants_vision) {
+        const base::Time by = std::min(session.total_by, base::Clock::now() + kImages);
+        auto fetched = co_await inline_images(session, request_, by);
+        if (!fetched && fetched.error().kind == base::ErrorKind::gone) co_return client_left();
+        if (!fetched) co_return no_word(session, fetched.error());
+    }
     const llm::Dialect& dialect = llm::dialect(request_, upstream);
     auto prepared = carried ? carried->call(upstream) : dialect.call(request_, upstream);
     if (!prepared) co_return no_word(session, prepared.error());

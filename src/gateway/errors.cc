@@ -78,7 +78,8 @@ struct Tally {
             if (!cannot_serve(step)) relevant.push_back(&step);
             full = full || step.skip == Skip::concurrency || step.skip == Skip::device;
             const route::Consequence& row = route::consequence(step.outcome);
-            const bool waits = step.back_in && (row.quota || row.worth_waiting);
+            const bool pulling = step.skip == Skip::pulling;
+            const bool waits = step.back_in && (row.quota || row.worth_waiting || pulling);
             if (waits && (!soonest || *step.back_in < *soonest)) soonest = step.back_in;
         }
     }
@@ -159,6 +160,8 @@ ClientError chain_error(const route::Record& record, bool deadline_passed) {
     }
     if (tally.all(ended(Outcome::unsupported)))
         return {400, message, "invalid_request_error", "unsupported_parameter", {}, {}};
+    if (tally.all([](const Step& s) { return s.skip == Skip::pulling; }))
+        return {503, message, "server_error", "model_pulling", {}, tally.soonest};
     if (tally.all(ended(Outcome::timeout)))
         return {504, message, "server_error", "upstream_timeout", {}, {}};
     if (tally.soonest || tally.full)

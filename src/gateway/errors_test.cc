@@ -46,6 +46,22 @@ bool says(const ClientError& error, std::string_view part) {
 
 }  // namespace
 
+TEST(ChainError, ModelsThatAreBeingPulledAre503WithTheFirstToBeThere) {
+    const ClientError alone =
+        after({skipped("a", Skip::pulling, Outcome::served, 90s), skipped("b", Skip::capability)});
+    EXPECT_EQ(alone.status, 503);
+    EXPECT_EQ(alone.code, "model_pulling");
+    EXPECT_EQ(alone.retry_after, 90s);
+    const ClientError unknown = after({skipped("a", Skip::pulling)});
+    EXPECT_EQ(unknown.code, "model_pulling");
+    EXPECT_FALSE(unknown.retry_after) << "nobody knows: nothing is promised";
+    const ClientError mixed = after({skipped("a", Skip::pulling, Outcome::served, 90s),
+                                     called("b", Outcome::transient, 500, 5s)});
+    EXPECT_EQ(mixed.status, 503);
+    EXPECT_EQ(mixed.code, "all_targets_failed");
+    EXPECT_EQ(mixed.retry_after, 5s);
+}
+
 TEST(ChainError, G11AllQuotaIs429WithTheSoonestReturn) {
     const ClientError error = after({called("a", Outcome::rate_limited, 429, 40s),
                                      skipped("b", Skip::benched, Outcome::exhausted, 5h),

@@ -94,7 +94,7 @@ net::Task<std::optional<Failure>> fit_delivery(Session& session, const config::T
         }
         if (!image.base64.empty()) continue;
         if (image.bytes.empty()) {
-            auto bytes = co_await fetch_image(session, target, image.url, by);
+            auto bytes = co_await fetch_image(session, &target, image.url, by);
             if (!bytes && bytes.error().kind == ErrorKind::gone) co_return client_left();
             if (!bytes)
                 co_return Failure{.outcome = Outcome::malformed,

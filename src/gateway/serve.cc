@@ -34,6 +34,14 @@ void note_skip(Session& session, const route::Candidate& candidate) {
 constexpr base::Duration kHandOut{250};
 constexpr base::Duration kHandOutStep{5};
 
+/// A local service that lacks a model has it as soon as it is pulled: the puller looks, and so do
+/// we before long.
+constexpr base::Duration kModelLook{5'000};
+
+bool lacks_model(const config::Target& target, const Failure& failure) {
+    return failure.outcome == Outcome::gone && target.provider == base::Provider::ollama;
+}
+
 /// What a failed attempt means for the requests to come.
 void learn(Session& session, const config::Target& target, const Failure& failure) {
     Gateway& shared = session.lane.shared;
@@ -43,8 +51,12 @@ void learn(Session& session, const config::Target& target, const Failure& failur
         shared.rejects.learn(target.id, failure.parameter);
     const config::Settings& settings = session.catalog->settings;
     if (!settings.cooldowns) return;
-    const route::BenchTerms terms{target.cooldown ? target.cooldown : settings.cooldown,
-                                  route::allowed_fails(settings, target, failure)};
+    route::BenchTerms terms{target.cooldown ? target.cooldown : settings.cooldown,
+                            route::allowed_fails(settings, target, failure)};
+    if (lacks_model(target, failure)) {
+        terms.cooldown = std::min(terms.cooldown.value_or(kModelLook), kModelLook);
+        if (shared.puller) shared.puller->look_again(target.id);
+    }
     const base::Time now = base::Clock::now();
     const auto bench = shared.benches.failed(target, failure, terms, now);
     if (!bench) return;

@@ -43,7 +43,9 @@ public:
     std::optional<InFlight::Slot> slot;         ///< of max_parallel_requests, see take_place()
 
     /// What a decision about it is made from, as of now.
-    route::State state() const { return {ways->book(), lane.shared.benches, base::Now::read()}; }
+    route::State state() const {
+        return {ways->book(), lane.shared.benches, base::Now::read(), lane.shared.pulls.missing()};
+    }
 
     route::Step& step() { return record->steps.back(); }
     base::Duration elapsed() const;

@@ -86,6 +86,9 @@ constexpr auto kEverybody = std::to_array<Rule>({
     {429, 503, "slow down", Outcome::busy, Scope::target},
     {503, 503, "busy", Outcome::busy, Scope::target},
     {503, 503, "maximum pending requests", Outcome::busy, Scope::target},
+    // A local engine whose memory others hold at the moment.
+    {500, 503, "out of memory", Outcome::busy, Scope::target},
+    {500, 503, "requires more system memory", Outcome::busy, Scope::target},
     {529, 529, "", Outcome::busy, Scope::target},
     // The rest by status.
     {300, 399, "", Outcome::transient, Scope::target},

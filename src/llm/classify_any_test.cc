@@ -77,6 +77,11 @@ TEST(ClassifyCompatible, ZaiAndLocalEngines) {
     expect(read(p, 401, R"({"detail":"unauthorized"})"), {Outcome::unauthorized, Scope::account});
     expect(read(Provider::ollama, 404, R"({"error":"model 'x' not found"})"),
            {Outcome::gone, Scope::target});
+    for (const char* text :
+         {"model requires more system memory (5.6 GiB) than is available (2 GiB)",
+          "llama runner process has terminated: cudaMalloc failed: out of memory"})
+        expect(read(Provider::ollama, 500, std::string(R"({"error":")") + text + R"("})"),
+               {Outcome::busy, Scope::target});
     expect(read(Provider::ollama, 503,
                 R"({"error":"server busy, please try again.  maximum pending requests exceeded"})"),
            {Outcome::busy, Scope::target});

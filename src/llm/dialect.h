@@ -25,6 +25,7 @@ struct Upstream {
     std::string_view alias;  ///< shown to the client as `model`
     std::string_view model;  ///< the upstream's own id
     bool reasoning = false;
+    bool stated = true;        ///< its configuration says what it can do
     bool json_schema = true;   ///< it can bind its answer to a JSON schema itself
     bool tools = true;         ///< it can call tools
     bool others_left = false;  ///< should it fail, somebody else can be asked

@@ -2,6 +2,7 @@
 #include "llm/embeddings.h"
 #include "llm/float_vector.h"
 #include "llm/json.h"
+#include "llm/ollama.h"
 #include "llm/payload.h"
 #include "llm/usage_json.h"
 
@@ -61,6 +62,7 @@ Usage usage_in(const EmbeddingRequest& request, const Upstream& upstream, Batch 
                string_view body) {
     Usage usage;
     usage.inputs = static_cast<double>(batch.size());
+    if (upstream.provider == base::Provider::ollama) usage.load_ms = ollama::load_ms(body);
     if (const auto tokens = tokens_in(upstream, body); tokens.value_or(0) > 0) {
         usage.prompt = *tokens;
         usage.known = true;

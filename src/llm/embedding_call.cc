@@ -103,13 +103,17 @@ Call ollama_call(const EmbeddingRequest& request, const Upstream& upstream, Batc
     const Extra* cut = request.wishes.find("truncate");
     if (cut && json::boolean(cut->json))
         body.set("truncate", std::string(parameters.get(cut->key)));
-    if (const string_view keep = parameters.get("keep_alive"); !keep.empty())
-        body.set("keep_alive", std::string(keep));
-    const std::string own(parameters.get("options"));
+    ollama::keep_own_word(parameters);
+    if (!parameters.configured("keep_alive"))
+        if (const string_view keep = parameters.get("keep_alive"); !keep.empty())
+            body.set("keep_alive", std::string(keep));
+    std::vector<std::string> changes;
+    const std::string own = ollama::client_options(parameters.get("options"), changes);
     for (const Extra* extra : parameters.natives()) ollama::add_native(*extra, body, options);
-    if (!own.empty()) ollama::add_native({"options", own}, body, options);
+    ollama::add_native({"options", own}, body, options);
     if (!options.empty()) body.set("options", options.str());
-    return {"/api/embed", body.str(), parameters.changes()};
+    std::ranges::move(parameters.changes(), std::back_inserter(changes));
+    return {"/api/embed", body.str(), std::move(changes)};
 }
 
 }  // namespace

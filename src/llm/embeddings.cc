@@ -195,6 +195,7 @@ std::optional<Failure> append(Vectors& all, Vectors batch) {
     std::ranges::move(batch.vectors, std::back_inserter(all.vectors));
     all.usage.prompt += batch.usage.prompt;
     all.usage.inputs += batch.usage.inputs;
+    all.usage.load_ms += batch.usage.load_ms;
     all.usage.known = batch.usage.known && (first || all.usage.known);
     all.usage.estimated = all.usage.estimated || batch.usage.estimated;
     if (batch.usage.cost_usd)

@@ -158,10 +158,13 @@ TEST(Embeddings, BecomeOllamasEmbedWithWhatConfigurationAdds) {
         R"({"model":"its-model","input":["a"],"dimensions":64,"keep_alive":"5m",)"
         R"("options":{"num_ctx":8192}})");
     const Call own = call(
-        R"({"model":"m","prompt":"a","options":{"num_ctx":1},"keep_alive":0,"truncate":false})",
+        R"({"model":"m","prompt":"a","options":{"num_ctx":1,"seed":3},"keep_alive":0,"truncate":false})",
         upstream, EmbeddingClient::ollama_embeddings);
-    EXPECT_EQ(own.body, R"({"model":"its-model","input":["a"],"truncate":false,"keep_alive":0,)"
-                        R"("options":{"num_ctx":1}})");
+    EXPECT_EQ(own.body, R"({"model":"its-model","input":["a"],"truncate":false,"keep_alive":"5m",)"
+                        R"("options":{"num_ctx":8192,"seed":3}})")
+        << "how the model is loaded is the alias's own";
+    EXPECT_EQ(own.changes,
+              (std::vector<std::string>{"removed options.num_ctx", "removed keep_alive"}));
 }
 
 TEST(Embeddings, MoveOnWhereATargetHasNoWord) {

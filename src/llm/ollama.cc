@@ -20,6 +20,9 @@ using std::string_view;
 constexpr auto kTopLevel = std::to_array<string_view>(
     {"keep_alive", "think", "format", "truncate", "shift", "options", "template"});
 
+constexpr auto kLoadOptions = std::to_array<string_view>(
+    {"num_ctx", "num_gpu", "num_batch", "main_gpu", "use_mmap", "num_thread"});
+
 constexpr string_view kSystem = "system";
 
 void append(std::string& list, const std::string& element) {
@@ -176,14 +179,16 @@ std::string effort_of(string_view thinking) {
     return *budget <= 2048 ? "low" : *budget <= 8192 ? "medium" : "high";
 }
 
-/// Left out, `think` means yes on models that can; on the others yes is refused.
+/// Left out, `think` means yes on models that can; on the others it has no place. Where nobody
+/// says what the model can do, no is harmless.
 std::string think(Parameters& parameters, const Upstream& upstream) {
-    if (!upstream.reasoning) return "false";
+    if (!upstream.reasoning && upstream.stated) return {};
     std::string effort = parameters.text("reasoning_effort");
     if (string_view thinking = parameters.get("thinking"); !thinking.empty())
         effort = effort_of(thinking);
     if (effort.empty()) return {};
     if (effort == "none" || effort == "minimal") return "false";
+    if (!upstream.reasoning) return {};
     const bool has_levels = upstream.model.find("gpt-oss") != upstream.model.npos;
     const bool level = effort == "low" || effort == "medium" || effort == "high";
     return has_levels && level ? json::quote(effort) : "true";
@@ -246,6 +251,31 @@ void add_native(const Extra& extra, ObjectWriter& body, ObjectWriter& options) {
     }
 }
 
+bool is_load_option(string_view key) {
+    return std::ranges::find(kLoadOptions, key) != kLoadOptions.end();
+}
+
+std::string client_options(string_view options, std::vector<std::string>& changes) {
+    ObjectWriter kept;
+    json::Cursor in(options);
+    string_view key;
+    if (!options.starts_with('{') || !in.enter_object()) return "{}";
+    while (in.next_member(key)) {
+        std::string name = json::unescape(key);
+        string_view value = in.value();
+        if (is_load_option(name))
+            note(changes, fmt::format("removed options.{}", name));
+        else
+            kept.set(name, std::string(value));
+    }
+    return kept.str();
+}
+
+void keep_own_word(Parameters& parameters) {
+    for (string_view key : kLoadOptions) parameters.configured_only(key);
+    if (parameters.configured("keep_alive")) parameters.configured_only("keep_alive");
+}
+
 std::string object_or_empty(string_view text) {
     json::Cursor whole(text);
     const bool object = whole.peek() == '{' && whole.skip() && whole.complete();
@@ -274,10 +304,18 @@ base::Result<Call> OllamaUpstream::call(const Chat& chat, const ChatRequest& req
     if (std::string wanted = think(parameters, upstream); !wanted.empty())
         body.set("think", std::move(wanted));
     add_format(parameters, body);
-    if (string_view keep = parameters.get("keep_alive"); !keep.empty())
-        body.set("keep_alive", std::string(keep));
+    ollama::keep_own_word(parameters);
+    if (!parameters.configured("keep_alive"))
+        if (string_view keep = parameters.get("keep_alive"); !keep.empty())
+            body.set("keep_alive", std::string(keep));
     add_options(parameters, options);
-    for (const Extra* extra : parameters.natives()) ollama::add_native(*extra, body, options);
+    for (const Extra* extra : parameters.natives()) {
+        if (extra == chat.find("options"))
+            ollama::add_native({"options", ollama::client_options(extra->json, changes)}, body,
+                               options);
+        else
+            ollama::add_native(*extra, body, options);
+    }
     if (!options.empty()) body.set("options", options.str());
     std::ranges::move(parameters.changes(), std::back_inserter(changes));
     return Call{"/api/chat", body.str(), std::move(changes)};

@@ -2,6 +2,7 @@
 
 #include "llm/parameters.h"
 #include "llm/upstream_dialect.h"
+#include "llm/usage.h"
 
 #include <string>
 #include <string_view>
@@ -26,12 +27,26 @@ namespace ollama {
 /// `options` object is merged, never put in the place of what is there.
 void add_native(const Extra& extra, ObjectWriter& body, ObjectWriter& options);
 
+/// Options that Ollama loads a model with: another value than the loaded one's makes it load the
+/// model anew. They are the alias's own, the same on every call.
+bool is_load_option(std::string_view key);
+
+/// The client's `options` without those that it has no say in; "removed options.num_ctx" goes to
+/// `changes`.
+std::string client_options(std::string_view options, std::vector<std::string>& changes);
+
+/// Marks what the configuration alone decides: how the model is loaded and how long it stays.
+void keep_own_word(Parameters& parameters);
+
 /// `text` where it is a JSON object, else an empty one: Ollama takes and gives arguments of
 /// tools as objects.
 std::string object_or_empty(std::string_view text);
 
-/// The counts of a last line or whole answer.
-Usage read_counts(std::string_view line);
+/// The counts of a last line or whole answer. A prompt that was still in memory is not counted
+/// there: it is estimated.
+Usage read_counts(std::string_view line, const ChatRequest& request);
+/// How long the model was loaded first.
+std::uint64_t load_ms(std::string_view line);
 
 /// An `error` inside a 200, in a body or as a line of a stream.
 Failure inner_error(const Upstream& upstream, std::string_view line, base::WallTime now);

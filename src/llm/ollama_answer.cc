@@ -4,6 +4,7 @@
 #include "llm/payload.h"
 #include "llm/tool_choice.h"
 #include "llm/translate.h"
+#include "llm/usage_json.h"
 
 #include <fmt/format.h>
 
@@ -83,8 +84,11 @@ void for_each_call(string_view message, Take take) {
 
 class OllamaReader : public AnswerReader {
 public:
-    OllamaReader(const Chat& chat, const Upstream& upstream, base::WallTime now)
-        : one_call_(wants_one_call(chat)), upstream_(upstream), now_(now) {}
+    OllamaReader(const ChatRequest& request, const Upstream& upstream, base::WallTime now)
+        : one_call_(wants_one_call(canonical(request).value())),
+          request_(request),
+          upstream_(upstream),
+          now_(now) {}
 
     MaybeFailure feed(string_view bytes, AnswerSink& sink) override;
     MaybeFailure finish(AnswerSink& sink) override;
@@ -94,6 +98,7 @@ private:
     void calls(string_view line, AnswerSink& sink);
 
     bool one_call_;
+    const ChatRequest& request_;
     const Upstream& upstream_;
     base::WallTime now_;
     ollama::LineReader lines_;
@@ -137,7 +142,7 @@ MaybeFailure OllamaReader::take(string_view line, AnswerSink& sink) {
     sink.text(text_.take(words_of(said)));
     calls(line, sink);
     if (json::member(line, "done") != "true") return std::nullopt;
-    usage_ = ollama::read_counts(line);
+    usage_ = ollama::read_counts(line, request_);
     done_ = true;
     sink.finish(finish_of(text_of(json::member(line, "done_reason"))), {}, usage_);
     return std::nullopt;
@@ -156,12 +161,20 @@ void OllamaReader::calls(string_view line, AnswerSink& sink) {
 
 namespace ollama {
 
-Usage read_counts(string_view line) {
+Usage read_counts(string_view line, const ChatRequest& request) {
     Usage usage;
     usage.prompt = json::count(json::member(line, "prompt_eval_count")).value_or(0);
     usage.completion = json::count(json::member(line, "eval_count")).value_or(0);
     usage.known = usage.completion > 0;
+    usage.load_ms = load_ms(line);
+    if (!usage.known || usage.prompt > 0) return usage;
+    usage.prompt = estimate_usage(request, 0).prompt;
+    usage.estimated = true;
     return usage;
+}
+
+std::uint64_t load_ms(string_view line) {
+    return json::count(json::member(line, "load_duration")).value_or(0) / 1'000'000;
 }
 
 Failure inner_error(const Upstream& upstream, string_view line, base::WallTime now) {
@@ -217,14 +230,14 @@ std::expected<Completion, Failure> OllamaUpstream::answer(const ChatRequest& req
     });
     if (wants_one_call(canonical(request).value())) keep_first_call(out);
     out.finish_reason = finish_of(text_of(json::member(body, "done_reason")));
-    out.usage = ollama::read_counts(body);
+    out.usage = ollama::read_counts(body, request);
     return out;
 }
 
 std::unique_ptr<AnswerReader> OllamaUpstream::stream(const ChatRequest& request,
                                                      const Upstream& upstream,
                                                      base::WallTime now) const {
-    return std::make_unique<OllamaReader>(canonical(request).value(), upstream, now);
+    return std::make_unique<OllamaReader>(request, upstream, now);
 }
 
 }  // namespace llm

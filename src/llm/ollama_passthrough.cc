@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -48,8 +49,9 @@ private:
     const Upstream& upstream_;
     Splice splice_;
     ObjectEdit object_;
-    ObjectWriter forced_;  ///< members sent always
-    std::string options_;  ///< the whole object, where configuration adds to it
+    ObjectWriter forced_;     ///< members sent always
+    std::string options_;     ///< the whole object, where configuration adds to it or takes away
+    std::string keep_alive_;  ///< the configuration's own; empty: none
     std::vector<std::string> changes_;
 };
 
@@ -69,7 +71,17 @@ void CallBuilder::member(const Member& member) {
         changes_.push_back(fmt::format("removed {}", member.key));
         return;
     }
+    if (member.key == "think" && upstream_.stated && !upstream_.reasoning) {
+        object_.remove(whole);
+        changes_.push_back("removed think, as the model does not");
+        return;
+    }
     object_.keep(whole);
+    if (member.key == "keep_alive" && !keep_alive_.empty() && value != keep_alive_) {
+        splice_.replace(value, keep_alive_);
+        changes_.push_back("removed keep_alive, as the alias states its own");
+        return;
+    }
     if (member.key == "model")
         splice_.replace(value, json::quote(upstream_.model));
     else if (member.key == "options" && !options_.empty())
@@ -83,11 +95,14 @@ Call CallBuilder::build() {
     ObjectWriter added = sorted(upstream_.defaults, options);
     ObjectWriter forced_options;
     forced_ = sorted(upstream_.overrides, forced_options);
-    if (!options.empty() || !forced_options.empty()) {
+    for (const ObjectWriter* from : {&std::as_const(added), &std::as_const(forced_)})
+        if (const std::string* keep = from->find("keep_alive")) keep_alive_ = *keep;
+    const Member* const own = request_.find("options");
+    const std::string clients =
+        own ? ollama::client_options(request_.text(own->value), changes_) : std::string();
+    if (!options.empty() || !forced_options.empty() || !changes_.empty()) {
         ObjectWriter unused;
-        if (const Member* own = request_.find("options"))
-            ollama::add_native({"options", std::string(request_.text(own->value))}, unused,
-                               options);
+        if (own) ollama::add_native({"options", clients}, unused, options);
         ollama::add_native({"options", forced_options.str()}, unused, options);
         options_ = options.str();
     }
@@ -170,7 +185,7 @@ MaybeFailure PassingStream::take(string_view line, std::string& out) {
     if (end && bytes_ == 0)
         if (MaybeFailure failure = nothing_said(line)) return failure;
     out += with_alias(line, upstream_.alias) + '\n';
-    usage_ = end ? ollama::read_counts(line) : Usage{};
+    usage_ = end ? ollama::read_counts(line, request_) : Usage{};
     if (!usage_.known) usage_ = estimate_usage(request_, bytes_);
     done_ = end;
     committed_ = committed_ || bytes_ > 0 || end;
@@ -197,7 +212,7 @@ std::expected<Answer, Failure> OllamaPassthrough::answer(const ChatRequest& requ
     const std::size_t bytes = content_bytes(body);
     if (bytes == 0)
         if (MaybeFailure failure = nothing_said(body)) return std::unexpected(*std::move(failure));
-    Usage usage = ollama::read_counts(body);
+    Usage usage = ollama::read_counts(body, request);
     if (!usage.known) usage = estimate_usage(request, bytes);
     return Answer{with_alias(body, upstream.alias), usage};
 }

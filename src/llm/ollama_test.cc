@@ -35,6 +35,97 @@ TEST(Ollama, TheContextSizeGoesWhereItActs) {
     EXPECT_EQ(json::member(call->body, "options", "num_ctx"), "16384");
 }
 
+/// What a client's own members become at the target.
+Call called(const std::string& body, Endpoint endpoint, const Upstream& target) {
+    auto request = parse_chat(body, endpoint);
+    EXPECT_TRUE(request) << request.error().detail;
+    auto call = dialect(*request, target).call(*request, target);
+    EXPECT_TRUE(call) << call.error().detail;
+    return *std::move(call);
+}
+
+bool noted(const Call& call, string_view change) {
+    return std::ranges::find(call.changes, change) != call.changes.end();
+}
+
+TEST(Ollama, HowTheModelIsLoadedIsTheAliassOwn) {
+    const std::vector<Extra> defaults{
+        {"num_ctx", "8192"}, {"num_gpu", "99"}, {"keep_alive", "\"5m\""}};
+    const std::vector<std::string> allow{"options", "num_ctx", "num_thread", "keep_alive"};
+    Upstream target = kTarget;
+    target.defaults = defaults;
+    target.allow = allow;
+    constexpr string_view kMessages = R"("messages":[{"role":"user","content":"hi"}])";
+    const std::string wishes =
+        R"(,"keep_alive":0,"options":{"num_ctx":512,"num_gpu":1,"num_batch":2,"main_gpu":1,"use_mmap":false,"num_thread":3,"mirostat":1}})";
+    const std::string native = R"({"model":"m",)" + std::string(kMessages) + wishes;
+    const std::string prompt = R"({"model":"m","prompt":"hi")" + wishes;
+    const std::string openai =
+        R"({"model":"m","num_ctx":7,"num_thread":8,)" + std::string(kMessages) + wishes;
+    for (auto& [body, endpoint] :
+         {std::pair(native, Endpoint::ollama_chat), std::pair(prompt, Endpoint::ollama_generate),
+          std::pair(openai, Endpoint::chat)}) {
+        const Call call = called(body, endpoint, target);
+        EXPECT_EQ(json::member(call.body, "options", "num_ctx"), "8192") << call.body;
+        EXPECT_EQ(json::member(call.body, "options", "num_gpu"), "99") << call.body;
+        EXPECT_EQ(json::member(call.body, "options", "mirostat"), "1") << call.body;
+        for (string_view gone : {"num_batch", "main_gpu", "use_mmap", "num_thread"})
+            EXPECT_EQ(json::member(call.body, "options", gone), "") << call.body;
+        EXPECT_EQ(json::member(call.body, "keep_alive"), "\"5m\"") << call.body;
+        EXPECT_TRUE(noted(call, "removed options.num_ctx"));
+    }
+    EXPECT_TRUE(noted(called(openai, Endpoint::chat, target), "removed num_ctx"));
+    EXPECT_TRUE(noted(called(openai, Endpoint::chat, target), "removed keep_alive"));
+}
+
+TEST(Ollama, WithoutLoadOptionsAClientsBytesPass) {
+    const std::string body =
+        R"({"model":"qwen3:8b","messages":[{"role":"user","content":"hi"}],"keep_alive":"1m", "options":{"seed":1}})";
+    Upstream target = kTarget;
+    target.defaults = {};
+    EXPECT_EQ(called(body, Endpoint::ollama_chat, target).body, body);
+}
+
+TEST(Ollama, ThinkIsSentWhereTheModelCan) {
+    const auto think = [](string_view more, const Upstream& target, Endpoint endpoint) {
+        const Call call = called(
+            R"({"model":"m","messages":[{"role":"user","content":"hi"}])" + std::string(more) + '}',
+            endpoint, target);
+        return std::string(json::member(call.body, "think"));
+    };
+    Upstream plain = kTarget;
+    plain.reasoning = false;
+    Upstream unsaid = plain;
+    unsaid.stated = false;
+    constexpr string_view kNone = R"(,"reasoning_effort":"none")";
+    constexpr string_view kHigh = R"(,"reasoning_effort":"high")";
+    EXPECT_EQ(think(kNone, kTarget, Endpoint::chat), "false");
+    EXPECT_EQ(think(kHigh, kTarget, Endpoint::chat), "true");
+    EXPECT_EQ(think("", kTarget, Endpoint::chat), "");
+    for (string_view wish : {kNone, kHigh, string_view()})
+        EXPECT_EQ(think(wish, plain, Endpoint::chat), "") << wish;
+    EXPECT_EQ(think(kNone, unsaid, Endpoint::chat), "false");
+    EXPECT_EQ(think(kHigh, unsaid, Endpoint::chat), "");
+    EXPECT_EQ(think(R"(,"think":true)", kTarget, Endpoint::ollama_chat), "true");
+    EXPECT_EQ(think(R"(,"think":true)", unsaid, Endpoint::ollama_chat), "true");
+    EXPECT_EQ(think(R"(,"think":true)", plain, Endpoint::ollama_chat), "");
+}
+
+TEST(Ollama, APromptThatWasStillInMemoryIsEstimated) {
+    ChatRequest request;
+    request.prompt_bytes = 400;
+    const Usage counted = ollama::read_counts(
+        R"({"prompt_eval_count":11,"eval_count":7,"load_duration":1234567890})", request);
+    EXPECT_TRUE(counted.prompt == 11 && counted.completion == 7 && counted.known);
+    EXPECT_FALSE(counted.estimated);
+    EXPECT_EQ(counted.load_ms, 1234u);
+    const Usage cached = ollama::read_counts(R"({"eval_count":7})", request);
+    EXPECT_TRUE(cached.prompt == 100 && cached.completion == 7 && cached.known);
+    EXPECT_TRUE(cached.estimated);
+    EXPECT_EQ(cached.load_ms, 0u);
+    EXPECT_FALSE(ollama::read_counts("{}", request).known);
+}
+
 TEST(Ollama, CallsInAStreamAreCallsAndNoText) {
     ChatRequest request;
     request.chat = std::make_shared<const base::Result<Chat>>(asking());

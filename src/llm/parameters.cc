@@ -75,9 +75,15 @@ std::vector<std::string> Parameters::stops() {
     return out;
 }
 
+bool Parameters::configured(string_view key) const {
+    return std::ranges::find(upstream_.defaults, key, &Extra::key) != upstream_.defaults.end() ||
+           std::ranges::find(upstream_.overrides, key, &Extra::key) != upstream_.overrides.end();
+}
+
 std::vector<const Extra*> Parameters::natives() {
     std::vector<const Extra*> out;
     for (const Extra& extra : chat_.parameters) {
+        if (std::ranges::find(configured_, extra.key) != configured_.end()) continue;
         const auto& allow = upstream_.allow;
         const bool let_through = std::ranges::find(allow, extra.key) != allow.end();
         if (!let_through || was_used(extra.key) || dropped(extra.key)) continue;

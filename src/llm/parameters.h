@@ -48,6 +48,10 @@ public:
     std::vector<std::string> stops();
     /// Says that a member is looked after elsewhere.
     void used(std::string_view key) { used_.emplace_back(key); }
+    /// This one comes from the configuration alone: what the client says of it is left out.
+    void configured_only(std::string_view key) { configured_.emplace_back(key); }
+    /// The configuration has a value for it.
+    bool configured(std::string_view key) const;
     /// What goes into the body as it stands, in this order: parameters that the configuration
     /// lets through, defaults that nobody asked for (members of the upstream's own), and what
     /// is sent always.
@@ -66,6 +70,7 @@ private:
     const Chat& chat_;
     const Upstream& upstream_;
     std::vector<std::string> used_;
+    std::vector<std::string> configured_;
 };
 
 /// A number within [low, high] as JSON.

@@ -15,8 +15,9 @@ struct Usage {
     double images = 0;
     double inputs = 0;               ///< texts embedded, documents ranked
     std::optional<double> cost_usd;  ///< where the provider states it (OpenRouter)
+    std::uint64_t load_ms = 0;       ///< it loaded the model for so long first (Ollama)
     bool known = false;              ///< the upstream sent it
-    bool estimated = false;          ///< we made it up from byte counts (4 bytes a token)
+    bool estimated = false;          ///< we made (a part of) it up from bytes: 4 a token
 };
 
 }  // namespace llm

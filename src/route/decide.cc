@@ -101,6 +101,8 @@ void judge(Candidate& candidate, const State& state, const Ask& ask) {
         candidate.skip = Skip::context;
         candidate.why =
             fmt::format("{} bytes of prompt do not fit {} tokens", bytes, *target.max_input_tokens);
+    } else if (const base::Pull* pull = state.pulls ? state.pulls->missing(target.id) : nullptr) {
+        set_aside(candidate, *pull, state.now.steady);
     } else if (const auto bench = state.benches.find(target, state.now.steady)) {
         set_aside(candidate, *bench, state.now.steady);
     } else if (const auto shortage = state.book.shortage(target, ask.work(target), state.now)) {
@@ -247,6 +249,7 @@ std::string_view name(Skip skip) {
         case Skip::mode: return "mode";
         case Skip::capability: return "capability";
         case Skip::context: return "context";
+        case Skip::pulling: return "pulling";
         case Skip::unsupported: return "unsupported";
         case Skip::engine: return "engine";
         case Skip::concurrency: return "concurrency";
@@ -261,6 +264,12 @@ void set_aside(Candidate& candidate, const Bench& bench, base::Time now) {
     candidate.back_in = std::chrono::ceil<base::Duration>(bench.until - now);
     candidate.why = fmt::format("{} ({}), back in {}", llm::name(bench.cause), name(bench.source),
                                 base::human(*candidate.back_in));
+}
+
+void set_aside(Candidate& candidate, const base::Pull& pull, base::Time now) {
+    candidate.skip = Skip::pulling;
+    candidate.back_in = pull.left(now);
+    candidate.why = pull.text(now);
 }
 
 void set_aside(Candidate& candidate, const quota::Shortage& shortage) {

@@ -1,10 +1,12 @@
 #pragma once
 
+#include "base/pulls.h"
 #include "base/result.h"
 #include "config/catalog.h"
 #include "quota/ledger.h"
 #include "route/benches.h"
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -49,6 +51,7 @@ enum class Skip {
     mode,         ///< serves another kind of endpoint
     capability,   ///< the request needs what it can't do
     context,      ///< the prompt is larger than its window
+    pulling,      ///< its model is not there yet
     unsupported,  ///< its dialect has no word for something in the request
     engine,       ///< its local engine can't be started
     concurrency,  ///< max_parallel_requests are under way
@@ -62,12 +65,14 @@ struct Candidate {
     std::string model{};                        ///< upstream id, a wildcard already filled in
     Skip skip = Skip::none;                     ///< none: go
     std::string why{};                          ///< for people, where skipped
-    std::optional<base::Duration> back_in{};    ///< benched, quota: until it returns
+    std::optional<base::Duration> back_in{};    ///< benched, quota, pulling: until it returns
     llm::Outcome cause = llm::Outcome::served;  ///< benched, quota: for what
 };
 
 /// Marks `candidate` as kept out by `bench`.
 void set_aside(Candidate& candidate, const Bench& bench, base::Time now);
+/// Marks `candidate` as kept out until its model has been pulled.
+void set_aside(Candidate& candidate, const base::Pull& pull, base::Time now);
 /// Marks `candidate` as kept out by a limit.
 void set_aside(Candidate& candidate, const quota::Shortage& shortage);
 
@@ -76,6 +81,7 @@ struct State {
     const quota::Book& book;
     const Benches& benches;
     base::Now now;
+    std::shared_ptr<const base::Pulls> pulls{};  ///< null: no target lacks its model
 
     const config::Catalog& catalog() const { return book.catalog(); }
 };

@@ -96,6 +96,38 @@ TEST(Decide, WalksTheAliasAndThenItsChain) {
     EXPECT_EQ(decision.candidates[0].model, "m");
 }
 
+TEST(Decide, WhoseModelIsNotThereYetIsPassedOver) {
+    Book book;
+    book.alias("a", {"m", "n"}, {"b"});
+    book.alias("b");
+    base::Pull pull{.model = "m:8b", .service = "http://o", .targets = {"a", "a#2"}};
+    pull.state = base::Pull::State::pulling;
+    pull.done = 1;
+    pull.total = 4;
+    pull.rate = 0.5;
+    pull.at = kNow;
+    State state = book.state();
+    state.pulls = std::make_shared<const base::Pulls>(std::vector{pull});
+    const auto decision = decide(state, {.model = "a"}, 1);
+    ASSERT_TRUE(decision);
+    EXPECT_NE(shown(*decision).find("a-pulling"), std::string::npos) << shown(*decision);
+    EXPECT_TRUE(shown(*decision).ends_with(" b")) << shown(*decision);
+    EXPECT_EQ(decision->candidates[0].why, "pulling m:8b: 25 % of 4 bytes");
+    EXPECT_EQ(decision->candidates[0].back_in, 6s);
+}
+
+TEST(Decide, WhoIsLeftWhileAModelIsPulledIsAskedEvenWhenSetAside) {
+    Book book;
+    book.alias("a", {"m"}, {"b"});
+    book.alias("b");
+    book.bench("b");
+    State state = book.state();
+    state.pulls = std::make_shared<const base::Pulls>(
+        std::vector<base::Pull>{{.model = "m", .service = "s", .targets = {"a"}}});
+    const auto decision = decide(state, {.model = "a"}, 1);
+    EXPECT_EQ(shown(*decision), "a-pulling b");
+}
+
 TEST(Decide, UnknownAliasIsNotFound) {
     Book book;
     book.alias("a");

@@ -55,6 +55,7 @@ json::object to_json(const Step& step) {
     }
     if (step.carried_on) out["carried_on"] = true;
     if (!step.detail.empty()) out["detail"] = step.detail;
+    if (step.usage.load_ms > 0) out["load_ms"] = step.usage.load_ms;
     if (step.back_in) out["back_in_s"] = static_cast<double>(step.back_in->count()) / 1000;
     if (!step.changes.empty())
         out["changes"] = json::array(step.changes.begin(), step.changes.end());

@@ -35,8 +35,8 @@ export function writeConfig(folder, config, name = 'config.yaml') {
   return file;
 }
 
-/** Only what a test names is in the environment of the binary. */
-export const environment = (env = {}) => ({ PATH: process.env.PATH, HOME: os.tmpdir(), ...env });
+/** Only what a test names is in the environment of the binary; models are pulled where it says so. */
+export const environment = (env = {}) => ({ PATH: process.env.PATH, HOME: os.tmpdir(), PULL: '0', ...env });
 
 /** Runs one command to its end: `{code, signal, stdout, stderr}`. */
 export async function run(args, { env, cwd, within = 20_000 } = {}) {

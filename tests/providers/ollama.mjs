@@ -55,7 +55,7 @@ function said(call, { content, thinking, ...rest }) {
 }
 
 function plain(call, script) {
-  if (call.kind === 'tags' || call.kind === 'ps') return { models: [] };
+  if (call.kind === 'ps') return { models: [] };
   if (call.kind === 'version') return { version: '0.20.7' };
   if (call.kind === 'embed') {
     const inputs = [call.body.input].flat();
@@ -81,7 +81,7 @@ function frames(call, script) {
   ];
 }
 
-const KINDS = { '/api/chat': 'chat', '/api/generate': 'generate', '/api/embed': 'embed', '/api/tags': 'tags', '/api/ps': 'ps', '/api/version': 'version' };
+const KINDS = { '/api/chat': 'chat', '/api/generate': 'generate', '/api/embed': 'embed', '/api/ps': 'ps', '/api/version': 'version' };
 
 export const ollama = {
   name: 'ollama', base: '', model: 'ollama_chat/llama3.2:3b',

@@ -103,7 +103,7 @@ describe('ollama package', { concurrency: 4 }, () => {
 
   test('what only Ollama knows passes to it, byte for byte, and is refused elsewhere', async (t) => {
     const w = await world(t, { a: openai, o: ollama }, { chains: [] });
-    const request = { prompt: 'def f(', suffix: 'return 1', raw: true, options: { num_ctx: 4096, mirostat: 1 } };
+    const request = { prompt: 'def f(', suffix: 'return 1', raw: true, options: { num_keep: 4, mirostat: 1 } };
     await client(w).generate({ model: 'o', ...request });
     assert.deepEqual(w.o.last.body, { model: 'llama3.2:3b', ...request, stream: false });
     await assert.rejects(client(w).generate({ model: 'a', ...request }), /suffix/);

@@ -72,7 +72,7 @@ const MOVES_ON = [
   [openai, 'slow_down', ['transient', 'busy'], any],
   [ollama, 'busy', ['busy', 'transient'], [0, 70]],
   [ollama, 'notfound', ['gone'], any],
-  [ollama, 'out_of_memory', ['transient'], any],
+  [ollama, 'out_of_memory', ['busy'], [0, 10]],
   [generic, 'workspace_busy', ['busy'], [0, 70]],
   [generic, 'unavailable', ['transient', 'busy'], [0, 70]],
   [generic, 'zai_concurrency', ['busy'], [0, 10]],
