@@ -52,28 +52,25 @@ net::Task<> keep(net::Task<Result<T>> task, Result<T>& result) {
 class Services {
 public:
     static Result<std::unique_ptr<Services>> make() {
-        auto tls = net::client_tls();
-        if (!tls) return std::unexpected(tls.error());
         auto proxy = net::ProxySettings::from_environment();
         if (!proxy) return std::unexpected(proxy.error());
-        return std::unique_ptr<Services>(new Services(std::move(*tls), std::move(*proxy)));
+        return std::unique_ptr<Services>(new Services(std::move(*proxy)));
     }
 
     /// The exit code.
     int pull(const device::PullPlan::Service& service);
 
 private:
-    Services(std::unique_ptr<net::asio::ssl::context> tls, net::ProxySettings proxy)
-        : tls_(std::move(tls)), settings_{.proxy = std::move(proxy)} {}
+    explicit Services(net::ProxySettings proxy) : settings_{.proxy = std::move(proxy)} {}
 
     int pull(const device::PullPlan::Service& service, const std::string& model);
     template <class T>
     Result<T> wait(net::Task<Result<T>> task);
 
-    std::unique_ptr<net::asio::ssl::context> tls_;
+    net::ClientTls tls_;
     net::UpstreamSettings settings_;
     net::Worker worker_;
-    net::UpstreamClient client_{worker_.loop.get_executor(), worker_.deadlines, settings_, *tls_};
+    net::UpstreamClient client_{worker_.loop.get_executor(), worker_.deadlines, settings_, tls_};
     net::AbortHandle never_;
 };
 

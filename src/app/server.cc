@@ -70,12 +70,22 @@ std::vector<std::string> words(std::string_view list) {
     return out;
 }
 
+device::EngineSpec spec_of(const std::string& name, const config::Engine& engine) {
+    return {.name = name,
+            .command = engine.command,
+            .ready = engine.ready,
+            .ttl = engine.ttl,
+            .start_timeout = engine.start_timeout,
+            .port = engine.port,
+            .models = engine.models,
+            .exclusive = engine.exclusive,
+            .kill_on_hangup = engine.kill_on_hangup};
+}
+
 std::vector<device::EngineSpec> engines_of(const config::Catalog& catalog) {
     std::vector<device::EngineSpec> specs;
     for (const config::Target& target : catalog.targets)
-        if (target.engine)
-            specs.push_back({target.id, target.engine->command, target.engine->ready,
-                             target.engine->ttl, target.engine->start_timeout});
+        if (target.engine) specs.push_back(spec_of(target.id, *target.engine));
     return specs;
 }
 
@@ -171,7 +181,7 @@ private:
     /// What `catalog` needs on local disks is fetched from now on, unless PULL is 0.
     void pull(const config::Catalog& catalog) {
         if (!puller_)
-            puller_ = std::make_unique<device::Puller>(options_.data, upstream_, *client_tls_,
+            puller_ = std::make_unique<device::Puller>(options_.data, upstream_, client_tls_,
                                                        gateway_.pulls);
         gateway_.puller = puller_.get();
         const config::Environment& environment = reloader_.environment();

@@ -36,7 +36,7 @@ void add_files(const config::Target& target, const config::Environment& environm
                const std::string& data_dir, PullPlan& plan) {
     for (const std::string& word : target.engine->command) {
         if (!is_url(word)) continue;
-        const std::string destination = model_file(data_dir, word);
+        const std::string destination = model_file(data_dir, word, target.engine->models);
         auto file = std::ranges::find(plan.files, destination, &PullPlan::File::destination);
         if (file == plan.files.end()) {
             const bool named = word == environment.get("LLAMACPP_MODEL");

@@ -21,7 +21,7 @@ namespace asio = net::asio;
 
 /// The puller's thread and what lives on it.
 struct Puller::Impl {
-    Impl(std::string data, const net::UpstreamSettings& settings, asio::ssl::context& tls,
+    Impl(std::string data, const net::UpstreamSettings& settings, net::ClientTls& tls,
          base::PullBoard& shown)
         : data_dir(std::move(data)),
           client(worker.loop.get_executor(), worker.deadlines, settings, tls),
@@ -111,7 +111,7 @@ void Puller::Impl::shut_down() {
                    [this](const std::exception_ptr&) { worker.loop.stop(); });
 }
 
-Puller::Puller(std::string data_dir, const net::UpstreamSettings& settings, asio::ssl::context& tls,
+Puller::Puller(std::string data_dir, const net::UpstreamSettings& settings, net::ClientTls& tls,
                base::PullBoard& board)
     : impl_(std::make_unique<Impl>(std::move(data_dir), settings, tls, board)) {}
 

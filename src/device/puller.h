@@ -15,8 +15,8 @@ namespace device {
 class Puller {
 public:
     /// The references outlive it. `data_dir` is where files go, and what tells of free space.
-    Puller(std::string data_dir, const net::UpstreamSettings& settings,
-           net::asio::ssl::context& tls, base::PullBoard& board);
+    Puller(std::string data_dir, const net::UpstreamSettings& settings, net::ClientTls& tls,
+           base::PullBoard& board);
     ~Puller();
     Puller(const Puller&) = delete;
     Puller& operator=(const Puller&) = delete;

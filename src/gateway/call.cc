@@ -27,23 +27,35 @@ std::string join_path(const std::string& base, std::string_view path) {
     return base + std::string(path);
 }
 
+/// False: the client has left.
+net::Task<bool> tell_of_start(Session& session, const config::Target& target) {
+    if (!co_await session.begin_stream()) co_return false;
+    co_return co_await session.exchange.write(
+        session.client->comment(target.alias + " is starting"));
+}
+
 /// Waits for the target's engine; a waiting stream gets a comment now and then.
 net::Task<base::Result<device::Lease>> engine_for(Session& session, const config::Target& target,
                                                   base::Time deadline) {
-    device::Supervisor& engines = *session.lane.shared.engines;
-    for (;;) {
-        const base::Time slice = std::min(deadline, base::Clock::now() + kHeartbeat);
-        auto lease = co_await engines.acquire(session.lane.worker.loop.get_executor(), target.id,
-                                              slice, session.abort);
-        const bool again =
-            !lease && lease.error().kind == base::ErrorKind::timed_out && slice < deadline;
-        if (!again) co_return lease;
-        if (!session.job->stream()) continue;
-        if (!co_await session.begin_stream() ||
-            !co_await session.exchange.write(
-                session.client->comment(target.alias + " is starting")))
-            co_return base::fail(base::ErrorKind::gone, "the client left");
+    device::Waiting waiting{.when_busy = session.when_busy, .tell_every = kHeartbeat};
+    if (session.job->stream())
+        waiting.tell = [&session, &target] { return tell_of_start(session, target); };
+    return session.lane.shared.engines->acquire(session.lane.worker.loop.get_executor(), target.id,
+                                                deadline, session.abort, std::move(waiting));
+}
+
+/// No engine for this attempt.
+Failure without_engine(Session& session, const base::Error& error) {
+    using base::ErrorKind;
+    switch (error.kind) {
+        case ErrorKind::gone:
+        case ErrorKind::timed_out: return transport_failure(error);
+        case ErrorKind::refused: return {.outcome = Outcome::cancelled, .detail = error.detail};
+        case ErrorKind::busy: return {.outcome = Outcome::busy, .detail = error.detail};
+        default: break;
     }
+    session.step().skip = route::Skip::engine;
+    return {.outcome = Outcome::transient, .detail = error.detail};
 }
 
 /// Fills in the lease on the target's engine; what kept it from starting.
@@ -55,10 +67,7 @@ net::Task<std::optional<Failure>> start_engine(Session& session, const config::T
         co_return std::nullopt;
     }
     call.device.failed();
-    if (got.error().kind == base::ErrorKind::gone || got.error().kind == base::ErrorKind::timed_out)
-        co_return transport_failure(got.error());
-    session.step().skip = route::Skip::engine;
-    co_return Failure{.outcome = Outcome::transient, .detail = got.error().detail};
+    co_return without_engine(session, got.error());
 }
 
 std::string headers_for(const Way& way, const Outgoing& outgoing) {
@@ -140,6 +149,14 @@ Failure transport_failure(const base::Error& error) {
     return failure;
 }
 
+Failure broken_off(OpenCall& call, const base::Error& error) {
+    if (call.lease.cancelled())
+        return {.outcome = Outcome::cancelled, .detail = "the engine was ended by an operator"};
+    if (error.kind == base::ErrorKind::gone || error.kind == base::ErrorKind::timed_out)
+        call.lease.abandon();
+    return transport_failure(error);
+}
+
 net::Task<std::expected<OpenCall, Failure>> open_call(Session& session,
                                                       const config::Target& target, Trial& trial,
                                                       Outgoing outgoing) {
@@ -169,7 +186,7 @@ net::Task<std::expected<OpenCall, Failure>> open_call(Session& session,
             {engine ? *engine : way.origin, outgoing.method, path, headers, outgoing.body,
              &trial.begun, outgoing.pieces, call.limits.attempt_by, outgoing.vigil},
             call.limits.connect_by, call.limits.first_by, session.abort);
-        if (!sent) co_return std::unexpected(transport_failure(sent.error()));
+        if (!sent) co_return std::unexpected(broken_off(call, sent.error()));
         call.reply = std::move(*sent);
         session.step().status = call.reply->head().status;
         note_head(session, target, call.reply->head(), trial.reservation);
@@ -221,13 +238,13 @@ Failure no_word(Session& session, const base::Error& error) {
 net::Task<std::expected<std::string, Failure>> read_whole(OpenCall& call) {
     if (call.reply) {
         auto body = co_await call.reply->rest(kMaxAnswer, call.limits.attempt_by, call.limits.gap);
-        if (!body) co_return std::unexpected(transport_failure(body.error()));
+        if (!body) co_return std::unexpected(broken_off(call, body.error()));
         co_return std::move(*body);
     }
     std::string body;
     for (;;) {
         auto bytes = co_await call.next(call.limits.attempt_by);
-        if (!bytes) co_return std::unexpected(transport_failure(bytes.error()));
+        if (!bytes) co_return std::unexpected(broken_off(call, bytes.error()));
         if (bytes->empty()) co_return std::move(body);
         body += *bytes;  // bounded by its source
     }

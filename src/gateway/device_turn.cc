@@ -9,6 +9,8 @@ using llm::Outcome;
 
 namespace {
 
+/// Who does not wait hears from the device's thread well within this.
+constexpr base::Duration kAtOnce{250};
 /// So much must be left of the time to ask a busy engine once more.
 constexpr base::Duration kWorthAsking{200};
 
@@ -34,8 +36,9 @@ net::Task<std::expected<DeviceTurn, Failure>> take_turn(Session& session,
                                                         const config::Target& target,
                                                         const device::Use& use, const Trial& trial,
                                                         base::Time attempt_by) {
-    const base::Time by =
-        trial.last ? attempt_by : std::min(attempt_by, base::Clock::now() + use.wait);
+    const base::Duration wait = session.when_busy == device::WhenBusy::wait ? use.wait : kAtOnce;
+    const bool whole = trial.last && session.when_busy == device::WhenBusy::wait;
+    const base::Time by = whole ? attempt_by : std::min(attempt_by, base::Clock::now() + wait);
     const auto turn =
         session.lane.shared.devices->join(session.lane.worker.loop.get_executor(), use);
     while (!co_await turn->wait(std::min(by, base::Clock::now() + kHeartbeat), session.abort)) {
