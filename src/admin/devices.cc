@@ -1,5 +1,6 @@
 #include "admin/endpoints.h"
 #include "admin/json_reply.h"
+#include "admin/pulls_json.h"
 #include "base/units.h"
 
 namespace admin {
@@ -8,7 +9,8 @@ namespace json = boost::json;
 
 namespace {
 
-double seconds(base::Duration span) { return static_cast<double>(span.count()) / 1000; }
+/// Whole ones, so that 60 is not written as 6E1.
+std::int64_t seconds(base::Duration span) { return span.count() / 1000; }
 
 json::object model_json(const device::Scheduler::ModelView& model) {
     json::object out;
@@ -86,6 +88,7 @@ net::Task<> list_devices(gateway::Lane& lane, net::Exchange& exchange, std::stri
     json::object body;
     body["object"] = "list";
     body["data"] = listed(devices, device_json);
+    body["pulls"] = pulls_json(lane.shared.pulls.all().get(), base::Clock::now());
     co_await reply(exchange, 200, std::move(body));
 }
 
