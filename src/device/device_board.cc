@@ -257,12 +257,14 @@ net::Task<> DeviceBoard::poll_task(std::string key) {
 void DeviceBoard::observed(Engine& engine, const std::vector<Holding>& holdings) {
     const EngineSite& site = engine.site;
     std::map<std::string, std::vector<Resident>> found{{site.device, {}}, {"cpu", {}}};
+    std::set<std::string> loaded;
     for (const auto& [model, known] : site.models) found[known.device];
     for (const Holding& one : holdings) {
+        if (!one.loading) loaded.insert(one.model);
         const auto known = site.models.find(one.model);
         const std::string& where = known == site.models.end() ? site.device : known->second.device;
         std::uint64_t bytes = where == "cpu" ? one.ram + one.vram : one.vram;
-        if (bytes == 0 && known != site.models.end()) bytes = known->second.bytes;
+        if ((bytes == 0 || one.loading) && known != site.models.end()) bytes = known->second.bytes;
         found[where].push_back({one.model, bytes, one.busy});
         // A model that did not fit on the GPU lies in main memory for the rest.
         if (where != "cpu" && site.kind == EngineSite::Kind::ollama && one.ram > 0)
@@ -272,20 +274,18 @@ void DeviceBoard::observed(Engine& engine, const std::vector<Holding>& holdings)
     for (auto& [name, residents] : found) {
         const auto at = devices_.find(name);
         if (at == devices_.end()) continue;
-        settle_cold(at->second, site.key, residents);
+        settle_cold(at->second, site.key, loaded);
         at->second.scheduler.observed(site.key, std::move(residents), now);
     }
 }
 
 /// The first time that an engine shows a model which a lease was loading.
 void DeviceBoard::settle_cold(Device& device, const std::string& engine,
-                              const std::vector<Resident>& residents) {
+                              const std::set<std::string>& loaded) {
     const base::Time now = base::Clock::now();
     std::erase_if(device.cold, [&](const auto& entry) {
         const auto& [ticket, cold] = entry;
-        if (cold.key.engine != engine ||
-            std::ranges::find(residents, cold.key.model, &Resident::model) == residents.end())
-            return false;
+        if (cold.key.engine != engine || !loaded.contains(cold.key.model)) return false;
         device.scheduler.loaded(ticket,
                                 std::chrono::duration_cast<base::Duration>(now - cold.since), now);
         return true;

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 namespace device {
@@ -79,7 +80,7 @@ private:
     net::Task<> poll_task(std::string key);
     void observed(Engine& engine, const std::vector<Holding>& holdings);
     void settle_cold(Device& device, const std::string& engine,
-                     const std::vector<Resident>& residents);
+                     const std::set<std::string>& loaded);
     void measure_others(const std::string& name, Device& device);
     void after_poll();
 

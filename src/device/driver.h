@@ -13,9 +13,10 @@ namespace device {
 /// What an engine holds: a model, the memory it takes on each device, whether it is at work.
 struct Holding {
     std::string model;
-    std::uint64_t ram = 0;   ///< bytes; 0: it did not say
+    std::uint64_t ram = 0;  ///< bytes; 0: it did not say
     std::uint64_t vram = 0;
-    bool busy = false;
+    bool busy = false;     ///< loading too
+    bool loading = false;  ///< its sizes may still grow
 };
 
 /// How one kind of engine says what it has loaded and lets go of it. One object an engine;

@@ -177,7 +177,7 @@ public:
         const bool busy = truth(*status, "loading") || truth(*status, "generating");
         const std::string model = text(*status, "current_model");
         if (truth(*status, "loaded") || busy || truth(*status, "process_running"))
-            found.push_back({model, 0, 0, busy});
+            found.push_back({model, 0, 0, busy, truth(*status, "loading")});
         co_return found;
     }
 
@@ -202,7 +202,8 @@ public:
                               engine.state != EngineState::failed && engine.pid > 0;
             if (engine.name != name_ || !runs) continue;
             found.push_back({engine.name, resident_bytes(engine.pid), tools_.vram_of(engine.pid),
-                             engine.state != EngineState::ready});
+                             engine.state != EngineState::ready,
+                             engine.state == EngineState::starting});
         }
         co_return found;
     }
