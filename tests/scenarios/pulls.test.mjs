@@ -22,6 +22,7 @@ async function pulling(t, entries, { chain = [], env, ...more } = {}) {
 
 const pulls = async (gateway) => (await gateway.get('/v1/pulls')).json.data;
 const pullOf = (gateway, tag, holds) => until(async () => (await pulls(gateway)).find((pull) => pull.model === tag && holds(pull)), LONG, `${tag} in GET /v1/pulls`);
+const logged = (gateway, words) => until(() => words.test(gateway.log), LONG, `${words} in the log`);
 const serves = (gateway, alias) => until(async () => (await gateway.chat(alias)).servedBy === alias, LONG, `${alias} serves`);
 
 async function cloud(t) {
@@ -52,7 +53,7 @@ describe('models of Ollama services', { concurrency: 4 }, () => {
     await serves(gateway, 'local');
     const [done] = await pulls(gateway);
     assert.deepEqual([done.state, done.done_bytes], ['done', MB]);
-    for (const words of [/pull begins.*qwen3:8b/, /pulling.*qwen3:8b.*bytes/, /pull ended.*qwen3:8b/]) assert.match(gateway.log, words);
+    for (const words of [/pull begins.*qwen3:8b/, /pulling.*qwen3:8b.*bytes/, /pull ended.*qwen3:8b/]) await logged(gateway, words);
   });
 
   test('the chain moves on meanwhile, and comes back once the model is there', async (t) => {
@@ -97,8 +98,8 @@ describe('models of Ollama services', { concurrency: 4 }, () => {
     const gateway = await pulling(t, [model('local', service, 'm')]);
     await serves(gateway, 'local');
     assert.equal(service.asked('pull').length, 4);
-    assert.match(gateway.log, /pull broke off.*max retries exceeded/);
-    assert.match(gateway.log, /pull broke off.*no space for now/);
+    await logged(gateway, /pull broke off.*max retries exceeded/);
+    await logged(gateway, /pull broke off.*no space for now/);
   });
 
   test('a model that does not exist is given up: why and when it is tried again', async (t) => {
@@ -135,7 +136,7 @@ describe('models of Ollama services', { concurrency: 4 }, () => {
     await service.down();
     const fake = await cloud(t);
     const gateway = await pulling(t, [model('local', service, 'm'), entry('b', fake)], { chain: ['b'] });
-    await until(() => /looked at when it is up/.test(gateway.log), LONG, 'the log says it');
+    await logged(gateway, /looked at when it is up/);
     assert.equal((await gateway.chat('local')).servedBy, 'b');
     assert.match((await gateway.chat('local')).headers['x-freeway-trail'], /^local=(transient|skipped:benched)/, 'it is not known to lack anything');
     await service.up();
@@ -147,7 +148,7 @@ describe('models of Ollama services', { concurrency: 4 }, () => {
     const service = await OllamaService.start(t, { models: { m: {} } });
     service.always('tags', { status: 404, json: { error: 'not found' } });
     const gateway = await pulling(t, [model('local', service, 'm')]);
-    await until(() => /nothing is pulled there/.test(gateway.log), LONG, 'the log says it');
+    await logged(gateway, /nothing is pulled there/);
     assert.equal((await gateway.chat('local')).status, 200);
     assert.deepEqual(await pulls(gateway), []);
     assert.equal(service.asked('pull').length, 0);
