@@ -1,6 +1,8 @@
 #include "admin/router.h"
 
 #include "admin/endpoints.h"
+#include "admin/image_service.h"
+#include "admin/percent.h"
 #include "base/units.h"
 #include "gateway/auth.h"
 #include "gateway/count_tokens.h"
@@ -49,6 +51,13 @@ Task<> plain(Lane& lane, Exchange& exchange, std::string) {
     return handle(lane, exchange);
 }
 
+using gateway::ImageSet;
+
+template <Task<> (*handle)(Lane&, Exchange&, ImageSet), ImageSet set>
+Task<> images(Lane& lane, Exchange& exchange, std::string) {
+    return handle(lane, exchange, set);
+}
+
 struct Route {
     std::string_view method;
     std::string_view before;  ///< the path up to its variable part
@@ -75,6 +84,25 @@ constexpr std::array kRoutes{
     Route{"POST", "/v2/rerank", "", false, Access::open, rerank},
     Route{"POST", "/images/generations", "", false, Access::open, gateway::handle_image_generation},
     Route{"POST", "/images/edits", "", false, Access::open, gateway::handle_image_edit},
+    Route{"GET", "/sdcpp/v1/status", "", false, Access::key,
+          images<show_image_service, ImageSet::cpu>},
+    Route{"POST", "/sdcpp/v1/load", "", false, Access::key,
+          images<load_image_model, ImageSet::cpu>},
+    Route{"POST", "/sdcpp/v1/unload", "", false, Access::key,
+          images<unload_image_model, ImageSet::cpu>},
+    Route{"POST", "/sdcpp/v1/cancel", "", false, Access::key, images<cancel_image, ImageSet::cpu>},
+    Route{"POST", "/sdcpp/v1/images/generations", "", false, Access::open,
+          images<gateway::handle_service_image, ImageSet::cpu>},
+    Route{"GET", "/sdcpp-cuda/v1/status", "", false, Access::key,
+          images<show_image_service, ImageSet::cuda>},
+    Route{"POST", "/sdcpp-cuda/v1/load", "", false, Access::key,
+          images<load_image_model, ImageSet::cuda>},
+    Route{"POST", "/sdcpp-cuda/v1/unload", "", false, Access::key,
+          images<unload_image_model, ImageSet::cuda>},
+    Route{"POST", "/sdcpp-cuda/v1/cancel", "", false, Access::key,
+          images<cancel_image, ImageSet::cuda>},
+    Route{"POST", "/sdcpp-cuda/v1/images/generations", "", false, Access::open,
+          images<gateway::handle_service_image, ImageSet::cuda>},
     Route{"GET", "/files/", "", true, Access::open, gateway::handle_file},
     Route{"GET", "/api/tags", "", false, Access::key, ollama_tags},
     Route{"POST", "/api/show", "", false, Access::key, ollama_show},
@@ -112,30 +140,6 @@ constexpr std::array kRoutes{
     Route{"POST", "/explain", "", false, Access::key, preview},
     Route{"GET", "/requests/", "/explain", true, Access::key, explain_request},
 };
-
-int hex(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
-
-std::optional<std::string> percent_decode(std::string_view text) {
-    std::string out;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        if (text[i] != '%') {
-            out += text[i];
-            continue;
-        }
-        if (i + 2 >= text.size() || hex(text[i + 1]) < 0 || hex(text[i + 2]) < 0)
-            return std::nullopt;
-        const char c = static_cast<char>(hex(text[i + 1]) * 16 + hex(text[i + 2]));
-        if (static_cast<unsigned char>(c) < 0x20) return std::nullopt;
-        out += c;
-        i += 2;
-    }
-    return out;
-}
 
 /// The variable part of `path` where the route fits it.
 std::optional<std::string> match(const Route& route, std::string_view path) {

@@ -18,11 +18,6 @@ bool is_url(const std::string& text) {
     return text.starts_with("http://") || text.starts_with("https://");
 }
 
-std::string file_name(const std::string& url) {
-    const std::string path = url.substr(0, url.find_first_of("?#"));
-    return path.substr(path.rfind('/') + 1);
-}
-
 /// One line that is redrawn on a terminal, a line every ten percent elsewhere.
 class ProgressBar {
 public:
@@ -65,17 +60,26 @@ private:
     std::chrono::steady_clock::time_point drawn_;
 };
 
-int fetch_one(const std::string& data, const std::string& url, const std::string& sha256) {
-    const std::string name = file_name(url);
+/// A model by its URL, and the folder below the data folder that keeps it.
+struct Model {
+    std::string url;
+    std::string folder = "models";
+    auto operator<=>(const Model&) const = default;
+};
+
+int fetch_one(const std::string& data, const Model& model, const std::string& sha256) {
+    device::FetchRequest request;
+    request.url = model.url;
+    request.destination = data + '/' + model.folder;
+    const std::string name =
+        std::filesystem::path(device::model_file(data, model.url, model.folder)).filename();
     if (name.empty() || name == "." || name == "..") {
-        fmt::print(stderr, "freeway: {} names no file\n", url);
+        fmt::print(stderr, "freeway: {} names no file\n", model.url);
         return 1;
     }
     std::error_code error;
-    std::filesystem::create_directories(data + "/models", error);
-    device::FetchRequest request;
-    request.url = url;
-    request.destination = data + "/models/" + name;
+    std::filesystem::create_directories(request.destination, error);
+    request.destination += '/' + name;
     request.sha256 = sha256;
     ProgressBar bar(name);
     auto done = device::fetch(request, [&](device::FetchProgress progress) { bar.show(progress); });
@@ -94,7 +98,7 @@ int pull(const CommonOptions& options, const std::string& url, const std::string
     const config::Environment environment = config::Environment::read(options.env);
     export_to_process(environment);
     if (!url.empty()) {
-        if (is_url(url)) return fetch_one(options.data, url, sha256);
+        if (is_url(url)) return fetch_one(options.data, {url}, sha256);
         fmt::print(stderr, "freeway: {} is not an http or https URL\n", url);
         return 2;
     }
@@ -104,15 +108,15 @@ int pull(const CommonOptions& options, const std::string& url, const std::string
             fmt::print(stderr, "{}\n", diagnostic.str());
         return 1;
     }
-    std::set<std::string> urls;
+    std::set<Model> models;
     for (const config::Target& target : loaded.catalog->targets)
         if (target.engine)
             for (const std::string& word : target.engine->command)
-                if (is_url(word)) urls.insert(word);
-    if (urls.empty()) fmt::print("nothing to fetch: no enabled engine names its model by URL\n");
+                if (is_url(word)) models.insert({word, target.engine->models});
+    if (models.empty()) fmt::print("nothing to fetch: no enabled engine names its model by URL\n");
     int worst = 0;
-    for (const std::string& one : urls) {
-        const bool named = one == environment.get("LLAMACPP_MODEL");
+    for (const Model& one : models) {
+        const bool named = one.url == environment.get("LLAMACPP_MODEL");
         const std::string expected(named ? environment.get("LLAMACPP_MODEL_SHA256")
                                          : std::string_view());
         worst = std::max(worst, fetch_one(options.data, one, sha256.empty() ? expected : sha256));

@@ -56,12 +56,22 @@ bool is_loopback(const std::string& host) {
     return !error && address.is_loopback();
 }
 
+device::EngineSpec spec_of(const std::string& name, const config::Engine& engine) {
+    return {.name = name,
+            .command = engine.command,
+            .ready = engine.ready,
+            .ttl = engine.ttl,
+            .start_timeout = engine.start_timeout,
+            .port = engine.port,
+            .models = engine.models,
+            .exclusive = engine.exclusive,
+            .kill_on_hangup = engine.kill_on_hangup};
+}
+
 std::vector<device::EngineSpec> engines_of(const config::Catalog& catalog) {
     std::vector<device::EngineSpec> specs;
     for (const config::Target& target : catalog.targets)
-        if (target.engine)
-            specs.push_back({target.id, target.engine->command, target.engine->ready,
-                             target.engine->ttl, target.engine->start_timeout});
+        if (target.engine) specs.push_back(spec_of(target.id, *target.engine));
     return specs;
 }
 

@@ -70,12 +70,16 @@ struct BaseUrl {
     std::string text() const;
 };
 
-/// A child process of ours that serves a target (llama-server).
+/// A child process of ours that serves a target (llama-server, sd-server, …).
 struct Engine {
     std::vector<std::string> command;
     std::string ready = "/health";
     base::Duration ttl{600'000};  ///< idle time before it is stopped; 0: never
     base::Duration start_timeout{120'000};
+    std::uint16_t port = 0;         ///< 0: a free one at each start
+    std::string models = "models";  ///< folder below the data folder for what it names by URL
+    std::string exclusive{};        ///< one of those with the same word at a time; empty: none
+    bool kill_on_hangup = false;    ///< closing the connection does not end its work
 };
 
 /// Whether an alias's answers are kept and given again to who asks the same.

@@ -1,4 +1,5 @@
 #include "config/document.h"
+#include "config/engine_block.h"
 #include "config/known_keys.h"
 #include "config/named_models.h"
 #include "config/providers.h"
@@ -139,9 +140,37 @@ private:
                                    fragment.flag, fragment.flag, fragment.flag)});
     }
 
+    /// An engine's own switch: 1 or 0, of use only while the fragment is on and names no server.
+    void check_engine_flag(const Fragment& fragment, const Value& models, bool on) {
+        const auto with_flag = std::ranges::find_if(
+            models.items, [](const Value& model) { return !engine_flag(model).empty(); });
+        if (with_flag == models.items.end()) return;
+        const std::string flag(engine_flag(*with_flag));
+        const std::string_view value = env_.get(flag);
+        if (value.empty() || value == "0") return;
+        const int line = env_.line(flag);
+        const auto warn = [&](std::string text) {
+            findings_.add({Severity::warning, line ? env_.file() : *with_flag->file,
+                           line ? line : with_flag->line, std::move(text)});
+        };
+        const std::string base = fragment.flag + "_API_BASE";
+        if (value != "1")
+            warn(fmt::format("{} is on only when it is exactly 1: write {}=1 or {}=0", flag, flag,
+                             flag));
+        else if (!on)
+            warn(fmt::format("{}=1 has no effect while {} is off: write {}=1", flag, fragment.flag,
+                             fragment.flag));
+        else if (!env_.get(base).empty())
+            warn(
+                fmt::format("{}=1 has no effect: {} names a server that runs already; remove "
+                            "one of the two",
+                            flag, base));
+    }
+
     void add_models(const Fragment& fragment, bool on) {
         const Value* models = fragment.root.find("models");
         if (!models || !models->is_list()) return;
+        check_engine_flag(fragment, *models, on);
         for (NamedModel& model :
              named_models(fragment.root, fragment.models_from, env_, findings_)) {
             if (!model.listed && scope_ == Scope::serving) continue;

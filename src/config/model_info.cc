@@ -1,6 +1,7 @@
 #include "config/model_info.h"
 
 #include "config/cache_settings.h"
+#include "config/engine_block.h"
 #include "config/providers.h"
 
 #include <fmt/format.h>
@@ -108,31 +109,8 @@ void read_capabilities(const Value& info, Capabilities& has, Findings& findings)
     read_supports(info, has, findings);
 }
 
-void read_engine(const Value& info, Target& target, Findings& findings) {
-    const Value* value = map_of(info, "engine", findings);
-    if (!value) return;
-    Engine engine;
-    engine.command = texts_of(*value, "command", findings);
-    if (auto ready = text_of(*value, "ready", findings)) engine.ready = *ready;
-    if (auto ttl = duration_of(*value, "ttl", findings)) engine.ttl = *ttl;
-    if (auto span = duration_of(*value, "start_timeout", findings)) engine.start_timeout = *span;
-    for (const Member& member : value->members) {
-        constexpr std::array<std::string_view, 4> kKnown = {"command", "ready", "ttl",
-                                                            "start_timeout"};
-        if (std::ranges::find(kKnown, member.name) != kKnown.end()) continue;
-        findings.warning(member.value,
-                         fmt::format("unknown key `{}` under engine is not read; known "
-                                     "are command, ready, ttl, start_timeout",
-                                     member.name));
-    }
-    if (engine.command.empty()) {
-        findings.error(*value, "`engine` needs a `command`: a list of program and arguments");
-    }
-    target.engine = std::move(engine);
-}
-
 bool known_info_key(std::string_view key) {
-    constexpr std::array<std::string_view, 26> kKnown = {"mode",
+    constexpr std::array<std::string_view, 27> kKnown = {"mode",
                                                          "tier",
                                                          "capabilities",
                                                          "limits",
@@ -157,7 +135,8 @@ bool known_info_key(std::string_view key) {
                                                          "team_id",
                                                          "blocked",
                                                          "output_vector_size",
-                                                         "continue_streams"};
+                                                         "continue_streams",
+                                                         "allow_extra_args"};
     return std::ranges::find(kKnown, key) != kKnown.end() || key.starts_with("supports_") ||
            key.starts_with("health_check_") || key.starts_with("disable_") ||
            key.contains("_cost_per_") || key.ends_with("_cost");
@@ -236,7 +215,10 @@ void read_model_info(const Value& info, bool strict, Target& target, Findings& f
         target.allowed_fails = static_cast<int>(*fails);
     }
     target.allowed_fails_policy = allowed_fails_policy_of(info, findings);
-    read_engine(info, target, findings);
+    target.engine = read_engine(info, findings);
+    // A tag in an image's prompt that the engine behind obeys.
+    if (boolean_of(info, "allow_extra_args", findings).value_or(false))
+        target.allow.emplace_back("sd_cpp_extra_args");
     target.cache = read_cache_choice(info, findings);
 }
 

@@ -107,11 +107,12 @@ void read_body(const Value& params, Target& target, Findings& findings) {
 
 /// Only OpenAI's own protocol passes members on; the others are written anew.
 void read_allowed(const Value& params, Target& target, Findings& findings) {
-    target.allow = texts_of(params, "allowed_openai_params", findings);
+    const std::vector<std::string> named = texts_of(params, "allowed_openai_params", findings);
+    target.allow.insert(target.allow.end(), named.begin(), named.end());
     bool translated = target.provider == base::Provider::anthropic ||
                       target.provider == base::Provider::cohere ||
                       target.provider == base::Provider::ollama;
-    if (target.allow.empty() || !translated) return;
+    if (named.empty() || !translated) return;
     findings.warning(*params.find("allowed_openai_params"),
                      fmt::format("`allowed_openai_params` has no effect: requests to {} are "
                                  "translated; extra_body is sent as it stands",

@@ -1,5 +1,6 @@
 #include "config/target_reader.h"
 
+#include "config/engine_block.h"
 #include "config/known_keys.h"
 #include "config/model_info.h"
 
@@ -89,6 +90,7 @@ std::optional<Target> TargetReader::read_one(const Entry& entry, const Value& wr
         return std::nullopt;
     }
 
+    choose_engine(params, info, around_.variables);
     Target target;
     target.alias = entry.value.find("model_name")->text;
     target.origin = entry.value.place();

@@ -44,23 +44,35 @@ std::string join_path(const std::string& base, std::string_view path) {
     return base + std::string(path);
 }
 
+/// False: the client has left.
+net::Task<bool> tell_of_start(Session& session, const config::Target& target) {
+    if (!co_await session.begin_stream()) co_return false;
+    co_return co_await session.exchange.write(
+        session.client->comment(target.alias + " is starting"));
+}
+
 /// Waits for the target's engine; a waiting stream gets a comment now and then.
 net::Task<base::Result<device::Lease>> engine_for(Session& session, const config::Target& target,
                                                   base::Time deadline) {
-    device::Supervisor& engines = *session.lane.shared.engines;
-    for (;;) {
-        const base::Time slice = std::min(deadline, base::Clock::now() + kHeartbeat);
-        auto lease = co_await engines.acquire(session.lane.worker.loop.get_executor(), target.id,
-                                              slice, session.abort);
-        const bool again =
-            !lease && lease.error().kind == base::ErrorKind::timed_out && slice < deadline;
-        if (!again) co_return lease;
-        if (!session.job->stream()) continue;
-        if (!co_await session.begin_stream() ||
-            !co_await session.exchange.write(
-                session.client->comment(target.alias + " is starting")))
-            co_return base::fail(base::ErrorKind::gone, "the client left");
+    device::Waiting waiting{.when_busy = session.when_busy, .tell_every = kHeartbeat};
+    if (session.job->stream())
+        waiting.tell = [&session, &target] { return tell_of_start(session, target); };
+    return session.lane.shared.engines->acquire(session.lane.worker.loop.get_executor(), target.id,
+                                                deadline, session.abort, std::move(waiting));
+}
+
+/// No engine for this attempt.
+Failure without_engine(Session& session, const base::Error& error) {
+    using base::ErrorKind;
+    switch (error.kind) {
+        case ErrorKind::gone:
+        case ErrorKind::timed_out: return transport_failure(error);
+        case ErrorKind::refused: return {.outcome = Outcome::cancelled, .detail = error.detail};
+        case ErrorKind::busy: return {.outcome = Outcome::busy, .detail = error.detail};
+        default: break;
     }
+    session.step().skip = route::Skip::engine;
+    return {.outcome = Outcome::transient, .detail = error.detail};
 }
 
 net::Task<Failure> read_refusal(Session& session, const config::Target& target,
@@ -107,6 +119,14 @@ Failure transport_failure(const base::Error& error) {
     return failure;
 }
 
+Failure broken_off(OpenCall& call, const base::Error& error) {
+    if (call.lease.cancelled())
+        return {.outcome = Outcome::cancelled, .detail = "the engine was ended by an operator"};
+    if (error.kind == base::ErrorKind::gone || error.kind == base::ErrorKind::timed_out)
+        call.lease.abandon();
+    return transport_failure(error);
+}
+
 net::Task<std::expected<OpenCall, Failure>> open_call(Session& session,
                                                       const config::Target& target, Trial& trial,
                                                       Outgoing outgoing) {
@@ -116,14 +136,7 @@ net::Task<std::expected<OpenCall, Failure>> open_call(Session& session,
     std::optional<net::Origin> engine;
     if (target.engine) {
         auto got = co_await engine_for(session, target, call.limits.attempt_by);
-        if (!got) {
-            if (got.error().kind == base::ErrorKind::gone ||
-                got.error().kind == base::ErrorKind::timed_out)
-                co_return std::unexpected(transport_failure(got.error()));
-            session.step().skip = route::Skip::engine;
-            co_return std::unexpected(
-                Failure{.outcome = Outcome::transient, .detail = got.error().detail});
-        }
+        if (!got) co_return std::unexpected(without_engine(session, got.error()));
         call.lease = std::move(*got);
         engine.emplace(net::Endpoint{false, "127.0.0.1", call.lease.port()});
         call.limits = limits_for(session, target, trial.last, stream);
@@ -140,7 +153,7 @@ net::Task<std::expected<OpenCall, Failure>> open_call(Session& session,
         {engine ? *engine : way.origin, outgoing.method, path, headers, outgoing.body, &trial.begun,
          outgoing.pieces, call.limits.attempt_by},
         call.limits.connect_by, call.limits.first_by, session.abort);
-    if (!sent) co_return std::unexpected(transport_failure(sent.error()));
+    if (!sent) co_return std::unexpected(broken_off(call, sent.error()));
     call.reply = std::move(*sent);
     session.step().status = call.reply->head().status;
     note_head(session, target, call.reply->head(), trial.reservation);
@@ -181,7 +194,7 @@ Failure no_word(Session& session, const base::Error& error) {
 
 net::Task<std::expected<std::string, Failure>> read_whole(OpenCall& call) {
     auto body = co_await call.reply->rest(kMaxAnswer, call.limits.attempt_by, call.limits.gap);
-    if (!body) co_return std::unexpected(transport_failure(body.error()));
+    if (!body) co_return std::unexpected(broken_off(call, body.error()));
     co_return std::move(*body);
 }
 

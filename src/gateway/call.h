@@ -69,6 +69,10 @@ llm::Failure no_word(Session& session, const base::Error& error);
 net::Task<std::expected<std::string, llm::Failure>> read_whole(OpenCall& call);
 inline constexpr std::size_t kMaxAnswer = 64u << 20;
 
+/// What the break of a call means: an engine that was ended on purpose is nobody's failure, and one
+/// whose caller is gone or has lost patience is told so.
+llm::Failure broken_off(OpenCall& call, const base::Error& error);
+
 /// A transport error as an outcome of the attempt.
 llm::Failure transport_failure(const base::Error& error);
 llm::Failure client_left();

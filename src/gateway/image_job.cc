@@ -7,6 +7,7 @@
 #include "gateway/serve.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 namespace gateway {
@@ -180,7 +181,23 @@ namespace {
 
 using Parse = base::Result<llm::ImageRequest> (*)(const net::Exchange&, std::string body);
 
-net::Task<> handle(Lane& lane, net::Exchange& exchange, Parse parse) {
+base::Result<llm::ImageRequest> parse_drawing(const net::Exchange&, std::string body) {
+    return llm::parse_images(std::move(body));
+}
+
+/// Makes `session` one for a model of `set` alone. False: it has no such model.
+bool narrow(Session& session, ImageSet set, llm::ImageRequest& request) {
+    const config::Target* target = image_model(*session.catalog, set, request.model);
+    if (!target) return false;
+    request.model = target->alias;
+    request.wanted = llm::Delivery::base64;
+    session.ask.chain = false;
+    session.when_busy = device::WhenBusy::refuse;
+    return true;
+}
+
+net::Task<> handle(Lane& lane, net::Exchange& exchange, Parse parse,
+                   std::optional<ImageSet> only = {}) {
     Session session(lane, exchange);
     const config::Settings& settings = session.catalog->settings;
     if (auto refused = authorize(settings, exchange)) co_return co_await session.refuse(*refused);
@@ -188,6 +205,12 @@ net::Task<> handle(Lane& lane, net::Exchange& exchange, Parse parse) {
     if (!body) co_return co_await session.refuse(unreadable(body.error()));
     auto parsed = parse(exchange, std::move(*body));
     if (!parsed) co_return co_await session.refuse(unreadable(parsed.error()));
+
+    if (only && !narrow(session, *only, *parsed)) {
+        ClientError unknown = unknown_model(*session.catalog, parsed->model);
+        unknown.status = 400;
+        co_return co_await session.refuse(std::move(unknown));
+    }
 
     const config::Alias* alias = session.catalog->find(parsed->model);
     std::string_view model;
@@ -206,15 +229,17 @@ net::Task<> handle(Lane& lane, net::Exchange& exchange, Parse parse) {
 }  // namespace
 
 net::Task<> handle_image_generation(Lane& lane, net::Exchange& exchange, std::string) {
-    return handle(lane, exchange, [](const net::Exchange&, std::string body) {
-        return llm::parse_images(std::move(body));
-    });
+    return handle(lane, exchange, parse_drawing);
 }
 
 net::Task<> handle_image_edit(Lane& lane, net::Exchange& exchange, std::string) {
     return handle(lane, exchange, [](const net::Exchange& from, std::string body) {
         return llm::parse_image_form(body, from.head.headers.get("content-type"));
     });
+}
+
+net::Task<> handle_service_image(Lane& lane, net::Exchange& exchange, ImageSet set) {
+    return handle(lane, exchange, parse_drawing, set);
 }
 
 }  // namespace gateway

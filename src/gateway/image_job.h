@@ -1,6 +1,7 @@
 #pragma once
 
 #include "gateway/call.h"
+#include "gateway/image_models.h"
 #include "gateway/job.h"
 #include "llm/image_stream.h"
 
@@ -50,5 +51,9 @@ private:
 /// POST /v1/images/generations and /v1/images/edits.
 net::Task<> handle_image_generation(Lane& lane, net::Exchange& exchange, std::string rest);
 net::Task<> handle_image_edit(Lane& lane, net::Exchange& exchange, std::string rest);
+
+/// POST /sdcpp/v1/images/generations: one of the set's models itself, without a chain and without
+/// waiting for its turn.
+net::Task<> handle_service_image(Lane& lane, net::Exchange& exchange, ImageSet set);
 
 }  // namespace gateway

@@ -37,7 +37,7 @@ net::Task<std::optional<Failure>> relay(Session& session, OpenCall& call,
         auto bytes = co_await call.reply->next(deadline);
         std::optional<Failure> failure;
         if (!bytes) {
-            failure = transport_failure(bytes.error());
+            failure = broken_off(call, bytes.error());
             if (failure->outcome == Outcome::timeout)
                 failure->detail = under_way
                                       ? "nothing came between two chunks within the time limit"

@@ -329,6 +329,8 @@ net::Task<> serve(Session& session) {
             unknown_model(*session.catalog, route::served_alias(settings, session.ask)));
     auto wait_until = may_wait_until(session.exchange);
     if (!wait_until) co_return co_await session.refuse(wait_until.error());
+    if (*wait_until && **wait_until <= base::Clock::now())
+        session.when_busy = device::WhenBusy::refuse;
 
     session.exchange.watch_hangup([&session] {
         session.exchange.mark_gone();

@@ -36,6 +36,7 @@ public:
     std::shared_ptr<route::Record> record;
     net::AbortHandle abort;
     base::Time total_by;
+    device::WhenBusy when_busy = device::WhenBusy::wait;  ///< what it does where an engine is busy
     bool streaming = false;                     ///< response bytes of a stream have been sent
     std::optional<CacheUse> cache;              ///< nullopt: answers are not kept
     std::vector<const config::Target*> able;    ///< who could serve it if their limits allow

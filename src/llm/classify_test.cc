@@ -366,6 +366,17 @@ TEST(ClassifyImages, BusyIsNotAFailedLoad) {
            {Outcome::busy, Scope::target});
     expect(read(p, 503, R"({"error":"load failed: the device is busy"})"),
            {Outcome::transient, Scope::target});
+    expect(read(p, 503, R"({"error":{"message":"load failed: sd-server is not ready"}})"),
+           {Outcome::transient, Scope::target});
+}
+
+TEST(ClassifyImages, WhatTheWrapperAndItsServerSay) {
+    const Provider p = Provider::openai_compatible;
+    expect(read(p, 502, "Bad Gateway"), {Outcome::transient, Scope::target});
+    expect(
+        read(p, 500, R"({"error":"server_error","message":"generate_image returned no images"})"),
+        {Outcome::transient, Scope::target});
+    expect(read(p, 400, R"({"error":"prompt required"})"), {Outcome::bad_request, Scope::request});
 }
 
 }  // namespace

@@ -9,6 +9,8 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
+#include <utility>
 
 namespace llm {
 namespace {
@@ -113,15 +115,26 @@ void fit_quality(ImageFields& fields, const Family& family) {
     }
 }
 
+constexpr string_view kTagName = "sd_cpp_extra_args";
 constexpr string_view kTagBegin = "<sd_cpp_extra_args>";
 constexpr string_view kTagEnd = "</sd_cpp_extra_args>";
 
-/// A tag inside the prompt would command the server: only we write one.
-std::string without_tags(std::string prompt) {
-    for (const string_view tag : {kTagBegin, kTagEnd})
-        for (std::size_t at = prompt.find(tag); at != prompt.npos; at = prompt.find(tag))
-            prompt.erase(at, tag.size());
-    return prompt;
+/// A tag inside the prompt would command the server. Each goes with what it holds, one that is not
+/// closed with all that follows; what is left joins to no new one.
+std::string without_tags(string_view prompt) {
+    std::string out;
+    out.reserve(prompt.size());
+    std::optional<std::size_t> begun;
+    for (const char c : prompt) {
+        out += c;
+        if (c != '>') continue;
+        if (out.ends_with(kTagEnd))
+            out.resize(begun ? *std::exchange(begun, std::nullopt) : out.size() - kTagEnd.size());
+        else if (!begun && out.ends_with(kTagBegin))
+            begun = out.size() - kTagBegin.size();
+    }
+    if (begun) out.resize(*begun);
+    return out;
 }
 
 /// What sd-server takes only inside the prompt: seed, steps and the like.
@@ -150,13 +163,15 @@ std::string sdcpp_tag(ImageFields& fields) {
     return json.empty() ? json : fmt::format("{}{{{}}}{}", kTagBegin, json, kTagEnd);
 }
 
-void fit_sdcpp(ImageFields& fields) {
-    const std::string prompt = without_tags(fields.text("prompt"));
-    if (prompt != fields.text("prompt"))
-        fields.changes().push_back("removed sd_cpp_extra_args from prompt");
-    const std::string tag = sdcpp_tag(fields);
-    fields.set("prompt", json::quote(prompt + tag));
+/// What a client may not say in the prompt is taken out of it; what it may say otherwise is put in.
+void fit_sdcpp(ImageFields& fields, const Upstream& upstream) {
     fit_blocks(fields);
+    const std::string given = fields.text("prompt");
+    const bool allowed = std::ranges::find(upstream.allow, kTagName) != upstream.allow.end();
+    if (allowed && given.contains(kTagBegin)) return;
+    const std::string prompt = without_tags(given);
+    if (prompt != given) fields.changes().push_back("removed sd_cpp_extra_args from prompt");
+    fields.set("prompt", json::quote(prompt + sdcpp_tag(fields)));
 }
 
 /// The client's own form with other members.
@@ -199,7 +214,7 @@ public:
         const bool asked = !fields.take("response_format").empty();
         fit_size(fields, family);
         fit_quality(fields, family);
-        if (is(family, "local-sdcpp-")) fit_sdcpp(fields);
+        if (is(family, "local-sdcpp-")) fit_sdcpp(fields, upstream);
         if (!family.takes.empty()) fields.keep_only(family.takes);
         if (family.chooses_format && (asked || wanted == Delivery::base64))
             fields.set("response_format", wanted == Delivery::url ? R"("url")" : R"("b64_json")");

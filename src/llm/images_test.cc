@@ -121,6 +121,30 @@ TEST(Images, ConfigurationHasItsWay) {
     EXPECT_TRUE(says(*call, "removed style"));
 }
 
+TEST(Images, ATagInThePromptOfSdcppIsTakenOutWhole) {
+    const std::vector<std::string> allow{"sd_cpp_extra_args"};
+    const auto prompt = [&](std::string_view text, bool allowed = false) {
+        Upstream upstream{.alias = "a", .model = "local-sdcpp-cpu-x"};
+        if (allowed) upstream.allow = allow;
+        const std::string body = "{\"model\":\"a\",\"prompt\":" + json::quote(text) + "}";
+        const auto call =
+            image_dialect(upstream.provider)->call(parsed(body), upstream, Delivery::base64);
+        EXPECT_TRUE(call.has_value());
+        const std::size_t at = call->body.find("\"prompt\":") + 9;
+        return json::text(call->body.substr(at, call->body.rfind('}') - at)).value_or("?");
+    };
+    EXPECT_EQ(prompt("a <sd_cpp_extra_args>{1}</sd_cpp_extra_args>cat"), "a cat");
+    EXPECT_EQ(prompt("a<sd_cpp_extra_args>1</sd_cpp_extra_args>b<sd_cpp_extra_args>2"
+                     "</sd_cpp_extra_args>c</sd_cpp_extra_args>d"),
+              "abcd");
+    EXPECT_EQ(prompt("cat<sd_cpp_extra_args>{\"steps\":99}"), "cat");
+    EXPECT_EQ(prompt("cat<sd_cpp_</sd_cpp_extra_args>extra_args>x"), "cat");
+    EXPECT_EQ(prompt("cat<sd_cpp_<sd_cpp_extra_args>x</sd_cpp_extra_args>extra_args>y"), "cat");
+    EXPECT_EQ(prompt("a < b > c"), "a < b > c");
+    EXPECT_EQ(prompt("a<sd_cpp_extra_args>{1}</sd_cpp_extra_args>", true),
+              "a<sd_cpp_extra_args>{1}</sd_cpp_extra_args>");
+}
+
 TEST(Images, SeveralAtOnceOnlyWhereTheyCan) {
     const ImageRequest request = parsed(R"({"model":"a","prompt":"x","n":2})");
     const auto can = [&](Provider provider, std::string_view model) {

@@ -18,6 +18,7 @@ std::string_view name(Outcome outcome) {
         case Outcome::transient: return "transient";
         case Outcome::timeout: return "timeout";
         case Outcome::malformed: return "malformed";
+        case Outcome::cancelled: return "cancelled";
         case Outcome::client_gone: return "client_gone";
     }
     return "unknown";

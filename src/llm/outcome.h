@@ -26,6 +26,7 @@ enum class Outcome {
     transient,     ///< connect, TLS, reset, 5xx
     timeout,
     malformed,  ///< unparsable, 200 with an error, empty completion, EOF without finish
+    cancelled,  ///< an operator ended the engine in the middle of it
     client_gone,
 };
 

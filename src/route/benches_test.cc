@@ -249,8 +249,8 @@ TEST(Benches, FailuresOfTheRequestBenchNobody) {
                                 cooldown(60s), kNow));
     for (const Outcome outcome :
          {Outcome::too_large, Outcome::context_overflow, Outcome::content_filtered,
-          Outcome::bad_request, Outcome::unsupported, Outcome::malformed, Outcome::client_gone,
-          Outcome::served})
+          Outcome::bad_request, Outcome::unsupported, Outcome::malformed, Outcome::cancelled,
+          Outcome::client_gone, Outcome::served})
         EXPECT_FALSE(benches.failed(target("a"), about(outcome), cooldown(60s), kNow))
             << llm::name(outcome);
     EXPECT_TRUE(benches.list(kNow).empty());

@@ -43,6 +43,7 @@ constexpr std::array kTable{
     Row{Outcome::timeout, {true, 5s, 60s, true, false, 504, "server_error", "upstream_timeout"}},
     Row{Outcome::malformed,
         {true, kNone, kNone, true, false, 502, "server_error", "upstream_malformed"}},
+    Row{Outcome::cancelled, {false, kNone, kNone, false, false, 499, "server_error", "cancelled"}},
     Row{Outcome::client_gone, {false, kNone, kNone, false, false, 499, "", "client_gone"}},
 };
 

@@ -303,7 +303,7 @@ base::Result<Decision> decide(const State& state, const Ask& ask, std::uint64_t 
     if (decision.alias) {
         add_alias(catalog, *decision.alias, captured, seed, decision.candidates);
         own = decision.candidates.size();
-        add_chain(catalog, decision.alias->chain, seed, decision.candidates);
+        if (ask.chain) add_chain(catalog, decision.alias->chain, seed, decision.candidates);
     } else {
         add_chain(catalog, catalog.settings.default_fallbacks, seed, decision.candidates);
     }

@@ -411,8 +411,9 @@ TEST(Consequences, G12OnlyTheseAnswerAtOnce) {
     std::set<Outcome> at_once;
     for (int i = 0; i <= static_cast<int>(Outcome::client_gone); ++i)
         if (!consequence(static_cast<Outcome>(i)).move_on) at_once.insert(static_cast<Outcome>(i));
-    EXPECT_EQ(at_once, (std::set<Outcome>{Outcome::served, Outcome::content_filtered,
-                                          Outcome::bad_request, Outcome::client_gone}));
+    EXPECT_EQ(at_once,
+              (std::set<Outcome>{Outcome::served, Outcome::content_filtered, Outcome::bad_request,
+                                 Outcome::cancelled, Outcome::client_gone}));
 }
 
 namespace {

@@ -30,6 +30,7 @@ std::optional<FailureKind> kind_of(const llm::Failure& failure) {
             return std::nullopt;
         case Outcome::served:
         case Outcome::malformed:
+        case Outcome::cancelled:
         case Outcome::client_gone: break;
     }
     return std::nullopt;

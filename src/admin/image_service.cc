@@ -1,0 +1,228 @@
+#include "admin/image_service.h"
+
+#include "admin/json_reply.h"
+#include "admin/percent.h"
+#include "base/units.h"
+#include "llm/image_fields.h"
+#include "llm/json.h"
+
+#include <optional>
+
+namespace admin {
+namespace {
+
+namespace json = boost::json;
+using base::ErrorKind;
+using config::Target;
+using device::EngineState;
+using device::EngineStatus;
+using gateway::ImageSet;
+using gateway::Lane;
+using net::Exchange;
+
+/// For an engine to go once it was told to.
+constexpr base::Duration kGoing{30'000};
+/// Beyond the engine's own start_timeout: what ran before has to go first.
+constexpr base::Duration kSwap{30'000};
+
+/// One model and how its engine is.
+struct Model {
+    const Target* target;
+    EngineStatus status;
+    bool running() const { return status.pid != 0; }
+    bool loading() const { return status.state == EngineState::starting; }
+    bool loaded() const { return status.state == EngineState::ready; }
+    bool generating() const { return loaded() && status.leases > 0; }
+};
+
+/// The set's models; `catalog` outlives them.
+std::vector<Model> models_of(Lane& lane, const config::Catalog& catalog, ImageSet set) {
+    const std::vector<EngineStatus> all = lane.shared.engines->status();
+    std::vector<Model> models;
+    for (const Target* target : gateway::image_models(catalog, set)) {
+        Model model{target, {}};
+        for (const EngineStatus& status : all)
+            if (status.name == target->id) model.status = status;
+        models.push_back(std::move(model));
+    }
+    return models;
+}
+
+/// The one that has a process, or is about to.
+const Model* current(const std::vector<Model>& models) {
+    for (const Model& model : models)
+        if (model.running() || model.loading()) return &model;
+    return nullptr;
+}
+
+net::Task<> nobody(Exchange& exchange, ImageSet set) {
+    const std::string flag = set == ImageSet::cpu ? "SDCPP" : "SDCPP_CUDA";
+    return reply(exchange,
+                 {404,
+                  "Freeway runs no image models itself here: set " + flag + "=1 and " + flag +
+                      "_NATIVE=1. A wrapper that runs elsewhere answers at its "
+                      "own address.",
+                  "invalid_request_error",
+                  "not_found",
+                  {},
+                  {}});
+}
+
+json::value size_of(const Target& target) {
+    for (const auto& [member, text] : target.defaults) {
+        if (member != "size") continue;
+        const auto size = llm::image_size(llm::json::text(text).value_or(""));
+        if (size) return json::array{size->width, size->height};
+    }
+    return nullptr;
+}
+
+/// Without the program: what tells this model from another.
+json::array arguments_of(const Target& target) {
+    json::array list;
+    for (std::size_t i = 1; i < target.engine->command.size(); ++i)
+        list.emplace_back(target.engine->command[i]);
+    return list;
+}
+
+json::object status_json(const std::vector<Model>& models, ImageSet set) {
+    const Model* now = current(models);
+    const bool loaded = now && now->loaded();
+    json::object body;
+    body["loaded"] = loaded;
+    body["loading"] = now && now->loading();
+    body["current_model"] = loaded ? gateway::image_key(*now->target, set) : std::string_view();
+    if (loaded) {
+        body["current_model_args"] = arguments_of(*now->target);
+        if (json::value size = size_of(*now->target); !size.is_null())
+            body["current_model_size"] = std::move(size);
+    }
+    body["generating"] = now && now->generating();
+    body["process_running"] = now && now->running();
+    body["process_pid"] = now ? now->status.pid : 0;
+    const Target& shown = *(now ? now->target : models.front().target);
+    body["idle_timeout"] = shown.engine->ttl.count() / 1000;
+    body["supports_img"] = false;
+    json::array keys;
+    for (const Model& model : models) keys.emplace_back(gateway::image_key(*model.target, set));
+    body["models"] = std::move(keys);
+    return body;
+}
+
+json::object failure(std::string text, std::string_view code) {
+    json::object body;
+    body["error"] = std::move(text);
+    body["code"] = code;
+    return body;
+}
+
+json::object load_failure(const base::Error& error) {
+    if (error.kind == ErrorKind::busy) return failure(error.detail, "busy");
+    if (error.kind == ErrorKind::refused) return failure(error.detail, "cancelled");
+    return failure("load failed: " + error.detail, "load_failed");
+}
+
+/// Rings `abort` when the client hangs up.
+struct Watch {
+    Exchange& exchange;
+    net::AbortHandle abort{};
+    explicit Watch(Exchange& e) : exchange(e) {
+        exchange.watch_hangup([this] {
+            exchange.mark_gone();
+            abort.abort();
+        });
+    }
+    ~Watch() { exchange.unwatch_hangup(); }
+    Watch(const Watch&) = delete;
+    Watch& operator=(const Watch&) = delete;
+};
+
+json::object about(std::string_view what, std::string_view key) {
+    json::object body;
+    body[what] = true;
+    body["model"] = key;
+    return body;
+}
+
+json::object not_done(std::string_view what, std::string_view reason) {
+    json::object body;
+    body[what] = false;
+    body["reason"] = reason;
+    return body;
+}
+
+}  // namespace
+
+net::Task<> show_image_service(Lane& lane, Exchange& exchange, ImageSet set) {
+    const config::Snapshot catalog = lane.catalog();
+    const std::vector<Model> models = models_of(lane, *catalog, set);
+    if (models.empty()) co_return co_await nobody(exchange, set);
+    co_await reply(exchange, 200, status_json(models, set));
+}
+
+net::Task<> load_image_model(Lane& lane, Exchange& exchange, ImageSet set) {
+    const config::Snapshot catalog = lane.catalog();
+    const std::vector<Model> models = models_of(lane, *catalog, set);
+    if (models.empty()) co_return co_await nobody(exchange, set);
+    const std::string wanted = query_member(exchange.head.query, "model");
+    const Target* target = gateway::image_model(*catalog, set, wanted);
+    if (!target)
+        co_return co_await reply(
+            exchange, 400, failure("unknown model: " + base::shown(wanted, 200), "unknown_model"));
+    const std::string_view key = gateway::image_key(*target, set);
+    for (const Model& model : models)
+        if (model.target == target && model.loaded())
+            co_return co_await reply(exchange, 200, about("already_loaded", key));
+
+    base::Result<device::Lease> lease;
+    {
+        Watch watch(exchange);
+        lease = co_await lane.shared.engines->acquire(
+            lane.worker.loop.get_executor(), target->id,
+            base::Clock::now() + target->engine->start_timeout + kSwap, watch.abort,
+            {.when_busy = device::WhenBusy::refuse});
+    }
+    if (exchange.gone()) co_return;
+    if (!lease) co_return co_await reply(exchange, 503, load_failure(lease.error()));
+    *lease = device::Lease();
+    co_await reply(exchange, 200, about("loaded", key));
+}
+
+net::Task<> unload_image_model(Lane& lane, Exchange& exchange, ImageSet set) {
+    const config::Snapshot catalog = lane.catalog();
+    const std::vector<Model> models = models_of(lane, *catalog, set);
+    if (models.empty()) co_return co_await nobody(exchange, set);
+    const Model* now = current(models);
+    if (!now) {
+        json::object body;
+        body["already_unloaded"] = true;
+        co_return co_await reply(exchange, 200, std::move(body));
+    }
+    const std::string_view reason = now->loading() ? "loading" : "generating";
+    const auto gone = co_await lane.shared.engines->unload(
+        lane.worker.loop.get_executor(), now->target->id, base::Clock::now() + kGoing);
+    if (gone)
+        co_return co_await reply(exchange, 200,
+                                 about("unloaded", gateway::image_key(*now->target, set)));
+    if (gone.error().kind == ErrorKind::refused)
+        co_return co_await reply(exchange, 409, not_done("unloaded", reason));
+    co_await reply(exchange, 503, failure(gone.error().detail, "unload_failed"));
+}
+
+net::Task<> cancel_image(Lane& lane, Exchange& exchange, ImageSet set) {
+    const config::Snapshot catalog = lane.catalog();
+    const std::vector<Model> models = models_of(lane, *catalog, set);
+    if (models.empty()) co_return co_await nobody(exchange, set);
+    const Model* now = current(models);
+    if (!now || !(now->loading() || now->generating()))
+        co_return co_await reply(exchange, 200,
+                                 not_done("cancelled", "nothing is being loaded or drawn"));
+    const auto gone = co_await lane.shared.engines->kill(
+        lane.worker.loop.get_executor(), now->target->id, base::Clock::now() + kGoing);
+    if (!gone) co_return co_await reply(exchange, 503, failure(gone.error().detail, "not_gone"));
+    json::object body;
+    body["cancelled"] = true;
+    co_await reply(exchange, 200, std::move(body));
+}
+
+}  // namespace admin

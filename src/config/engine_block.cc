@@ -1,0 +1,109 @@
+#include "config/engine_block.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+namespace config {
+namespace {
+
+constexpr std::array<std::string_view, 9> kKnown = {
+    "command", "ready", "ttl", "port", "exclusive", "start_timeout", "models", "flag", "on_hangup"};
+/// Right words in the wrong place.
+constexpr std::array<std::string_view, 2> kOfModelInfo = {"memory_gb", "device"};
+
+void check_keys(const Value& engine, Findings& findings) {
+    for (const Member& member : engine.members) {
+        if (std::ranges::find(kKnown, member.name) != kKnown.end()) continue;
+        if (std::ranges::find(kOfModelInfo, member.name) != kOfModelInfo.end()) {
+            findings.warning(member.value,
+                             fmt::format("`{}` under engine is not read: it belongs beside engine, "
+                                         "under model_info",
+                                         member.name));
+            continue;
+        }
+        findings.warning(
+            member.value,
+            fmt::format("unknown key `{}` under engine is not read{}; known are {}", member.name,
+                        did_you_mean(member.name, {kKnown.begin(), kKnown.end()}),
+                        fmt::join(kKnown, ", ")));
+    }
+}
+
+/// Below DATA_DIR, and never out of it.
+bool inside(std::string_view folder) {
+    if (folder.empty() || folder.starts_with('/')) return false;
+    while (!folder.empty()) {
+        const std::size_t slash = folder.find('/');
+        const std::string_view part = folder.substr(0, slash);
+        if (part.empty() || part == "." || part == "..") return false;
+        folder = slash == folder.npos ? std::string_view() : folder.substr(slash + 1);
+    }
+    return true;
+}
+
+void read_models(const Value& value, Engine& engine, Findings& findings) {
+    auto folder = text_of(value, "models", findings);
+    if (!folder) return;
+    if (inside(*folder)) {
+        engine.models = std::move(*folder);
+        return;
+    }
+    findings.error(*value.find("models"),
+                   fmt::format("models `{}` must be a folder below the data folder, such as "
+                               "sdcpp/models",
+                               *folder));
+}
+
+void read_on_hangup(const Value& value, Engine& engine, Findings& findings) {
+    auto word = text_of(value, "on_hangup", findings);
+    if (!word) return;
+    engine.kill_on_hangup = *word == "kill";
+    if (*word != "kill" && *word != "close")
+        findings.error(*value.find("on_hangup"),
+                       fmt::format("on_hangup `{}` must be close or kill", *word));
+}
+
+}  // namespace
+
+std::optional<Engine> read_engine(const Value& info, Findings& findings) {
+    const Value* value = map_of(info, "engine", findings);
+    if (!value) return std::nullopt;
+    Engine engine;
+    engine.command = texts_of(*value, "command", findings);
+    if (auto ready = text_of(*value, "ready", findings)) engine.ready = *ready;
+    if (auto ttl = duration_of(*value, "ttl", findings)) engine.ttl = *ttl;
+    if (auto span = duration_of(*value, "start_timeout", findings)) engine.start_timeout = *span;
+    if (auto port = integer_of(*value, "port", 1, 65'535, findings))
+        engine.port = static_cast<std::uint16_t>(*port);
+    if (auto group = text_of(*value, "exclusive", findings)) engine.exclusive = *group;
+    read_models(*value, engine, findings);
+    read_on_hangup(*value, engine, findings);
+    if (!engine.ready.starts_with('/'))
+        findings.error(*value->find("ready"),
+                       fmt::format("ready `{}` must be a path, such as /health", engine.ready));
+    check_keys(*value, findings);
+    if (engine.command.empty()) {
+        findings.error(*value, "`engine` needs a `command`: a list of program and arguments");
+    }
+    return engine;
+}
+
+std::string_view engine_flag(const Value& model) {
+    const Value* info = model.find("model_info");
+    const Value* engine = info ? info->find("engine") : nullptr;
+    const Value* flag = engine ? engine->find("flag") : nullptr;
+    return flag ? std::string_view(flag->text) : std::string_view();
+}
+
+void choose_engine(Value& params, Value& info, const Variables& variables) {
+    const Value* engine = info.find("engine");
+    const Value* flag = engine ? engine->find("flag") : nullptr;
+    if (!flag) return;
+    if (variables.get(flag->text) != "1") return info.erase("engine");
+    params.erase("api_base");
+    params.erase("base_url");
+}
+
+}  // namespace config

@@ -1,0 +1,19 @@
+#pragma once
+
+#include "config/catalog.h"
+#include "config/findings.h"
+#include "config/variables.h"
+
+namespace config {
+
+/// `model_info.engine`: the program that serves a target. nullopt: there is no such block.
+std::optional<Engine> read_engine(const Value& info, Findings& findings);
+
+/// An engine with a `flag` stands beside an api_base: it takes its place when the variable is
+/// exactly 1, and is left out otherwise. Removes what does not count from the two maps.
+void choose_engine(Value& params, Value& info, const Variables& variables);
+
+/// The variable that switches an entry's engine on; empty: it has none.
+std::string_view engine_flag(const Value& model);
+
+}  // namespace config

@@ -1,0 +1,26 @@
+#pragma once
+
+#include "config/catalog.h"
+
+#include <string_view>
+#include <vector>
+
+namespace gateway {
+
+/// The two sets of models that stable-diffusion.cpp draws with. Each is one image service: one of
+/// its models is loaded at a time.
+enum class ImageSet { cpu, cuda };
+
+/// The models of a set that freeway runs itself, in the order of the configuration. Empty: none,
+/// or a server elsewhere draws with them.
+std::vector<const config::Target*> image_models(const config::Catalog& catalog, ImageSet set);
+
+/// A model as its service names it: `sd-turbo` for the alias `local-sdcpp-cpu-sd-turbo`.
+std::string_view image_key(const config::Target& target, ImageSet set);
+
+/// The model that goes by `name`: its key or its alias, `openai/` before it or not; an empty name
+/// is the set's usual one. nullptr: none does.
+const config::Target* image_model(const config::Catalog& catalog, ImageSet set,
+                                  std::string_view name);
+
+}  // namespace gateway
