@@ -226,7 +226,8 @@ describe('image service: the end of an engine', { concurrency: 2 }, () => {
     const left = performance.now();
     leaving.abort();
     await until(() => dead(pid), 20_000, 'the engine is gone');
-    t.diagnostic(`gone after ${Math.round(performance.now() - left)} ms`);
+    const took = performance.now() - left;
+    assert.ok(took < 1000, `T1: gone after ${took} ms`);
     await assert.rejects(held.answer);
     assert.equal((await next).status, 200);
     assert.equal(studio.events('drawn').length, 1, 'the picture of the one who left was never finished');
@@ -238,10 +239,10 @@ describe('image service: the end of an engine', { concurrency: 2 }, () => {
     const held = await studio.hold('sd-turbo');
     const leaving = new AbortController();
     const other = studio.draw('sdxl-turbo', {}, { signal: leaving.signal });
-    await until(async () => (await studio.gateway.get('/health/readiness')).json.active_requests >= 3, 20_000, 'it waits');
+    await until(async () => (await studio.gateway.get('/health/readiness')).json.active_requests === 2, 20_000, 'it waits');
     leaving.abort();
     await assert.rejects(other);
-    await until(async () => (await studio.gateway.get('/health/readiness')).json.active_requests <= 2, 20_000, 'it has left');
+    await until(async () => (await studio.gateway.get('/health/readiness')).json.active_requests === 1, 20_000, 'it has left');
     studio.open();
     assert.equal((await held.answer).status, 200);
     assert.equal((await studio.draw('sd-turbo')).status, 200);
