@@ -137,6 +137,16 @@ struct Watch {
     Watch& operator=(const Watch&) = delete;
 };
 
+/// Room for the model on its device, where it has one.
+net::Task<base::Result<device::DeviceLease>> room_for(Lane& lane, const Target& target,
+                                                      base::Time by, net::AbortHandle& abort) {
+    const std::optional<device::Use>& use = lane.ways->to(target).use;
+    if (!use) co_return device::DeviceLease();
+    const auto turn = lane.shared.devices->join(lane.worker.loop.get_executor(), *use);
+    if (co_await turn->wait(by, abort)) co_return turn->take();
+    co_return base::fail(ErrorKind::busy, "the device " + use->device + " has no room in time");
+}
+
 json::object about(std::string_view what, std::string_view key) {
     json::object body;
     body[what] = true;
@@ -149,6 +159,21 @@ json::object not_done(std::string_view what, std::string_view reason) {
     body[what] = false;
     body["reason"] = reason;
     return body;
+}
+
+net::Task<base::Result<void>> load(Lane& lane, const Target& target, net::AbortHandle& abort) {
+    const base::Time by = base::Clock::now() + target.engine->start_timeout + kSwap;
+    auto room = co_await room_for(lane, target, by, abort);
+    if (!room) co_return std::unexpected(room.error());
+    auto lease =
+        co_await lane.shared.engines->acquire(lane.worker.loop.get_executor(), target.id, by, abort,
+                                              {.when_busy = device::WhenBusy::refuse});
+    if (!lease) {
+        room->failed();
+        co_return std::unexpected(lease.error());
+    }
+    room->served();
+    co_return base::Result<void>();
 }
 
 }  // namespace
@@ -174,17 +199,13 @@ net::Task<> load_image_model(Lane& lane, Exchange& exchange, ImageSet set) {
         if (model.target == target && model.loaded())
             co_return co_await reply(exchange, 200, about("already_loaded", key));
 
-    base::Result<device::Lease> lease;
+    base::Result<void> loaded;
     {
         Watch watch(exchange);
-        lease = co_await lane.shared.engines->acquire(
-            lane.worker.loop.get_executor(), target->id,
-            base::Clock::now() + target->engine->start_timeout + kSwap, watch.abort,
-            {.when_busy = device::WhenBusy::refuse});
+        loaded = co_await load(lane, *target, watch.abort);
     }
     if (exchange.gone()) co_return;
-    if (!lease) co_return co_await reply(exchange, 503, load_failure(lease.error()));
-    *lease = device::Lease();
+    if (!loaded) co_return co_await reply(exchange, 503, load_failure(loaded.error()));
     co_await reply(exchange, 200, about("loaded", key));
 }
 
