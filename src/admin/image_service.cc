@@ -199,6 +199,11 @@ net::Task<> load_image_model(Lane& lane, Exchange& exchange, ImageSet set) {
         if (model.target == target && model.loaded())
             co_return co_await reply(exchange, 200, about("already_loaded", key));
 
+    const Model* const now = current(models);
+    if (now && (now->loading() || now->generating()))
+        co_return co_await reply(
+            exchange, 503,
+            failure("the service is busy: another load or generation is in progress", "busy"));
     base::Result<void> loaded;
     {
         Watch watch(exchange);

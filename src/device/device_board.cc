@@ -163,6 +163,8 @@ void DeviceBoard::release(const std::string& name, Scheduler::Ticket ticket, End
             ++engine->second.released;
             // It may be loading on for nobody: only the engine knows.
             if (!end.served) poll(engine->second);
+            // Nobody will ever say what it holds: its models count while they are used.
+            if (!engine->second.answers) asked.scheduler.observed(engine->first, {}, now);
         }
     follow(name, asked);
     pulse();
@@ -240,6 +242,7 @@ net::Task<> DeviceBoard::poll_task(std::string key) {
         if (!engine.trouble.empty())
             base::log::write(base::log::Level::info, "engine answers again", {{"engine", key}});
         engine.trouble.clear();
+        engine.answers = true;
         engine.polled = now;
         observed(engine, *holdings);
     } else {
@@ -387,12 +390,15 @@ net::Task<> DeviceBoard::until_memory_returns(std::string name, std::uint64_t us
     }
 }
 
-net::Task<bool> DeviceBoard::busy(std::string key, base::Time by) {
+net::Task<std::optional<bool>> DeviceBoard::busy(std::string key, base::Time by) {
     const auto found = engines_.find(key);
-    if (found == engines_.end() || !found->second.driver) co_return false;
+    if (found == engines_.end() || !found->second.driver) co_return std::nullopt;
+    // Ollama lets requests wait by itself; when it refuses one, its list does not say why.
+    if (found->second.site.kind == EngineSite::Kind::ollama) co_return std::nullopt;
     const auto driver = found->second.driver;
     auto holdings = co_await driver->holdings(by);
-    co_return !holdings || std::ranges::any_of(*holdings, &Holding::busy);
+    if (!holdings) co_return std::nullopt;
+    co_return std::ranges::any_of(*holdings, &Holding::busy);
 }
 
 std::vector<DeviceReport> DeviceBoard::report() const {

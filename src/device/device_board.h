@@ -34,7 +34,8 @@ public:
     void release(const std::string& device, Scheduler::Ticket ticket, End end);
     base::Duration expected_wait(const Use& use);
 
-    net::Task<bool> busy(std::string engine, base::Time by);
+    /// Whether a model of the engine is at work; nullopt: it does not say.
+    net::Task<std::optional<bool>> busy(std::string engine, base::Time by);
     std::vector<DeviceReport> report() const;
     net::Task<std::vector<UnloadReport>> unload(std::string device);
     /// No task begins any more; those under way end soon.
@@ -45,6 +46,7 @@ private:
         EngineSite site;
         std::shared_ptr<Driver> driver;  ///< null: it can't be asked
         bool polling = false;
+        bool answers = false;                   ///< has ever said what it holds
         base::Time polled = base::Time::min();  ///< the last answer, good or bad
         std::string trouble;
         std::uint64_t generation = 0;  ///< of the plan that it is from

@@ -168,24 +168,26 @@ base::Duration Devices::Turn::expected() const {
     return base::Duration(state_->expected_ms.load());
 }
 
-net::Task<> Devices::until_idle(net::Executor executor, Use use, base::Time until,
-                                net::AbortHandle& abort) {
-    for (;;) {
-        const base::Time step = std::min(until, base::Clock::now() + kIdleStep);
-        co_await Errand<bool>::wait(std::make_shared<Errand<bool>>(executor), step, abort);
-        if (abort.aborted() || base::Clock::now() >= until) co_return;
-        auto busy = std::make_shared<Errand<bool>>(executor);
+net::Task<bool> Devices::until_idle(net::Executor executor, Use use, base::Duration pause,
+                                    base::Time until, net::AbortHandle& abort) {
+    using Busy = Errand<std::optional<bool>>;
+    for (base::Duration step = pause;; step = kIdleStep) {
+        co_await Busy::wait(std::make_shared<Busy>(executor),
+                            std::min(until, base::Clock::now() + step), abort);
+        if (abort.aborted() || base::Clock::now() >= until) co_return false;
+        auto busy = std::make_shared<Busy>(executor);
         const bool sent = impl_->mailbox->post([impl = impl_.get(), busy, key = use.need.key] {
             impl->worker.tasks.spawn(
-                [](Impl& on, std::shared_ptr<Errand<bool>> to, std::string engine) -> net::Task<> {
-                    Errand<bool>::answer(
-                        to, co_await on.board.busy(engine, base::Clock::now() + kBusyTime));
+                [](Impl& on, std::shared_ptr<Busy> to, std::string engine) -> net::Task<> {
+                    Busy::answer(to,
+                                 co_await on.board.busy(engine, base::Clock::now() + kBusyTime));
                 }(*impl, busy, key.engine),
                 [] {});
         });
-        if (!sent) co_return;
-        co_await Errand<bool>::wait(busy, until, abort);
-        if (abort.aborted() || (busy->value() && !*busy->value())) co_return;
+        if (!sent) co_return false;
+        co_await Busy::wait(busy, until, abort);
+        if (abort.aborted() || !busy->value() || !*busy->value()) co_return false;
+        if (!**busy->value()) co_return true;
     }
 }
 

@@ -90,10 +90,10 @@ public:
     };
     std::unique_ptr<Turn> join(net::Executor executor, const Use& use);
 
-    /// Until the engine behind `use` says that none of its models is at work, or `until`: asked
-    /// now and then.
-    net::Task<> until_idle(net::Executor executor, Use use, base::Time until,
-                           net::AbortHandle& abort);
+    /// Waits for `pause`, and on until the engine behind `use` says that none of its models is at
+    /// work: true. False: not by `until`, the engine does not say, or the client left.
+    net::Task<bool> until_idle(net::Executor executor, Use use, base::Duration pause,
+                               base::Time until, net::AbortHandle& abort);
 
     /// For operators.
     net::Task<std::vector<DeviceReport>> report(net::Executor executor);

@@ -180,7 +180,7 @@ net::Task<std::expected<OpenCall, Failure>> open_call(Session& session,
         outgoing.at_root ? std::move(outgoing.path)
                          : join_path(target.engine ? kEngineBase : target.base.path, outgoing.path);
     const std::string headers = headers_for(way, outgoing);
-    for (;;) {
+    for (int times = 1;; ++times) {
         if (way.use || target.engine) call.limits = limits_for(session, target, trial.last, stream);
         auto sent = co_await session.lane.upstream.send(
             {engine ? *engine : way.origin, outgoing.method, path, headers, outgoing.body,
@@ -197,7 +197,7 @@ net::Task<std::expected<OpenCall, Failure>> open_call(Session& session,
         Failure failure = co_await read_refusal(session, target, *call.reply);
         call.reply.reset();
         const bool again = way.use && failure.outcome == Outcome::busy &&
-                           co_await engine_calms(session, *way.use, busy_by);
+                           co_await engine_calms(session, *way.use, times, busy_by);
         if (again) continue;
         if (failure.outcome != Outcome::busy) call.device.failed();
         co_return std::unexpected(std::move(failure));

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace gateway {
 
 using llm::Failure;
@@ -11,6 +13,9 @@ namespace {
 
 /// Who does not wait hears from the device's thread well within this.
 constexpr base::Duration kAtOnce{250};
+/// Before a busy engine is looked at again, doubled each time.
+constexpr base::Duration kFirstPause{250};
+constexpr int kMostDoublings = 5;
 /// So much must be left of the time to ask a busy engine once more.
 constexpr base::Duration kWorthAsking{200};
 
@@ -58,11 +63,12 @@ net::Task<std::expected<DeviceTurn, Failure>> take_turn(Session& session,
         Failure{.outcome = Outcome::transient, .detail = lease.error().detail});
 }
 
-net::Task<bool> engine_calms(Session& session, const device::Use& use, base::Time by) {
-    if (base::Clock::now() + kWorthAsking >= by) co_return false;
-    co_await session.lane.shared.devices->until_idle(session.lane.worker.loop.get_executor(), use,
-                                                     by, session.abort);
-    co_return !session.abort.aborted() && base::Clock::now() + kWorthAsking < by;
+net::Task<bool> engine_calms(Session& session, const device::Use& use, int times, base::Time by) {
+    const base::Duration pause = kFirstPause * (1 << std::min(times - 1, kMostDoublings));
+    if (base::Clock::now() + pause + kWorthAsking >= by) co_return false;
+    const bool idle = co_await session.lane.shared.devices->until_idle(
+        session.lane.worker.loop.get_executor(), use, pause, by, session.abort);
+    co_return idle&& base::Clock::now() + kWorthAsking < by;
 }
 
 }  // namespace gateway

@@ -22,7 +22,8 @@ net::Task<std::expected<DeviceTurn, llm::Failure>> take_turn(Session& session,
                                                              const Trial& trial,
                                                              base::Time attempt_by);
 
-/// An engine of ours said that it is busy: true once it may be asked again.
-net::Task<bool> engine_calms(Session& session, const device::Use& use, base::Time by);
+/// An engine of ours said that it is busy, for the `times`th time: true once it may be asked
+/// again. Longer and longer pauses where it is not its own work that keeps it.
+net::Task<bool> engine_calms(Session& session, const device::Use& use, int times, base::Time by);
 
 }  // namespace gateway

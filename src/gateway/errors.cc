@@ -141,6 +141,8 @@ ClientError chain_error(const route::Record& record, bool deadline_passed) {
         return single(*tally.last_call);
     if (tally.relevant.empty()) return nobody_fits(record, tally.trail);
     if (record.steps.size() == 1 && tally.last_call) return single(*tally.last_call);
+    if (record.steps.size() == 1 && record.steps.front().skip == Skip::device)
+        return single(record.steps.front());
     if (record.steps.size() == 1 && record.steps.front().skip == Skip::engine)
         return {503, describe(record.steps.front()), "server_error", "engine_failed", {}, {}};
 

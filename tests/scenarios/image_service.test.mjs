@@ -66,7 +66,7 @@ describe('image service: drawing', { concurrency: 2 }, () => {
     assert.equal(studio.events('draw').length, 1, 'one picture at a time');
     studio.open();
     for (const answer of await Promise.all([held.answer, ...waiting])) assert.equal(answer.status, 200, answer.text);
-    assert.deepEqual(studio.starts(), ['sd-turbo', 'sdxl-turbo', 'sd-turbo']);
+    assert.deepEqual(studio.starts(), ['sd-turbo', 'sdxl-turbo'], 'those for the loaded model go together');
   });
 
   test('who does not wait is told at once that it is busy; the direct route never waits', async (t) => {
@@ -74,7 +74,7 @@ describe('image service: drawing', { concurrency: 2 }, () => {
     const held = await studio.hold('sd-turbo');
     const alone = await studio.draw('sdxl-turbo', {}, { headers: { 'x-freeway-max-wait': '0' } });
     assert.deepEqual([alone.status, alone.error.code], [503, 'upstream_busy'], alone.text);
-    assert.match(alone.error.message, /busy/);
+    assert.match(alone.error.message, /taken|busy/);
     const chained = await studio.draw('sd-turbo', {}, { headers: { 'x-freeway-max-wait': '0' } });
     assert.equal(chained.servedBy, 'cloud', chained.text);
     const direct = await studio.gateway.send('/sdcpp/v1/images/generations', { body: { model: 'sd-turbo', prompt: 'x' } });
