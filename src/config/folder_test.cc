@@ -238,66 +238,6 @@ TEST(Folder, StartsNoEngineThatRunsElsewhere) {
     EXPECT_EQ(target(loaded, "m")->provider, Provider::openai_compatible);
 }
 
-constexpr std::string_view kSdcpp =
-    "flag: SDCPP\nmodels:\n"
-    "  - model_name: local-sdcpp-cpu-x\n"
-    "    litellm_params: {model: openai/x, api_base: \"http://w:7234/v1\", api_key: unused}\n"
-    "    model_info:\n"
-    "      mode: image_generation\n"
-    "      allow_extra_args: true\n"
-    "      engine: {flag: SDCPP_NATIVE, command: [sd-server], port: 7001, models: sdcpp/models,\n"
-    "               exclusive: sdcpp, on_hangup: kill}\n";
-
-TEST(Folder, AnEngineWithAFlagTakesThePlaceOfTheBase) {
-    TestFiles files;
-    files.write("providers/sdcpp.yaml", kSdcpp);
-    Loaded off = load(files.root(), Environment::of({{"SDCPP", "1"}}), Scope::serving);
-    EXPECT_FALSE(target(off, "local-sdcpp-cpu-x")->engine);
-    EXPECT_EQ(target(off, "local-sdcpp-cpu-x")->base.text(), "http://w:7234/v1");
-
-    Loaded on = load(files.root(), Environment::of({{"SDCPP", "1"}, {"SDCPP_NATIVE", "1"}}),
-                     Scope::serving);
-    const Target* native = target(on, "local-sdcpp-cpu-x");
-    ASSERT_TRUE(native && native->engine) << lines(on.diagnostics);
-    EXPECT_TRUE(native->base.host.empty());
-    EXPECT_EQ(native->engine->port, 7001);
-    EXPECT_EQ(native->engine->models, "sdcpp/models");
-    EXPECT_EQ(native->engine->exclusive, "sdcpp");
-    EXPECT_TRUE(native->engine->kill_on_hangup);
-    EXPECT_EQ(native->allow, std::vector<std::string>{"sd_cpp_extra_args"});
-    EXPECT_TRUE(on.diagnostics.empty()) << lines(on.diagnostics);
-
-    Loaded elsewhere =
-        load(files.root(),
-             Environment::of(
-                 {{"SDCPP", "1"}, {"SDCPP_NATIVE", "1"}, {"SDCPP_API_BASE", "http://h:1/v1"}}),
-             Scope::serving);
-    EXPECT_EQ(target(elsewhere, "local-sdcpp-cpu-x")->base.text(), "http://h:1/v1");
-    EXPECT_TRUE(about(elsewhere.diagnostics, "SDCPP_NATIVE=1 has no effect: SDCPP_API_BASE"));
-}
-
-TEST(Folder, SaysWhatIsWrongWithAnEngine) {
-    TestFiles files;
-    files.write("providers/sdcpp.yaml",
-                "flag: SDCPP\nmodels:\n"
-                "  - model_name: m\n    litellm_params: {model: openai/m, api_key: unused}\n"
-                "    model_info:\n      engine:\n        command: [x]\n        port: 70000\n"
-                "        models: ../up\n        on_hangup: wait\n        ready: health\n"
-                "        memory_gb: 2\n        exclusiv: a\n");
-    Loaded loaded = load(files.root(), Environment::of({{"SDCPP", "1"}}), Scope::serving);
-    for (const auto& [text, line] : std::vector<std::pair<std::string, int>>{
-             {"port", 8},
-             {"models `../up` must be a folder below the data folder", 9},
-             {"on_hangup `wait` must be close or kill", 10},
-             {"ready `health` must be a path", 11},
-             {"`memory_gb` under engine is not read: it belongs beside engine", 12},
-             {"unknown key `exclusiv` under engine is not read (did you mean `exclusive`?)", 13}}) {
-        const Diagnostic* found = about(loaded.diagnostics, text);
-        ASSERT_TRUE(found) << text << "\n" << lines(loaded.diagnostics);
-        EXPECT_EQ(found->line, line) << text;
-    }
-}
-
 TEST(Folder, FiltersChainsToWhatIsOn) {
     TestFiles files;
     files.write("providers/groq.yaml", kGroq);
