@@ -6,6 +6,7 @@
 #include "gateway/errors.h"
 #include "gateway/handle.h"
 #include "gateway/upload.h"
+#include "net/aside.h"
 
 #include <fmt/format.h>
 
@@ -132,8 +133,12 @@ Task<base::Result<gateway::Blob>> read_all(gateway::Lane& lane, Exchange& exchan
         auto bytes = co_await exchange.read_some(lane.catalog()->settings.max_upload_bytes);
         if (!bytes) co_return std::unexpected(bytes.error());
         if (bytes->empty()) co_return std::move(blob);
-        if (auto kept = blob.append(*bytes, lane.shared.upload_folder); !kept)
-            co_return std::unexpected(kept.error());
+        const auto append = [&] { return blob.append(*bytes, lane.shared.upload_folder); };
+        const base::Result<void> kept =
+            blob.stores(bytes->size())
+                ? co_await net::aside(lane.worker.loop.get_executor(), append)
+                : append();
+        if (!kept) co_return std::unexpected(kept.error());
     }
 }
 

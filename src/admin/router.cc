@@ -56,7 +56,7 @@ using gateway::ImageSet;
 
 template <Task<> (*handle)(Lane&, Exchange&, ImageSet), ImageSet set>
 Task<> images(Lane& lane, Exchange& exchange, std::string) {
-    return handle(lane, exchange, set);
+    return handle(lane, exchange, set == ImageSet::cpu ? gateway::usual_set(*lane.catalog()) : set);
 }
 
 struct Route {

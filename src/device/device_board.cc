@@ -39,7 +39,7 @@ std::string said(const base::Error& error) {
 
 DeviceBoard::DeviceBoard(net::Worker& worker, Supervisor& engines, Answer answer)
     : worker_(worker),
-      tools_{worker, client_, engines, [](int) { return std::uint64_t{0}; }},
+      tools_{worker, client_, engines, [this](int pid) { return vram_of(pid); }},
       answer_(std::move(answer)),
       pulse_(worker.deadlines, [this] {
           const base::Time now = base::Clock::now();
@@ -52,6 +52,11 @@ DeviceBoard::DeviceBoard(net::Worker& worker, Supervisor& engines, Answer answer
       }) {}
 
 DeviceBoard::~DeviceBoard() = default;
+
+std::uint64_t DeviceBoard::vram_of(int pid) const {
+    const auto cuda = devices_.find("cuda");
+    return cuda == devices_.end() ? 0 : nvml_.held_by(cuda->second.settings.gpu, pid);
+}
 
 std::optional<MemoryReading> DeviceBoard::memory_of(const std::string& name,
                                                     const config::DeviceSettings& settings) const {

@@ -4,9 +4,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstdlib>
 #include <fstream>
+#include <span>
 #include <sstream>
 
 namespace device {
@@ -98,7 +100,14 @@ struct Nvml::Library {
     void* file = nullptr;
     int (*by_index)(unsigned, Handle*) = nullptr;
     int (*memory_info)(Handle, Memory*) = nullptr;
+    struct Process {
+        unsigned pid;
+        unsigned long long used;
+        unsigned instance;
+        unsigned compute_instance;
+    };
     int (*shut_down)() = nullptr;
+    int (*processes)(Handle, unsigned*, Process*) = nullptr;  ///< older drivers have none
 
     ~Library() {
         if (shut_down) shut_down();
@@ -119,11 +128,28 @@ Nvml::Nvml() {
     if (!library->file || !library->find(init, "nvmlInit_v2") || init() != 0) return;
     if (library->find(library->shut_down, "nvmlShutdown") &&
         library->find(library->by_index, "nvmlDeviceGetHandleByIndex_v2") &&
-        library->find(library->memory_info, "nvmlDeviceGetMemoryInfo"))
+        library->find(library->memory_info, "nvmlDeviceGetMemoryInfo")) {
+        library->find(library->processes, "nvmlDeviceGetComputeRunningProcesses_v3");
         library_ = std::move(library);
+    }
 }
 
 Nvml::~Nvml() = default;
+
+std::uint64_t Nvml::held_by(int gpu, int pid) const {
+    constexpr unsigned kMost = 256;
+    constexpr auto kUnknown = ~0ULL;  // in a container, or of another user
+    Library::Handle handle = nullptr;
+    if (!library_ || !library_->processes ||
+        library_->by_index(static_cast<unsigned>(gpu), &handle) != 0)
+        return 0;
+    std::array<Library::Process, kMost> list{};
+    unsigned count = kMost;
+    if (library_->processes(handle, &count, list.data()) != 0) return 0;
+    for (const Library::Process& one : std::span(list).first(std::min(count, kMost)))
+        if (static_cast<int>(one.pid) == pid && one.used != kUnknown) return one.used;
+    return 0;
+}
 
 std::optional<MemoryReading> Nvml::memory(int gpu) const {
     Library::Handle handle = nullptr;

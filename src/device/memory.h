@@ -30,6 +30,8 @@ public:
     Nvml& operator=(const Nvml&) = delete;
 
     std::optional<MemoryReading> memory(int gpu) const;
+    /// What a process holds on it; 0: nothing, or the driver does not tell.
+    std::uint64_t held_by(int gpu, int pid) const;
 
 private:
     struct Library;

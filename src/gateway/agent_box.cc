@@ -172,8 +172,9 @@ net::Task<std::expected<OpenCall, Failure>> call_box(Session& session, const con
     for (base::Duration pause = kFirstLook;; pause = kLook) {
         visit.begun_ = true;
         auto open = co_await open_call(session, target, trial, outgoing);
-        if (open || session.step().status != 409) co_return open;
-        visit.begun_ = false;  // somebody else's
+        // What the box has answered is over; only silence may hide a run that goes on.
+        if (!open && open.error().status != 0) visit.begun_ = false;
+        if (open || open.error().status != 409) co_return open;
         if (!co_await idle(session, target, visit.workspace_, pause, by)) {
             if (session.abort.aborted()) co_return std::unexpected(client_left());
             co_return open;

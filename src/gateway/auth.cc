@@ -42,10 +42,30 @@ std::optional<ClientError> admit(const std::vector<base::IpRange>& allowed,
                        {}};
 }
 
+std::optional<ClientError> keep_pages_out(const net::Headers& headers) {
+    std::string_view origin = headers.get("origin");
+    if (origin.empty()) return std::nullopt;
+    const std::size_t scheme = origin.find("://");
+    std::string_view host = scheme == origin.npos ? std::string_view() : origin.substr(scheme + 3);
+    const bool bracketed = host.starts_with('[');
+    host = host.substr(0, bracketed ? host.find(']') + 1 : host.find(':'));
+    for (const std::string_view own : {"localhost", "127.0.0.1", "[::1]"})
+        if (base::iequals(host, own)) return std::nullopt;
+    return ClientError{403,
+                       "A page of " + base::shown(origin, 200) +
+                           " may not use this gateway while it has no key: set "
+                           "FREEWAY_MASTER_KEY and send it.",
+                       "permission_error",
+                       "origin_not_allowed",
+                       {},
+                       {}};
+}
+
 std::optional<ClientError> authorize(const config::Settings& settings,
                                      const net::Exchange& exchange) {
     if (settings.allowed_ips)
         if (auto refused = admit(*settings.allowed_ips, exchange.peer())) return refused;
+    if (settings.master_key.empty()) return keep_pages_out(exchange.head.headers);
     return authenticate(settings.master_key, exchange.head.headers);
 }
 

@@ -19,7 +19,12 @@ std::optional<ClientError> authenticate(const base::Secret& master_key,
 std::optional<ClientError> admit(const std::vector<base::IpRange>& allowed,
                                  const std::string& peer);
 
-/// Both: allowed_ips against the connection's own peer, then the master key.
+/// Without a key whoever reaches this machine's loopback is let in, and so is every page in its
+/// browser: 403 for a request that another site's page has sent (its `Origin` says so).
+std::optional<ClientError> keep_pages_out(const net::Headers& headers);
+
+/// All: allowed_ips against the connection's own peer, then the master key or, where there is
+/// none, keep_pages_out().
 std::optional<ClientError> authorize(const config::Settings& settings,
                                      const net::Exchange& exchange);
 

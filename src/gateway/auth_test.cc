@@ -25,6 +25,20 @@ TEST(Authenticate, LetsEverybodyInWithoutAKey) {
     EXPECT_FALSE(offered("Authorization: Bearer anything\r\n", base::Secret()));
 }
 
+TEST(Authenticate, KeepsPagesOfOtherSitesOutWhereThereIsNoKey) {
+    const auto page = [](const std::string& origin) {
+        net::RequestHead head;
+        const std::string line = origin.empty() ? "" : "Origin: " + origin + "\r\n";
+        EXPECT_FALSE(net::parse("POST / HTTP/1.1\r\nHost: x\r\n" + line + "\r\n", head));
+        return keep_pages_out(head.headers);
+    };
+    for (const char* origin : {"", "http://localhost:3000", "http://127.0.0.1", "https://[::1]:1"})
+        EXPECT_FALSE(page(origin)) << origin;
+    for (const char* origin : {"https://evil.example", "null", "http://localhost.evil.example",
+                               "http://127.0.0.1.evil.example:4000", "http://[::2]"})
+        EXPECT_TRUE(page(origin)) << origin;
+}
+
 TEST(Authenticate, TakesTheKeyInEveryHeaderThatClientsUse) {
     for (const char* line :
          {"Authorization: Bearer sk-master-1234", "authorization: bearer sk-master-1234",

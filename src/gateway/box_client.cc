@@ -22,10 +22,11 @@ constexpr base::Duration kFirstLook{300};
 constexpr base::Duration kLook{1'000};
 constexpr int kLooks = 10;
 
-/// Workspaces are told by their names or by their whole paths.
+/// Workspaces are told by their names or by their paths in the box.
 bool same_workspace(std::string_view told, std::string_view name) {
-    if (!told.ends_with(name)) return false;
-    return told.size() == name.size() || told[told.size() - name.size() - 1] == '/';
+    for (const std::string_view root : {"/workspaces/", "/workspace/"})
+        if (told.starts_with(root)) told.remove_prefix(root.size());
+    return told == name;
 }
 
 /// Outlives the request: has all that it needs.
@@ -54,7 +55,9 @@ BoxRuns BoxRuns::read(std::string_view status) {
         found.workspaces.push_back(llm::json::text(one).value_or(""));
     });
     llm::for_each_element(llm::json::member(status, "runs"), [&](std::string_view run) {
-        found.runs.push_back({llm::text_of(run, "runId"), llm::text_of(run, "workspace")});
+        const std::string status = llm::text_of(run, "status");
+        if (status.empty() || status == "running")
+            found.runs.push_back({llm::text_of(run, "runId"), llm::text_of(run, "workspace")});
     });
     return found;
 }

@@ -18,6 +18,20 @@ TEST(BoxRuns, WorkspacesAreToldByNameOrByPath) {
     EXPECT_EQ(runs.run_in("other"), "");
 }
 
+TEST(BoxRuns, AnotherFoldersWorkspaceOfThatNameIsNotIt) {
+    const BoxRuns runs = BoxRuns::read(
+        R"({"busyWorkspaces":["team/site"],"runs":[{"runId":"r1","workspace":"/workspaces/team/site"}]})");
+    EXPECT_FALSE(runs.busy("site"));
+    EXPECT_EQ(runs.run_in("site"), "");
+    EXPECT_EQ(runs.run_in("team/site"), "r1");
+}
+
+TEST(BoxRuns, RunsThatAreOverDoNotCount) {
+    const BoxRuns runs = BoxRuns::read(
+        R"({"runs":[{"runId":"old","workspace":"site","status":"completed"},{"runId":"new","workspace":"site","status":"running"}]})");
+    EXPECT_EQ(runs.run_in("site"), "new");
+}
+
 TEST(BoxRuns, WhatIsNoStatusSaysNothing) {
     for (const char* text : {"", "[]", R"({"busyWorkspaces":null})", "not JSON"})
         EXPECT_FALSE(BoxRuns::read(text).busy("site")) << text;

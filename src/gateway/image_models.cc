@@ -25,6 +25,12 @@ std::vector<const config::Target*> image_models(const config::Catalog& catalog, 
     return models;
 }
 
+ImageSet usual_set(const config::Catalog& catalog) {
+    const bool only_cuda = image_models(catalog, ImageSet::cpu).empty() &&
+                           !image_models(catalog, ImageSet::cuda).empty();
+    return only_cuda ? ImageSet::cuda : ImageSet::cpu;
+}
+
 std::string_view image_key(const config::Target& target, ImageSet set) {
     return std::string_view(target.alias).substr(names_of(set).prefix.size());
 }

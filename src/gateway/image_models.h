@@ -15,6 +15,9 @@ enum class ImageSet { cpu, cuda };
 /// or a server elsewhere draws with them.
 std::vector<const config::Target*> image_models(const config::Catalog& catalog, ImageSet set);
 
+/// The set that `/sdcpp` means: the CPU's, or the only one that freeway runs here.
+ImageSet usual_set(const config::Catalog& catalog);
+
 /// A model as its service names it: `sd-turbo` for the alias `local-sdcpp-cpu-sd-turbo`.
 std::string_view image_key(const config::Target& target, ImageSet set);
 

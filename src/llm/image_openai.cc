@@ -164,6 +164,15 @@ std::string sdcpp_tag(ImageFields& fields) {
 }
 
 /// What a client may not say in the prompt is taken out of it; what it may say otherwise is put in.
+/// Whatever stands behind may be an sd-server, which obeys the tag.
+void remove_tags(ImageFields& fields, const Upstream& upstream) {
+    const std::string given = fields.text("prompt");
+    if (!given.contains(kTagBegin)) return;
+    if (std::ranges::find(upstream.allow, kTagName) != upstream.allow.end()) return;
+    fields.set("prompt", json::quote(without_tags(given)));
+    fields.changes().push_back("removed sd_cpp_extra_args from prompt");
+}
+
 void fit_sdcpp(ImageFields& fields, const Upstream& upstream) {
     fit_blocks(fields);
     const std::string given = fields.text("prompt");
@@ -214,7 +223,10 @@ public:
         const bool asked = !fields.take("response_format").empty();
         fit_size(fields, family);
         fit_quality(fields, family);
-        if (is(family, "local-sdcpp-")) fit_sdcpp(fields, upstream);
+        if (is(family, "local-sdcpp-"))
+            fit_sdcpp(fields, upstream);
+        else if (upstream.provider == base::Provider::openai_compatible)
+            remove_tags(fields, upstream);
         if (!family.takes.empty()) fields.keep_only(family.takes);
         if (family.chooses_format && (asked || wanted == Delivery::base64))
             fields.set("response_format", wanted == Delivery::url ? R"("url")" : R"("b64_json")");

@@ -121,6 +121,14 @@ TEST(Images, ConfigurationHasItsWay) {
     EXPECT_TRUE(says(*call, "removed style"));
 }
 
+TEST(Images, ATagIsTakenOutWhateverTheServerIsCalled) {
+    const ImageCall call = called(
+        R"({"model":"a","prompt":"a <sd_cpp_extra_args>{\"steps\":99}</sd_cpp_extra_args>cat","seed":5})",
+        Provider::openai_compatible, "my-model");
+    EXPECT_EQ(call.body, R"({"model":"my-model","prompt":"a cat","seed":5})");
+    EXPECT_TRUE(says(call, "removed sd_cpp_extra_args from prompt"));
+}
+
 TEST(Images, ATagInThePromptOfSdcppIsTakenOutWhole) {
     const std::vector<std::string> allow{"sd_cpp_extra_args"};
     const auto prompt = [&](std::string_view text, bool allowed = false) {

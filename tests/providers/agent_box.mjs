@@ -9,6 +9,7 @@
 //   finish              the finish reason (null: the stream ends without one)
 //   usage               of a plain answer; null: none
 //   headLate            the head comes with the first message
+//   reset               the run begins and its connection breaks before a head
 //   deaf                it does not notice that its caller hung up
 import http from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -127,6 +128,7 @@ export class AgentBox {
     const begun = this.#begin(call.workspace, res, script, answer);
     if (!begun) return;
     call.run = begun.run;
+    if (script.reset) { begun.run.status = 'completed'; return res.destroy(); }
     const pause = (ms) => sleep(ms, undefined, { signal: begun.signal, ref: false }).catch(() => {});
     const texts = script.texts ?? [script.text ?? `answer from ${this.kind.name}`];
     if (call.body.stream && !script.headLate) {

@@ -113,6 +113,19 @@ describe('workspaces of agent boxes', { concurrency: 4 }, () => {
       assert.equal(w.box.chats.length, 2);
     });
 
+    test(`${kind.name}: a run that began and broke is not begun again, though its workspace had been busy before`, async (t) => {
+      const w = await start(t, kind);
+      const other = w.box.occupy('shared');
+      w.box.files.set('shared/x', Buffer.from('x'));
+      w.box.next({}, { reset: true });
+      const pending = w.chat({}, { headers: { [workspaceOf(kind)]: 'shared' } });
+      await until(() => w.box.asked('GET', '/status').length >= 1, 10_000, 'the box is asked who is busy');
+      other.end();
+      const answer = await pending;
+      assert.notEqual(answer.status, 200, answer.text);
+      assert.equal(w.box.chats.length, 2, 'the prompt that may have acted is not sent a third time');
+    });
+
     test(`${kind.name}: a workspace that stays busy ends with the attempt's time, and the chain moves on`, async (t) => {
       const w = await start(t, kind, { fallbacks: [{ [ALIAS[kind.name]]: ['plain'] }], params: { timeout: 2 } });
       w.box.occupy('shared');

@@ -49,6 +49,17 @@ describe('keys', { concurrency: 4 }, () => {
     assert.equal((await ask(w, { authorization: 'Bearer anything' })).status, 200);
   });
 
+  test('X1 without a key no page of another site acts; with its key one may', async (t) => {
+    const w = await world(t, { a: openai });
+    const refused = await ask(w, { origin: 'https://evil.example' });
+    assert.deepEqual([refused.status, refused.error.code], [403, 'origin_not_allowed'], refused.text);
+    assert.equal(w.a.calls.length, 0);
+    assert.equal((await w.gateway.send('/v1/unload', { method: 'POST', body: {}, headers: { origin: 'null' } })).status, 403);
+    assert.equal((await ask(w, { origin: 'http://localhost:3000' })).status, 200);
+    const keyed = await world(t, { a: openai }, { env: { FREEWAY_MASTER_KEY: KEY } });
+    assert.equal((await ask(keyed, { origin: 'https://chat.example', authorization: `Bearer ${KEY}` })).status, 200);
+  });
+
   for (const [where, start] of [['FREEWAY_MASTER_KEY', { env: { FREEWAY_MASTER_KEY: KEY } }], ['general_settings.master_key', { general: { master_key: KEY } }], ['.env', { envFile: `FREEWAY_MASTER_KEY=${KEY}\n` }]]) {
     test(`the master key from ${where} is demanded and accepted in three headers`, async (t) => {
       const w = await world(t, { a: openai }, start);

@@ -125,6 +125,18 @@ describe('the gateway in its container', () => {
     }
   });
 
+  for (const [name, flag] of [['sdcpp', 'SDCPP'], ['sdcpp-cuda', 'SDCPP_CUDA']])
+    test(`${name} draws with a child of its own, not at an address`, async () => {
+      const { environment } = services[name];
+      const out = path.join(scratch(), 'config.yaml');
+      const { code, stdout, stderr } = await run(['build', '--config', 'config', '--env', '/dev/null', '--out', out], { cwd: ROOT, env: environment });
+      assert.equal(code, 0, stdout + stderr);
+      const entries = parse(fs.readFileSync(out, 'utf8')).model_list;
+      assert.ok(entries.length > 1 && environment[flag] === '1', name);
+      for (const { model_name: alias, litellm_params: params, model_info: info } of entries)
+        assert.deepEqual([params.api_base, info.engine.command[0]], [undefined, 'sd-server'], alias);
+    });
+
   test('is alive by its health check, and not when nothing listens', async (t) => {
     const gateway = await Gateway.start(t, { config: { model_list: [] } });
     const healthy = (port, target) => spawnSync(path.join(ROOT, 'packaging/healthy'), [String(port), target]).status;
