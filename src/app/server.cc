@@ -183,7 +183,7 @@ private:
         if (!puller_)
             puller_ = std::make_unique<device::Puller>(options_.data, upstream_, client_tls_,
                                                        gateway_.pulls);
-        gateway_.puller = puller_.get();
+        if (!gateway_.puller) gateway_.puller = puller_.get();
         const config::Environment& environment = reloader_.environment();
         const std::string_view wish = environment.get("PULL");
         if (!wish.empty() && wish != "0" && wish != "1")
@@ -287,16 +287,16 @@ private:
         devices_->shutdown();
         puller_->shutdown();
         engines_->shutdown();
-        agents_->shutdown();
+        const bool agents_ended = agents_->shutdown();
         persistence_.stop();
         base::log::write(Level::info, "ended", {{"requests", gateway_.requests.load()}});
-        for (auto& lane : lanes_) {
-            if (lane->left() == 0) continue;
-            base::log::write(Level::error, "tasks did not end when cancelled",
-                             {{"tasks", lane->left()}});
-            base::log::stop();
-            std::_Exit(0);  // their frames refer to what would be destroyed before them
-        }
+        std::size_t left = 0;
+        for (auto& lane : lanes_) left += lane->left();
+        if (left == 0 && agents_ended) return;
+        base::log::write(Level::error, "tasks did not end when cancelled",
+                         {{"tasks", left}, {"agents_ended", agents_ended ? "true" : "false"}});
+        base::log::stop();
+        std::_Exit(0);  // their frames refer to what would be destroyed before them
     }
 
     const ServeOptions& options_;

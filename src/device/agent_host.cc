@@ -309,7 +309,7 @@ AgentHost::AgentHost(std::string folder)
 
 AgentHost::~AgentHost() {
     shutdown();
-    impl_->work.reset();
+    if (!impl_->thread.joinable()) return;
     impl_->loop.stop();
     impl_->thread.join();
 }
@@ -341,13 +341,18 @@ std::unique_ptr<AgentRun> AgentHost::start(net::Executor executor, AgentCommand 
     return std::make_unique<AgentRun>(std::move(channel));
 }
 
-void AgentHost::shutdown() {
+bool AgentHost::shutdown() {
+    if (!impl_->thread.joinable()) return true;
     asio::post(impl_->loop, [impl = impl_.get()] {
         const auto all = impl->lives;
         for (const auto& live : all) live->terminate("was ended: freeway is shutting down");
     });
     std::unique_lock lock(impl_->mutex);
-    impl_->idle.wait_for(lock, kShutdown, [this] { return impl_->count == 0; });
+    if (!impl_->idle.wait_for(lock, kShutdown, [this] { return impl_->count == 0; })) return false;
+    lock.unlock();
+    impl_->work.reset();
+    impl_->thread.join();
+    return true;
 }
 
 }  // namespace device

@@ -67,8 +67,9 @@ public:
     const std::string& folder() const { return folder_; }
     /// Begins a run for a request on `executor`. nullptr: too many are under way.
     std::unique_ptr<AgentRun> start(net::Executor executor, AgentCommand command);
-    /// Ends every run and waits until all are gone.
-    void shutdown();
+    /// Ends every run and waits until all are gone, with the thread. False: some still are there,
+    /// and so is what they refer to.
+    bool shutdown();
 
     /// Names of fresh workspaces begin so.
     static constexpr std::string_view kFresh = "run-";

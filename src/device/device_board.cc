@@ -24,6 +24,8 @@ constexpr base::Duration kPollTime = 1s;
 /// While something loads or leaves, and while things are merely loaded.
 constexpr base::Duration kPollBusy = 300ms;
 constexpr base::Duration kPollCalm = 5s;
+/// How often an engine whose leases end all the time is asked in one go.
+constexpr int kMostRounds = 3;
 constexpr base::Duration kUnloadTime = 10s;  ///< for an engine to say that it will
 constexpr base::Duration kGoneTime = 30s;    ///< for the model to be gone
 constexpr base::Duration kGoneStep = 200ms;
@@ -45,6 +47,7 @@ DeviceBoard::DeviceBoard(net::Worker& worker, Supervisor& engines, Answer answer
           const base::Time now = base::Clock::now();
           for (auto& [name, device] : devices_) {
               device.scheduler.tick(now);
+              if (!device.unasked.empty() && fresh(name, now)) admit(device);
               follow(name, device);
           }
           look_at_all();
@@ -130,6 +133,8 @@ void DeviceBoard::ask(Scheduler::Ticket ticket, const Use& use) {
     Device& asked = device(use.device);
     asked.in_use = true;
     const base::Time now = base::Clock::now();
+    if (asked.unasked.size() >= asked.settings.queue)
+        return answer_(ticket, base::fail(ErrorKind::refused, "too many requests wait for it"));
     asked.unasked.emplace(ticket, use.need);
     if (fresh(use.device, now)) {
         admit(asked);
@@ -164,15 +169,20 @@ void DeviceBoard::release(const std::string& name, Scheduler::Ticket ticket, End
             now);
     asked.scheduler.release(ticket, end.failed, now);
     if (const auto lease = asked.leases.extract(ticket); !lease.empty())
-        if (const auto engine = engines_.find(lease.mapped()); engine != engines_.end()) {
-            ++engine->second.released;
-            // It may be loading on for nobody: only the engine knows.
-            if (!end.served) poll(engine->second);
-            // Nobody will ever say what it holds: its models count while they are used.
-            if (!engine->second.answers) asked.scheduler.observed(engine->first, {}, now);
-        }
+        lease_ended(asked, lease.mapped(), end.served.has_value());
     follow(name, asked);
     pulse();
+}
+
+void DeviceBoard::lease_ended(Device& device, const std::string& key, bool served) {
+    const auto found = engines_.find(key);
+    Engine* const engine =
+        found != engines_.end() && found->second.driver ? &found->second : nullptr;
+    if (engine) ++engine->released;
+    // It may be loading on for nobody: only the engine knows.
+    if (engine && !served) poll(*engine);
+    // Nobody will ever say what it holds: its models count while they are used.
+    if (!engine || !engine->answers) device.scheduler.observed(key, {}, base::Clock::now());
 }
 
 base::Duration DeviceBoard::expected_wait(const Use& use) {
@@ -233,17 +243,20 @@ void DeviceBoard::poll(Engine& engine) {
 net::Task<> DeviceBoard::poll_task(std::string key) {
     Engine& engine = engines_.at(key);
     const auto driver = engine.driver;
-    // What was said before a lease ended may be over: then it is asked anew.
+    // What was said before a lease ended may be over: then it is asked anew, but not for ever.
     std::uint64_t released = 0;
     Result<std::vector<Holding>> holdings;
+    int rounds = 0;
     do {
         released = engine.released;
         holdings = co_await driver->holdings(base::Clock::now() + kPollTime);
-    } while (holdings && released != engine.released && !ending_);
+    } while (holdings && released != engine.released && ++rounds < kMostRounds && !ending_);
     engine.polling = false;
     if (engine.generation != generation_) co_return;
     const base::Time now = base::Clock::now();
-    if (holdings) {
+    if (holdings && released != engine.released) {
+        engine.polled = now;  // the next look tells
+    } else if (holdings) {
         if (!engine.trouble.empty())
             base::log::write(base::log::Level::info, "engine answers again", {{"engine", key}});
         engine.trouble.clear();
@@ -326,6 +339,7 @@ void DeviceBoard::after_poll() {
 }
 
 void DeviceBoard::evict(const std::string& name, ModelKey key) {
+    if (ending_) return;
     ++device(name).evictions;
     worker_.tasks.spawn(evict_task(name, std::move(key)), [] {});
 }
@@ -445,6 +459,7 @@ net::Task<std::optional<UnloadReport>> DeviceBoard::unload_engine(std::string ke
             if (model.leases > 0) leased.insert(model.key);
     for (const Holding& one : *holdings) {
         const ModelKey model{key, one.model};
+        if (ending_) break;
         if (one.busy || leased.contains(model)) {
             out.status = "busy";
             continue;
@@ -464,6 +479,7 @@ net::Task<std::vector<UnloadReport>> DeviceBoard::unload(std::string only) {
     for (const auto& [key, engine] : engines_) keys.push_back(key);
     std::vector<UnloadReport> all;
     for (const std::string& key : keys) {
+        if (ending_) break;
         if (!engines_.contains(key)) continue;
         if (auto one = co_await unload_engine(key, only)) all.push_back(std::move(*one));
         if (const auto engine = engines_.find(key); engine != engines_.end()) poll(engine->second);
@@ -474,6 +490,7 @@ net::Task<std::vector<UnloadReport>> DeviceBoard::unload(std::string only) {
 void DeviceBoard::shut_down() {
     ending_ = true;
     pulse_.clear();
+    tools_.ended = true;
     for (net::AbortHandle* call : tools_.calls) call->abort();
     for (auto& [name, device] : devices_)
         for (const auto& [ticket, need] : std::exchange(device.unasked, {}))

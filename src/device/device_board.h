@@ -76,6 +76,7 @@ private:
     bool fresh(const std::string& device, base::Time now);
 
     void admit(Device& device);
+    void lease_ended(Device& device, const std::string& engine, bool served);
     void follow(const std::string& name, Device& device);
     void pulse();
     void look_at_all();

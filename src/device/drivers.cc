@@ -73,6 +73,7 @@ public:
 protected:
     net::Task<Result<Reply>> ask(std::string method, std::string path, std::string body,
                                  base::Time by) {
+        if (tools_.ended) co_return base::fail(ErrorKind::gone, "freeway is shutting down");
         net::AbortHandle abort;
         const Listed listed(tools_.calls, abort);
         std::string headers = headers_;

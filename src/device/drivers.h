@@ -19,6 +19,7 @@ struct DriverTools {
     /// Device memory that a child of ours holds, where the driver of the GPU can tell.
     std::function<std::uint64_t(int pid)> vram_of;
     std::set<net::AbortHandle*> calls{};  ///< under way
+    bool ended = false;                   ///< no call begins any more
 };
 
 /// The driver of an engine; null where it can't be asked.

@@ -178,7 +178,12 @@ void Supervisor::Impl::turn(const std::string& group, Event event) {
 void Supervisor::Impl::follow(const Turns::Action& action, const std::string& group) {
     using Kind = Turns::Action::Kind;
     if (action.kind == Kind::refuse) return answer(action.ticket, std::unexpected(action.error));
-    if (action.kind == Kind::ask) return carry_out(Order::acquire, action.engine, action.ticket);
+    if (action.kind == Kind::ask) {
+        // Whoever has left meanwhile gets no lease: nobody would give it up.
+        if (waiters.contains(action.ticket))
+            carry_out(Order::acquire, action.engine, action.ticket);
+        return;
+    }
     const Engine::Ticket ticket = next_ticket.fetch_add(1, std::memory_order_relaxed);
     making_room.emplace(ticket, group);
     carry_out(Order::unload, action.engine, ticket);

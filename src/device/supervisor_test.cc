@@ -419,6 +419,25 @@ TEST_F(SupervisorTest, ExclusiveEnginesTakeTurnsAndOneRuns) {
     EXPECT_EQ(pids().size(), 2u);
 }
 
+TEST_F(SupervisorTest, WhoLeavesAsItsTurnComesLeavesNothingBehind) {
+    EngineSpec one = spec();
+    one.exclusive = "sdcpp";
+    supervisor_.configure({one});
+    for (int round = 0; round < 20; ++round) {
+        auto first = acquire();
+        ASSERT_TRUE(first) << first.error().detail;
+        Call second;
+        begin(second);
+        net::asio::post(worker_.loop, [&] {
+            *first = Lease();
+            second.abort.abort();
+        });
+        finish(second);
+    }
+    ASSERT_TRUE(eventually([&] { return status().leases == 0; }));
+    EXPECT_TRUE(end(End::unload));
+}
+
 TEST_F(SupervisorTest, ShutdownAnswersThoseInLine) {
     EngineSpec one = spec();
     one.exclusive = "sdcpp";

@@ -186,7 +186,10 @@ net::Task<std::expected<OpenCall, Failure>> open_call(Session& session,
             {engine ? *engine : way.origin, outgoing.method, path, headers, outgoing.body,
              &trial.begun, outgoing.pieces, call.limits.attempt_by, outgoing.vigil},
             call.limits.connect_by, call.limits.first_by, session.abort);
-        if (!sent) co_return std::unexpected(broken_off(call, sent.error()));
+        if (!sent) {
+            if (!trial.begun) call.device.failed();  // the engine knows nothing of it
+            co_return std::unexpected(broken_off(call, sent.error()));
+        }
         call.reply = std::move(*sent);
         session.step().status = call.reply->head().status;
         note_head(session, target, call.reply->head(), trial.reservation);

@@ -44,6 +44,7 @@ private:
         Frame* shelves[kShelves];
         std::size_t kept;
         std::size_t most;
+        bool closed;
     };
     struct Closing {
         ~Closing();
