@@ -47,11 +47,9 @@ std::string random_boundary() {
 
 Blob::~Blob() {
     if (file_ < 0) return;
+    bytes_in_files -= size_;
     // Its blocks are freed with it, which takes as long as the disk does.
-    net::asio::post(net::aside_threads(), [file = file_, size = size_] {
-        ::close(file);
-        bytes_in_files -= size;
-    });
+    net::asio::post(net::aside_threads(), [file = file_] { ::close(file); });
 }
 
 std::uint64_t Blob::stored() { return bytes_in_files; }

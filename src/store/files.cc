@@ -189,12 +189,12 @@ Result<std::string> Files::put(std::string_view bytes, std::string_view media_ty
 }
 
 Result<Files::Found> Files::get(const std::string& id, base::Time now) {
+    sweep(now);
     Entry entry;
     {
         const std::lock_guard lock(mutex_);
         const auto found = std::ranges::find(oldest_first_, id, &Entry::id);
-        if (found == oldest_first_.end() || found->until <= now)
-            return base::fail(ErrorKind::not_found, "no such file");
+        if (found == oldest_first_.end()) return base::fail(ErrorKind::not_found, "no such file");
         entry = *found;
     }
     auto bytes = read_file(path(entry), entry.size);

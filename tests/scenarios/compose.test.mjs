@@ -133,8 +133,8 @@ describe('the gateway in its container', () => {
       assert.equal(code, 0, stdout + stderr);
       const entries = parse(fs.readFileSync(out, 'utf8')).model_list;
       assert.ok(entries.length > 1 && environment[flag] === '1', name);
-      for (const { model_name: alias, litellm_params: params, model_info: info } of entries)
-        assert.deepEqual([params.api_base, info.engine.command[0]], [undefined, 'sd-server'], alias);
+      for (const { model_name: alias, model_info: info } of entries)
+        assert.deepEqual([info.engine.command[0], environment[info.engine.flag]], ['sd-server', '1'], alias);
     });
 
   test('is alive by its health check, and not when nothing listens', async (t) => {
