@@ -3,6 +3,7 @@
 #include "admin/quota_rows.h"
 #include "app/client.h"
 #include "app/table.h"
+#include "base/percent.h"
 #include "base/units.h"
 #include "config/load.h"
 
@@ -34,19 +35,6 @@ admin::Drawing drawing() {
         return utf8 ? admin::Drawing::blocks : admin::Drawing::plain;
     }
     return admin::Drawing::plain;
-}
-
-std::string percent_encoded(std::string_view text) {
-    std::string out;
-    for (const char c : text) {
-        const bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
-                           (c >= 'a' && c <= 'z') || std::string_view("-._~").contains(c);
-        if (plain)
-            out += c;
-        else
-            out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-    }
-    return out;
 }
 
 /// What the gateway says is wrong, in its own words where it has some.
@@ -88,8 +76,8 @@ public:
 
     /// The limits that `what` means, with the listing around them.
     std::expected<json::object, std::string> limits(const std::string& what) const {
-        auto body =
-            ask("GET", what == "all" ? "/v1/quota" : "/v1/quota/" + percent_encoded(what), {});
+        auto body = ask(
+            "GET", what == "all" ? "/v1/quota" : "/v1/quota/" + base::percent_encoded(what), {});
         const json::value* data = body ? body->if_contains("data") : nullptr;
         if (body && (!data || !data->is_array()))
             return std::unexpected("the answer of " + url_ + " can't be read");

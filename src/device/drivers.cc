@@ -1,5 +1,6 @@
 #include "device/drivers.h"
 
+#include "base/percent.h"
 #include "device/memory.h"
 
 #include <fmt/format.h>
@@ -143,25 +144,13 @@ public:
     }
 
     net::Task<Result<void>> unload(std::string model, base::Time by) override {
-        auto reply = co_await ask("DELETE", "/api/ps/" + escaped(model), "", by);
+        auto reply = co_await ask("DELETE", "/api/ps/" + base::percent_encoded(model), "", by);
         if (!reply) co_return std::unexpected(reply.error());
         if (reply->status == 200 || reply->status == 404) co_return Result<void>();
         co_return base::fail(ErrorKind::refused,
                              reply->status == 409 ? std::string("the model is at work")
                                                   : fmt::format("it answered {} {}", reply->status,
                                                                 text(reply->body, "detail")));
-    }
-
-private:
-    static std::string escaped(const std::string& slug) {
-        std::string out;
-        for (const char c : slug) {
-            const bool plain = std::isalnum(static_cast<unsigned char>(c)) || c == '-' ||
-                               c == '.' || c == '_' || c == '~';
-            out +=
-                plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
-        }
-        return out;
     }
 };
 

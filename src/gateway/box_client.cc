@@ -1,5 +1,6 @@
 #include "gateway/box_client.h"
 
+#include "base/percent.h"
 #include "gateway/agent_box.h"
 #include "llm/fields.h"
 #include "llm/json.h"
@@ -7,7 +8,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 
 namespace gateway {
 namespace {
@@ -117,17 +117,6 @@ void end_run(Lane& lane, std::shared_ptr<Ways> ways, const config::Target& targe
         [abort] { abort->abort(); });
 }
 
-std::string url_path(std::string_view path) {
-    std::string out;
-    for (const char c : path) {
-        const bool plain =
-            std::isalnum(static_cast<unsigned char>(c)) || std::string_view("-._~/").contains(c);
-        if (plain)
-            out += c;
-        else
-            fmt::format_to(std::back_inserter(out), "%{:02X}", static_cast<unsigned char>(c));
-    }
-    return out;
-}
+std::string url_path(std::string_view path) { return base::percent_encoded(path, "/"); }
 
 }  // namespace gateway
