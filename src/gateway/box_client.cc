@@ -5,8 +5,6 @@
 #include "llm/fields.h"
 #include "llm/json.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
 namespace gateway {
