@@ -4,6 +4,7 @@
 // A script says what the next chat does:
 //   text | texts        the answer, as one message or several
 //   before, between     milliseconds before the first message, between two
+//   gate                a promise to wait for before the first message
 //   silence             it works until it is cancelled
 //   status, json        this answer instead
 //   finish              the finish reason (null: the stream ends without one)
@@ -136,6 +137,7 @@ export class AgentBox {
       res.flushHeaders();
     }
     if (script.before) await pause(script.before);
+    if (script.gate) await script.gate;
     if (script.silence) await pause(2 ** 31 - 1);
     if (begun.signal.aborted || res.destroyed) return;
     if (!call.body.stream) {

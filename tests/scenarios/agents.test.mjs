@@ -53,14 +53,15 @@ describe('workspaces of agent boxes', { concurrency: 4 }, () => {
 
     test(`${kind.name}: requests for one workspace queue, first come first served, and never see a 409`, async (t) => {
       const w = await start(t, kind);
-      w.box.always({ before: 80 });
+      let open;
+      w.box.next({ gate: new Promise((resolve) => { open = resolve; }) });
       const headers = { [workspaceOf(kind)]: 'team/site' };
       const sent = [];
       for (let at = 0; at < 5; at += 1) {
         sent.push(w.chat({ messages: [{ role: 'user', content: `number ${at}` }] }, { headers }));
-        if (at === 0) await w.box.chatted();
-        else await new Promise((resolve) => { setTimeout(resolve, 15); });
+        await until(async () => (await w.gateway.get('/health/readiness')).json.active_requests === at + 1, 10_000, 'it is in the queue');
       }
+      open();
       const answers = await Promise.all(sent);
       assert.deepEqual(answers.map(({ status }) => status), [200, 200, 200, 200, 200]);
       assert.deepEqual(w.box.chats.map(({ body }) => body.messages[0].content), [0, 1, 2, 3, 4].map((at) => `number ${at}`));
@@ -85,20 +86,16 @@ describe('workspaces of agent boxes', { concurrency: 4 }, () => {
     });
 
     test(`${kind.name}: who waits for a workspace longer than its time moves on`, async (t) => {
-      const w = await start(t, kind, { fallbacks: [{ [ALIAS[kind.name]]: ['plain'] }], params: { timeout: 3 } });
-      w.box.next({ texts: ['on it', ' done'], between: 2500, before: 0 });
+      const w = await start(t, kind, { second: 'patient', fallbacks: [{ [ALIAS[kind.name]]: ['plain'] }], params: { timeout: 2 } });
+      w.box.next({ texts: ['on it', ' still', ' at', ' it', ' done'], between: 2000, before: 0 });
       const headers = { [workspaceOf(kind)]: 'site' };
-      const first = w.stream({}, { headers });
+      const first = w.gateway.stream('patient', {}, { headers });
       await w.box.chatted();
-      w.box.next({ silence: true });
-      const second = w.chat({}, { headers });
-      assert.equal((await first).content, 'on it done');
-      await w.box.chatted(2);
-      const third = await w.chat({}, { headers });
-      assert.equal(third.servedBy, 'plain', third.text);
-      assert.equal(third.trail[0].outcome, 'busy');
-      assert.equal((await second).servedBy, 'plain');
-      assert.equal(w.box.chats.length, 2, 'the third never reached the box');
+      const second = await w.chat({}, { headers });
+      assert.equal(second.servedBy, 'plain', second.text);
+      assert.equal(second.trail[0].outcome, 'busy');
+      assert.equal((await first).content, 'on it still at it done');
+      assert.equal(w.box.chats.length, 1, 'the second never reached the box');
     });
 
     test(`${kind.name}: a workspace that somebody else keeps busy is waited for, not hammered`, async (t) => {
