@@ -35,8 +35,9 @@ struct Model {
     bool generating() const { return loaded() && status.leases > 0; }
 };
 
-/// The set's models; `catalog` outlives them.
-std::vector<Model> models_of(Lane& lane, const config::Catalog& catalog, ImageSet set) {
+/// The set's models, behind all that was asked of them before; `catalog` outlives them.
+net::Task<std::vector<Model>> models_now(Lane& lane, const config::Catalog& catalog, ImageSet set) {
+    co_await lane.shared.engines->settle(lane.worker.loop.get_executor());
     const std::vector<EngineStatus> all = lane.shared.engines->status();
     std::vector<Model> models;
     for (const Target* target : gateway::image_models(catalog, set)) {
@@ -45,7 +46,7 @@ std::vector<Model> models_of(Lane& lane, const config::Catalog& catalog, ImageSe
             if (status.name == target->id) model.status = status;
         models.push_back(std::move(model));
     }
-    return models;
+    co_return models;
 }
 
 /// The one that has a process, or is about to.
@@ -180,14 +181,14 @@ net::Task<base::Result<void>> load(Lane& lane, const Target& target, net::AbortH
 
 net::Task<> show_image_service(Lane& lane, Exchange& exchange, ImageSet set) {
     const config::Snapshot catalog = lane.catalog();
-    const std::vector<Model> models = models_of(lane, *catalog, set);
+    const std::vector<Model> models = co_await models_now(lane, *catalog, set);
     if (models.empty()) co_return co_await nobody(exchange, set);
     co_await reply(exchange, 200, status_json(models, set));
 }
 
 net::Task<> load_image_model(Lane& lane, Exchange& exchange, ImageSet set) {
     const config::Snapshot catalog = lane.catalog();
-    const std::vector<Model> models = models_of(lane, *catalog, set);
+    const std::vector<Model> models = co_await models_now(lane, *catalog, set);
     if (models.empty()) co_return co_await nobody(exchange, set);
     const std::string wanted = query_member(exchange.head.query, "model");
     const Target* target = gateway::image_model(*catalog, set, wanted);
@@ -216,7 +217,7 @@ net::Task<> load_image_model(Lane& lane, Exchange& exchange, ImageSet set) {
 
 net::Task<> unload_image_model(Lane& lane, Exchange& exchange, ImageSet set) {
     const config::Snapshot catalog = lane.catalog();
-    const std::vector<Model> models = models_of(lane, *catalog, set);
+    const std::vector<Model> models = co_await models_now(lane, *catalog, set);
     if (models.empty()) co_return co_await nobody(exchange, set);
     const Model* now = current(models);
     if (!now) {
@@ -237,7 +238,7 @@ net::Task<> unload_image_model(Lane& lane, Exchange& exchange, ImageSet set) {
 
 net::Task<> cancel_image(Lane& lane, Exchange& exchange, ImageSet set) {
     const config::Snapshot catalog = lane.catalog();
-    const std::vector<Model> models = models_of(lane, *catalog, set);
+    const std::vector<Model> models = co_await models_now(lane, *catalog, set);
     if (models.empty()) co_return co_await nobody(exchange, set);
     const Model* now = current(models);
     if (!now || !(now->loading() || now->generating()))

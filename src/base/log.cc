@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 
-#include <fmt/format.h>
+#include <fmt/compile.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -111,15 +111,28 @@ void append_value(std::string& line, std::string_view value) {
     line += '"';
 }
 
-std::string timestamp() {
+/// The time to the second, as text; made anew once a second and thread.
+std::string_view second_text(WallClock::time_point now) {
+    thread_local std::chrono::sys_seconds second;
+    thread_local std::string text;
+    const auto current = std::chrono::floor<std::chrono::seconds>(now);
+    if (text.empty() || current != second) {
+        second = current;
+        const auto day = std::chrono::floor<std::chrono::days>(current);
+        const std::chrono::year_month_day date(day);
+        const std::chrono::hh_mm_ss clock(current - day);
+        text = fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", static_cast<int>(date.year()),
+                           static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                           clock.hours().count(), clock.minutes().count(), clock.seconds().count());
+    }
+    return text;
+}
+
+void append_timestamp(std::string& line) {
     const auto now = std::chrono::floor<std::chrono::milliseconds>(WallClock::now());
-    const auto day = std::chrono::floor<std::chrono::days>(now);
-    const std::chrono::year_month_day date(day);
-    const std::chrono::hh_mm_ss clock(now - day);
-    return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", static_cast<int>(date.year()),
-                       static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                       clock.hours().count(), clock.minutes().count(), clock.seconds().count(),
-                       clock.subseconds().count());
+    line += second_text(now);
+    const auto part = now - std::chrono::floor<std::chrono::seconds>(now);
+    fmt::format_to(std::back_inserter(line), FMT_COMPILE(".{:03}Z "), part.count());
 }
 
 }  // namespace
@@ -133,8 +146,9 @@ void stop() { g_writer.reset(); }
 
 void write(Level level, std::string_view message, std::initializer_list<Field> fields) {
     if (level < g_threshold.load(std::memory_order_relaxed)) return;
-    std::string line = timestamp();
-    line += ' ';
+    thread_local std::string line;  // keeps its room
+    line.clear();
+    append_timestamp(line);
     line += word(level);
     line += ' ';
     line += message;

@@ -143,6 +143,7 @@ void Supervisor::Impl::ask(Order order, const std::string& engine, Engine::Ticke
                            std::shared_ptr<Waiter> waiter, WhenBusy when_busy) {
     waiters.emplace(ticket, std::pair(engine, std::move(waiter)));
     if (ending) return answer(ticket, std::unexpected(shutting_down()));
+    if (order == Order::settle) return answer(ticket, 0);
     const auto found = runners.find(engine);
     const std::string group =
         found == runners.end() ? "" : found->second->engine().spec().exclusive;
@@ -162,6 +163,7 @@ void Supervisor::Impl::carry_out(Order order, const std::string& engine, Engine:
             case Order::acquire: return e.ask(ticket, now);
             case Order::unload: return e.unload(ticket, now);
             case Order::kill: return e.kill(ticket, now);
+            case Order::settle: return;
         }
     });
 }
@@ -346,6 +348,10 @@ net::Task<Result<void>> Supervisor::unload(net::Executor executor, std::string n
 net::Task<Result<void>> Supervisor::kill(net::Executor executor, std::string name,
                                          base::Time deadline) {
     return end(Order::kill, executor, std::move(name), deadline);
+}
+
+net::Task<> Supervisor::settle(net::Executor executor) {
+    co_await end(Order::settle, executor, {}, base::Time::max());
 }
 
 std::vector<EngineStatus> Supervisor::status() const {

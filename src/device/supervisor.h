@@ -82,6 +82,9 @@ public:
     net::Task<base::Result<void>> kill(net::Executor executor, std::string name,
                                        base::Time deadline);
 
+    /// Returns once everything asked for before is taken up, given-up leases too: status() then
+    /// shows it.
+    net::Task<> settle(net::Executor executor);
     std::vector<EngineStatus> status() const;
 
     /// Ends every child: SIGTERM, then SIGKILL to the process group. Returns when all are gone.
@@ -89,7 +92,7 @@ public:
 
 private:
     struct Impl;
-    enum class Order { acquire, unload, kill };
+    enum class Order { acquire, unload, kill, settle };
     net::Task<base::Result<Lease>> send(Order order, net::Executor executor, std::string name,
                                         base::Time deadline, net::AbortHandle& abort,
                                         Waiting waiting);

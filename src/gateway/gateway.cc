@@ -1,6 +1,6 @@
 #include "gateway/gateway.h"
 
-#include <fmt/format.h>
+#include <fmt/compile.h>
 
 #include <algorithm>
 #include <array>
@@ -114,7 +114,7 @@ const Way& Ways::to(const config::Target& target) {
 }
 
 std::string Lane::next_id() {
-    return fmt::format("req_{}{:x}{:06x}", id_prefix, worker.number, ++counter);
+    return fmt::format(FMT_COMPILE("req_{}{:x}{:06x}"), id_prefix, worker.number, ++counter);
 }
 
 }  // namespace gateway

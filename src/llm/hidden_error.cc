@@ -82,7 +82,7 @@ bool states_failure(string_view rest) {
 }
 
 bool matches(const Sign& sign, string_view text) {
-    if (!text.starts_with(sign.begins)) return false;
+    if (sign.begins.front() != text.front() || !text.starts_with(sign.begins)) return false;
     string_view rest = text.substr(sign.begins.size());
     switch (sign.behind) {
         case Behind::status: return states_failure(rest);

@@ -2,7 +2,7 @@
 
 #include "net/grow.h"
 
-#include <fmt/format.h>
+#include <fmt/compile.h>
 
 #include <algorithm>
 
@@ -156,7 +156,8 @@ std::string Exchange::status_and_headers(int status, std::span<const Header> hea
                                          std::string_view content_type) const {
     std::string out;
     out.reserve(512);
-    fmt::format_to(std::back_inserter(out), "HTTP/1.1 {} {}\r\n", status, reason_phrase(status));
+    fmt::format_to(std::back_inserter(out), FMT_COMPILE("HTTP/1.1 {} {}\r\n"), status,
+                   reason_phrase(status));
     if (!content_type.empty()) append_header(out, "Content-Type", content_type);
     for (const Header& header : headers) append_header(out, header.name, header.value);
     if (!keep_alive_ || !head.keep_alive || draining_)
@@ -173,7 +174,7 @@ Task<bool> Exchange::respond(int status, std::span<const Header> headers,
     if (!body_read_ && head.framing != Framing::none) keep_alive_ = false;
     std::string out = status_and_headers(status, headers, content_type);
     if (status != 204)
-        fmt::format_to(std::back_inserter(out), "Content-Length: {}\r\n", body.size());
+        fmt::format_to(std::back_inserter(out), FMT_COMPILE("Content-Length: {}\r\n"), body.size());
     out += "\r\n";
     co_return co_await send({out, head.method == "HEAD" ? std::string_view() : body, {}});
 }
@@ -194,7 +195,7 @@ Task<bool> Exchange::write(std::string_view bytes) {
     if (bytes.empty()) co_return !gone_;
     if (head.http10) co_return co_await send({bytes, {}, {}});
     std::array<char, 20> size{};
-    const auto end = fmt::format_to(size.data(), "{:x}\r\n", bytes.size());
+    const auto end = fmt::format_to(size.data(), FMT_COMPILE("{:x}\r\n"), bytes.size());
     co_return co_await send({std::string_view(size.data(), end), bytes, "\r\n"});
 }
 

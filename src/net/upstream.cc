@@ -3,7 +3,7 @@
 #include "base/ip_range.h"
 #include "base/units.h"
 
-#include <fmt/format.h>
+#include <fmt/compile.h>
 
 #include <algorithm>
 
@@ -143,15 +143,16 @@ Task<Result<std::unique_ptr<UpstreamReply>>> UpstreamClient::send(UpstreamReques
     const std::string& authority = request.origin.authority;
     std::string head;
     head.reserve(256 + request.headers.size());
-    fmt::format_to(std::back_inserter(head), "{} {}{}{} HTTP/1.1\r\nHost: {}\r\n", request.method,
-                   proxy ? "http://" : "", proxy ? authority : "", request.target, authority);
+    fmt::format_to(std::back_inserter(head), FMT_COMPILE("{} {}{}{} HTTP/1.1\r\nHost: {}\r\n"),
+                   request.method, proxy ? "http://" : "", proxy ? authority : "", request.target,
+                   authority);
     if (proxy && !settings_.proxy.http_authorization.empty())
         append_header(head, "Proxy-Authorization", settings_.proxy.http_authorization);
     head += request.headers;
     std::uint64_t length = request.body.size();
     for (const BodyPiece& piece : request.pieces) length += piece.length();
     if (length > 0 || request.method == "POST")
-        fmt::format_to(std::back_inserter(head), "Content-Length: {}\r\n", length);
+        fmt::format_to(std::back_inserter(head), FMT_COMPILE("Content-Length: {}\r\n"), length);
     head += "\r\n";
     reply->bodiless_ = request.method == "HEAD";
     if (request.begun) *request.begun = true;

@@ -2,7 +2,7 @@
 
 #include "base/units.h"
 
-#include <fmt/format.h>
+#include <fmt/compile.h>
 #include <boost/json.hpp>
 
 #include <algorithm>
@@ -25,7 +25,7 @@ std::string Record::trail() const {
         if (step.skip != Skip::none)
             fmt::format_to(std::back_inserter(out), "=skipped:{}", name(step.skip));
         else if (step.outcome == llm::Outcome::served)
-            fmt::format_to(std::back_inserter(out), "={}{}", step.status,
+            fmt::format_to(std::back_inserter(out), FMT_COMPILE("={}{}"), step.status,
                            step.carried_on ? ":carried_on" : "");
         else if (step.status != 0)
             fmt::format_to(std::back_inserter(out), "={}:{}", step.status, llm::name(step.outcome));
