@@ -1,7 +1,5 @@
 #include "gateway/attempt.h"
 
-#include "gateway/job.h"
-
 namespace gateway {
 
 using llm::Failure;
@@ -64,8 +62,7 @@ quota::Used used_of(const llm::Usage& usage) {
 }
 
 net::Task<std::optional<Failure>> attempt(Session& session, const route::Candidate& candidate,
-                                          quota::Reservation& reservation, bool last,
-                                          bool& committed) {
+                                          Trial& trial) {
     route::Step step;
     const config::Target& target = *candidate.target;
     step.alias = target.alias;
@@ -73,7 +70,6 @@ net::Task<std::optional<Failure>> attempt(Session& session, const route::Candida
     step.at = session.elapsed();
     session.record->steps.push_back(std::move(step));
     session.record->usage = {};
-    Trial trial{reservation, last, committed};
     auto failure = co_await session.job->call(session, candidate, trial);
     route::Step& done = session.step();
     done.took = session.elapsed() - done.at;

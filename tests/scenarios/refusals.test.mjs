@@ -31,7 +31,6 @@ const MOVES_ON = [
   [openrouter, 'free_day', ['exhausted'], [1, 86_400]],
   [openrouter, 'free_min', ['rate_limited'], [30, 70]],
   [openrouter, 'upstream', ['busy', 'rate_limited'], [0, 70]],
-  [openrouter, 'afford', ['exhausted'], any],
   [openrouter, 'credits', ['exhausted'], DAY],
   [openrouter, 'gone', ['gone'], any],
   [openrouter, 'error_200', ['transient', 'malformed', 'busy'], any],
