@@ -53,11 +53,13 @@ quota::Used used_of(const llm::Usage& usage) {
     quota::Used used;
     used.input_tokens = static_cast<double>(usage.prompt);
     used.cached_tokens = static_cast<double>(usage.cached);
+    used.written_tokens = static_cast<double>(usage.cache_written);
     used.output_tokens = static_cast<double>(usage.completion);
     used.usd = usage.cost_usd;
     used.images = usage.images;
     used.inputs = usage.inputs;
     used.audio_seconds = usage.audio_seconds;
+    used.characters = usage.characters;
     return used;
 }
 

@@ -115,6 +115,7 @@ net::Task<> handle_speech(Lane& lane, net::Exchange& exchange) {
     session.ask.model = parsed->model;
     session.ask.mode = config::Mode::audio_speech;
     session.ask.prompt_bytes = parsed->input.size();
+    session.ask.characters = static_cast<double>(parsed->characters);
     SpeechJob job(std::move(*parsed));
     session.job = &job;
     co_await serve(session);
