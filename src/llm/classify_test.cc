@@ -246,6 +246,13 @@ TEST(ClassifyCohere, MinuteAndMonthDifferInAWord) {
         {Outcome::rate_limited, Scope::target, Window::minute, 60s});
     expect(read(p, 429, R"({"message":"Please wait and try again later"})"),
            {Outcome::rate_limited, Scope::target, Window::none, 60s});
+    for (const auto& [stated, back_in] : {std::pair("12", 12s), std::pair("90", 90s)})
+        expect(read(p, 429, R"({"message":"limited to 20 API calls / minute"})",
+                    {{"Retry-After", stated}}),
+               {Outcome::rate_limited, Scope::target, Window::minute, back_in});
+    expect(
+        read(p, 429, R"({"message":"limited to 1000 API calls / month"})", {{"Retry-After", "12"}}),
+        {Outcome::exhausted, Scope::account, Window::month, 734395s});
     expect(read(p, 498, R"({"message":"blocked token"})"),
            {Outcome::content_filtered, Scope::request});
     expect(read(p, 400, R"({"message":"too many tokens: size limit exceeded by 11 tokens"})"),

@@ -52,6 +52,7 @@ const MOVES_ON = [
   [mistral, 'extra_array', undefined, any],
   [mistral, 'unauthorized', ['unauthorized'], any],
   [cohere, 'minute', ['rate_limited'], [1, 70]],
+  [cohere, 'minute_stated', ['rate_limited'], [1, 12]],
   [cohere, 'minute_tokens', ['rate_limited'], [1, 70]],
   [cohere, 'month', ['exhausted'], [1, 31 * 86_400]],
   [cohere, 'gone', ['gone'], any],
