@@ -2,6 +2,7 @@
 
 #include "app/client.h"
 #include "app/table.h"
+#include "base/plain_numbers.h"
 #include "config/load.h"
 #include "gateway/serve.h"
 #include "route/record.h"
@@ -154,7 +155,7 @@ int models(const CommonOptions& options, const std::string& url) {
         list.push_back(std::move(row));
     }
     if (options.json)
-        fmt::print("{}\n", json::serialize(list));
+        fmt::print("{}\n", base::plain_numbers(json::serialize(list)));
     else if (rows.size() == 1)
         fmt::print("No provider is enabled: set a flag to 1 in {}.\n", options.env);
     else
@@ -167,7 +168,8 @@ namespace {
 std::string text_of(const json::object& row, std::string_view key) {
     const json::value* value = row.if_contains(key);
     if (!value || value->is_null()) return {};
-    return value->is_string() ? std::string(value->get_string()) : json::serialize(*value);
+    return value->is_string() ? std::string(value->get_string())
+                              : base::plain_numbers(json::serialize(*value));
 }
 
 void print_explanation(const json::object& record) {
@@ -238,7 +240,8 @@ int explain(const CommonOptions& options, const std::string& what, const std::st
     fmt::print(stderr,
                "no gateway answers at {}: this is the configuration's order, without live state\n",
                url);
-    return show_explanation(options, json::serialize(route::to_json(*decision, ask)));
+    return show_explanation(options,
+                            base::plain_numbers(json::serialize(route::to_json(*decision, ask))));
 }
 
 }  // namespace app
