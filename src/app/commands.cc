@@ -84,9 +84,8 @@ void add_pulls(const std::string& url, std::string_view key,
 
 int check(const CommonOptions& options) {
     const config::Environment environment = config::Environment::read(options.env);
-    std::vector<config::Diagnostic> found = environment.problems;
     const config::Loaded loaded = config::load(options.config, environment, config::Scope::all);
-    found.insert(found.end(), loaded.diagnostics.begin(), loaded.diagnostics.end());
+    const std::vector<config::Diagnostic>& found = loaded.diagnostics;
     const auto errors = std::count_if(found.begin(), found.end(), [](const auto& d) {
         return d.severity == config::Severity::error;
     });
