@@ -1,6 +1,7 @@
 #include "admin/box_proxy.h"
 
 #include "base/log.h"
+#include "base/percent.h"
 #include "base/units.h"
 #include "gateway/agent_box.h"
 #include "gateway/errors.h"
@@ -12,7 +13,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <span>
 #include <vector>
 
@@ -165,7 +165,7 @@ bool plain_segment(std::string_view segment) {
         const bool odd = std::ranges::any_of(
             text, [](unsigned char c) { return c < 0x20 || c == 0x7f || c == '/' || c == '\\'; });
         if (odd || text == "." || text == "..") return false;
-        std::string next = decoded(text);
+        std::string next = base::percent_decoded(text);
         if (next == text) return true;
         text = std::move(next);
     }
