@@ -136,27 +136,10 @@ Task<base::Result<gateway::Blob>> read_all(gateway::Lane& lane, Exchange& exchan
         const auto append = [&] { return blob.append(*bytes, lane.shared.upload_folder); };
         const base::Result<void> kept =
             blob.stores(bytes->size())
-                ? co_await net::aside(lane.worker.loop.get_executor(), append)
+                ? co_await net::aside(lane.worker.loop.get_executor(), net::Beside::disk, append)
                 : append();
         if (!kept) co_return std::unexpected(kept.error());
     }
-}
-
-int digit(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    const int low = std::tolower(static_cast<unsigned char>(c));
-    return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
-}
-
-std::string decoded(std::string_view text) {
-    std::string out;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const bool code = text[i] == '%' && i + 2 < text.size() && digit(text[i + 1]) >= 0 &&
-                          digit(text[i + 2]) >= 0;
-        out += code ? static_cast<char>(digit(text[i + 1]) * 16 + digit(text[i + 2])) : text[i];
-        if (code) i += 2;
-    }
-    return out;
 }
 
 bool plain_segment(std::string_view segment) {

@@ -77,7 +77,7 @@ net::Task<> listen(Lane& lane, net::Exchange& exchange, bool translate) {
     session.record->asked = request->model;
     FormPart* file = recording(*form);
     if (!file) co_return co_await session.refuse(unreadable(kNoFile));
-    const llm::AudioLength length = co_await net::aside(executor, [file] {
+    const llm::AudioLength length = co_await net::aside(executor, net::Beside::disk, [file] {
         return llm::audio_length(file->blob.size(), [file](std::uint64_t at, std::size_t most) {
             return file->blob.read(at, most);
         });
