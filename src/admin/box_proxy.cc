@@ -1,6 +1,7 @@
 #include "admin/box_proxy.h"
 
 #include "base/log.h"
+#include "base/percent.h"
 #include "base/units.h"
 #include "gateway/agent_box.h"
 #include "gateway/errors.h"
@@ -12,7 +13,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <span>
 #include <vector>
 
@@ -136,27 +136,10 @@ Task<base::Result<gateway::Blob>> read_all(gateway::Lane& lane, Exchange& exchan
         const auto append = [&] { return blob.append(*bytes, lane.shared.upload_folder); };
         const base::Result<void> kept =
             blob.stores(bytes->size())
-                ? co_await net::aside(lane.worker.loop.get_executor(), append)
+                ? co_await net::aside(lane.worker.loop.get_executor(), net::Beside::disk, append)
                 : append();
         if (!kept) co_return std::unexpected(kept.error());
     }
-}
-
-int digit(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    const int low = std::tolower(static_cast<unsigned char>(c));
-    return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
-}
-
-std::string decoded(std::string_view text) {
-    std::string out;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const bool code = text[i] == '%' && i + 2 < text.size() && digit(text[i + 1]) >= 0 &&
-                          digit(text[i + 2]) >= 0;
-        out += code ? static_cast<char>(digit(text[i + 1]) * 16 + digit(text[i + 2])) : text[i];
-        if (code) i += 2;
-    }
-    return out;
 }
 
 bool plain_segment(std::string_view segment) {
@@ -165,7 +148,7 @@ bool plain_segment(std::string_view segment) {
         const bool odd = std::ranges::any_of(
             text, [](unsigned char c) { return c < 0x20 || c == 0x7f || c == '/' || c == '\\'; });
         if (odd || text == "." || text == "..") return false;
-        std::string next = decoded(text);
+        std::string next = base::percent_decoded(text);
         if (next == text) return true;
         text = std::move(next);
     }

@@ -9,7 +9,7 @@ namespace json = boost::json;
 
 namespace {
 
-/// Whole ones, so that 60 is not written as 6E1.
+/// Whole ones.
 std::int64_t seconds(base::Duration span) { return span.count() / 1000; }
 
 json::object model_json(const device::Scheduler::ModelView& model) {

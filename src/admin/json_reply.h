@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/plain_numbers.h"
 #include "gateway/errors.h"
 #include "net/http_server.h"
 
@@ -8,7 +9,7 @@
 namespace admin {
 
 inline net::Task<> reply(net::Exchange& exchange, int status, boost::json::value body) {
-    const std::string text = boost::json::serialize(body);
+    const std::string text = base::plain_numbers(boost::json::serialize(body));
     co_await exchange.respond(status, {}, "application/json", text);
 }
 

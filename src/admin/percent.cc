@@ -1,32 +1,15 @@
 #include "admin/percent.h"
 
+#include "base/percent.h"
+
+#include <algorithm>
+
 namespace admin {
-namespace {
-
-int hex(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
-
-}  // namespace
 
 std::optional<std::string> percent_decode(std::string_view text) {
-    std::string out;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        if (text[i] != '%') {
-            out += text[i];
-            continue;
-        }
-        if (i + 2 >= text.size() || hex(text[i + 1]) < 0 || hex(text[i + 2]) < 0)
-            return std::nullopt;
-        const char c = static_cast<char>(hex(text[i + 1]) * 16 + hex(text[i + 2]));
-        if (static_cast<unsigned char>(c) < 0x20) return std::nullopt;
-        out += c;
-        i += 2;
-    }
-    return out;
+    std::string out = base::percent_decoded(text);
+    const bool control = std::ranges::any_of(out, [](unsigned char c) { return c < 0x20; });
+    return control ? std::nullopt : std::optional(std::move(out));
 }
 
 std::string query_member(std::string_view query, std::string_view name) {

@@ -6,7 +6,7 @@
 
 namespace admin {
 
-/// `%2F` as `/`. nullopt: cut short, not hexadecimal, or a control character.
+/// `%2F` as `/`. nullopt: it holds a control character.
 std::optional<std::string> percent_decode(std::string_view text);
 
 /// The member of a query (`a=1&model=x`), decoded; empty: it is not there or can't be read.

@@ -2,6 +2,7 @@
 
 #include "app/client.h"
 #include "app/table.h"
+#include "base/plain_numbers.h"
 #include "config/load.h"
 #include "gateway/serve.h"
 #include "route/record.h"
@@ -83,9 +84,8 @@ void add_pulls(const std::string& url, std::string_view key,
 
 int check(const CommonOptions& options) {
     const config::Environment environment = config::Environment::read(options.env);
-    std::vector<config::Diagnostic> found = environment.problems;
     const config::Loaded loaded = config::load(options.config, environment, config::Scope::all);
-    found.insert(found.end(), loaded.diagnostics.begin(), loaded.diagnostics.end());
+    const std::vector<config::Diagnostic>& found = loaded.diagnostics;
     const auto errors = std::count_if(found.begin(), found.end(), [](const auto& d) {
         return d.severity == config::Severity::error;
     });
@@ -154,7 +154,7 @@ int models(const CommonOptions& options, const std::string& url) {
         list.push_back(std::move(row));
     }
     if (options.json)
-        fmt::print("{}\n", json::serialize(list));
+        fmt::print("{}\n", base::plain_numbers(json::serialize(list)));
     else if (rows.size() == 1)
         fmt::print("No provider is enabled: set a flag to 1 in {}.\n", options.env);
     else
@@ -167,7 +167,8 @@ namespace {
 std::string text_of(const json::object& row, std::string_view key) {
     const json::value* value = row.if_contains(key);
     if (!value || value->is_null()) return {};
-    return value->is_string() ? std::string(value->get_string()) : json::serialize(*value);
+    return value->is_string() ? std::string(value->get_string())
+                              : base::plain_numbers(json::serialize(*value));
 }
 
 void print_explanation(const json::object& record) {
@@ -238,7 +239,8 @@ int explain(const CommonOptions& options, const std::string& what, const std::st
     fmt::print(stderr,
                "no gateway answers at {}: this is the configuration's order, without live state\n",
                url);
-    return show_explanation(options, json::serialize(route::to_json(*decision, ask)));
+    return show_explanation(options,
+                            base::plain_numbers(json::serialize(route::to_json(*decision, ask))));
 }
 
 }  // namespace app

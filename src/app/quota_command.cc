@@ -4,6 +4,7 @@
 #include "app/client.h"
 #include "app/table.h"
 #include "base/percent.h"
+#include "base/plain_numbers.h"
 #include "base/units.h"
 #include "config/load.h"
 
@@ -111,10 +112,10 @@ int change(const CommonOptions& common, const QuotaOptions& options, std::string
     const json::value changed = (*done)["changed"];
     if (common.json) {
         (*listing)["changed"] = changed;
-        fmt::print("{}\n", json::serialize(*listing));
+        fmt::print("{}\n", base::plain_numbers(json::serialize(*listing)));
         return 0;
     }
-    const std::string count = json::serialize(changed);
+    const std::string count = base::plain_numbers(json::serialize(changed));
     fmt::print("{} {} changed\n\n", count, count == "1" ? "limit" : "limits");
     print((*listing)["data"].get_array());
     return 0;
@@ -126,7 +127,7 @@ int quota(const CommonOptions& common, const QuotaOptions& options) {
     auto listing = Operator(common, options.url).limits(options.what);
     if (!listing) return problem(listing.error());
     if (common.json)
-        fmt::print("{}\n", json::serialize(*listing));
+        fmt::print("{}\n", base::plain_numbers(json::serialize(*listing)));
     else
         print((*listing)["data"].get_array());
     return 0;

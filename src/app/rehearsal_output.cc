@@ -1,6 +1,7 @@
 #include "app/rehearsal_output.h"
 
 #include "app/table.h"
+#include "base/plain_numbers.h"
 #include "base/units.h"
 
 #include <fmt/format.h>
@@ -170,7 +171,7 @@ std::string rehearsal_json(const Rehearsed& rehearsed) {
                      {"end", base::rfc3339(rehearsed.end)},
                      {"reports", std::move(reports)}};
     if (const auto more = more_free(rehearsed)) out["more_served_free"] = *more;
-    return json::serialize(out) + "\n";
+    return base::plain_numbers(json::serialize(out)) + "\n";
 }
 
 }  // namespace app

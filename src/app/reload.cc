@@ -36,7 +36,6 @@ std::set<std::string> error_texts(const std::vector<config::Diagnostic>& diagnos
 
 config::Snapshot Reloader::start() {
     environment_ = config::Environment::read(env_);
-    print(environment_.problems);
     config::Loaded loaded = config::load(config_, environment_, config::Scope::serving);
     print(loaded.diagnostics);
     errors_ = error_texts(loaded.diagnostics);

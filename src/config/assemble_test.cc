@@ -17,7 +17,7 @@ std::string describe(const Target& target) {
         std::to_string(target.weight) + "|" + std::to_string(target.order) + "|" +
         std::to_string(target.max_input_tokens.value_or(0)) + "|" +
         std::to_string(target.max_output_tokens.value_or(0)) + "|" +
-        std::to_string(target.input_cost_per_token * 1e9) + "|" +
+        std::to_string(target.prices.input_cost_per_token * 1e9) + "|" +
         std::to_string(target.timeout.value_or(base::Duration(-1)).count()) + "|" +
         std::to_string(target.stream_timeout.value_or(base::Duration(-1)).count());
     const Capabilities& has = target.capabilities;

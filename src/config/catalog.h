@@ -5,6 +5,7 @@
 #include "base/provider.h"
 #include "base/secret.h"
 #include "config/failure_counts.h"
+#include "config/prices.h"
 
 #include <cstdint>
 #include <map>
@@ -137,11 +138,7 @@ struct Target {
     Capabilities capabilities;
     std::optional<std::uint64_t> max_input_tokens;
     std::optional<std::uint64_t> max_output_tokens;
-    double input_cost_per_token = 0;  ///< USD
-    double output_cost_per_token = 0;
-    double output_cost_per_image = 0;
-    double input_cost_per_image_token = 0;
-    double output_cost_per_image_token = 0;
+    Prices prices;
     std::vector<Limit> limits;  ///< its own and the fragment's
     std::string device;         ///< cpu, cuda or empty
     double memory_gb = 0;

@@ -2,8 +2,11 @@
 #include "config/load.h"
 #include "config/value.h"
 
+#include <fmt/format.h>
+
 #include <filesystem>
 #include <sstream>
+#include <utility>
 
 extern "C" char** environ;
 
@@ -46,7 +49,11 @@ Environment Environment::read(const std::string& path) {
             continue;
         }
         env.values_[name] = value_of(text.substr(equals + 1));
-        env.lines_[name] = number;
+        if (const int before = std::exchange(env.lines_[name], number); before > 0)
+            env.problems.push_back({Severity::warning, path, number,
+                                    fmt::format("`{}` is set in line {} already: this line counts, "
+                                                "delete one of them",
+                                                name, before)});
     }
     for (char** entry = environ; *entry; ++entry) {
         std::string_view text(*entry);

@@ -24,6 +24,17 @@ TEST(Environment, SkipsEmptyLinesAndComments) {
     EXPECT_TRUE(env.problems.empty());
 }
 
+TEST(Environment, TheLastOfTwoLinesCountsAndIsWarnedOf) {
+    Environment env = read("FW_T_A=1\nFW_T_B=1\n#FW_T_B=2\nexport=1\nFW_T_A=0\n");
+    EXPECT_EQ(env.get("FW_T_A"), "0");
+    EXPECT_EQ(env.line("FW_T_A"), 5);
+    ASSERT_EQ(env.problems.size(), 1u);
+    EXPECT_EQ(env.problems[0].severity, Severity::warning);
+    EXPECT_EQ(env.problems[0].line, 5);
+    EXPECT_EQ(env.problems[0].text,
+              "`FW_T_A` is set in line 1 already: this line counts, delete one of them");
+}
+
 TEST(Environment, CutsAnUnquotedValueAtTheFirstHash) {
     Environment env = read("FW_T_A=abc#def\nFW_T_B=x  # why\nFW_T_C=#kept\n");
     EXPECT_EQ(env.get("FW_T_A"), "abc");

@@ -218,11 +218,17 @@ TEST(LiteLLMFile, ReadsModelInfo) {
     Loaded loaded = load_params(
         "model: groq/x, api_key: k", {},
         "{max_input_tokens: 8192, max_tokens: 100, input_cost_per_token: 1e-06, tier: paid, "
+        "input_cost_per_second: 0.0001, input_cost_per_character: 0.00002, "
+        "cache_read_input_token_cost: 3e-07, cache_creation_input_token_cost: 4e-06, "
         "mode: chat, id: abc, my_note: x, device: cuda, memory_gb: 5.5, embedding_space: s}");
     const Target& a = *target(loaded, "a");
     EXPECT_EQ(a.max_input_tokens, 8192u);
     EXPECT_EQ(a.max_output_tokens, 100u);
-    EXPECT_EQ(a.input_cost_per_token, 1e-06);
+    EXPECT_EQ(a.prices.input_cost_per_token, 1e-06);
+    EXPECT_EQ(a.prices.input_cost_per_second, 0.0001);
+    EXPECT_EQ(a.prices.input_cost_per_character, 0.00002);
+    EXPECT_EQ(a.prices.cache_read_input_token_cost, 3e-07);
+    EXPECT_EQ(a.prices.cache_creation_input_token_cost, 4e-06);
     EXPECT_EQ(a.tier, Tier::paid);
     EXPECT_TRUE(a.tier_stated);
     EXPECT_EQ(a.device, "cuda");

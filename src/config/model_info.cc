@@ -209,14 +209,23 @@ std::string device_of_alias(std::string_view alias) {
 }
 
 void read_prices(const Value& map, Target& target, Findings& findings) {
-    const std::pair<std::string_view, double*> prices[] = {
-        {"input_cost_per_token", &target.input_cost_per_token},
-        {"output_cost_per_token", &target.output_cost_per_token},
-        {"output_cost_per_image", &target.output_cost_per_image},
-        {"input_cost_per_image_token", &target.input_cost_per_image_token},
-        {"output_cost_per_image_token", &target.output_cost_per_image_token},
+    Prices& prices = target.prices;
+    const std::pair<std::string_view, double*> plain[] = {
+        {"input_cost_per_token", &prices.input_cost_per_token},
+        {"output_cost_per_token", &prices.output_cost_per_token},
+        {"input_cost_per_second", &prices.input_cost_per_second},
+        {"input_cost_per_character", &prices.input_cost_per_character},
+        {"output_cost_per_image", &prices.output_cost_per_image},
+        {"input_cost_per_image_token", &prices.input_cost_per_image_token},
+        {"output_cost_per_image_token", &prices.output_cost_per_image_token},
     };
-    for (const auto& [key, price] : prices)
+    for (const auto& [key, price] : plain)
+        if (auto stated = number_of(map, key, findings)) *price = *stated;
+    const std::pair<std::string_view, std::optional<double>*> of_cache[] = {
+        {"cache_read_input_token_cost", &prices.cache_read_input_token_cost},
+        {"cache_creation_input_token_cost", &prices.cache_creation_input_token_cost},
+    };
+    for (const auto& [key, price] : of_cache)
         if (auto stated = number_of(map, key, findings)) *price = *stated;
 }
 

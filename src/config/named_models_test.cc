@@ -90,7 +90,7 @@ TEST(NamedModels, GetWhatTheEntriesShareWhereNoneIsTheirs) {
     EXPECT_EQ(made->timeout, base::Duration(600'000));
     EXPECT_TRUE(made->capabilities.agent);
     EXPECT_FALSE(made->max_input_tokens);
-    EXPECT_EQ(made->input_cost_per_token, 0);
+    EXPECT_EQ(made->prices.input_cost_per_token, 0);
     EXPECT_EQ(made->note, "");
     EXPECT_EQ(default_of(*made, "seed"), "");
     EXPECT_TRUE(loaded.catalog->find("box-new")->chain.empty());

@@ -2,6 +2,7 @@
 
 #include "device/agent_guard.h"
 #include "device/child.h"
+#include "net/aside.h"
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -40,6 +41,8 @@ constexpr std::size_t kLastWords = 2'000;
 /// From asking a guard to end until it is killed itself.
 constexpr base::Duration kGrace{3'000};
 constexpr base::Duration kShutdown{6'000};
+/// Runs whose files are worked on at one time; further ones wait, at most kMostRuns in all.
+constexpr std::size_t kFileThreads = 4;
 
 /// An open file in memory that holds `text`, at its beginning.
 Handle in_memory(const std::string& text) {
@@ -53,15 +56,17 @@ Handle in_memory(const std::string& text) {
     return file;
 }
 
+/// Several may write the same file of their home at once: each its own, the last one stays.
 bool write_whole(const fs::path& path, const std::string& content) {
+    static std::atomic<unsigned> written{0};
     std::error_code error;
     fs::create_directories(path.parent_path(), error);
-    const fs::path beside = path.string() + ".new";
+    const fs::path beside = path.string() + ".new-" + std::to_string(written.fetch_add(1));
     std::ofstream out(beside, std::ios::binary | std::ios::trunc);
     out << content;
     out.close();
     fs::permissions(beside, fs::perms::owner_read | fs::perms::owner_write, error);
-    fs::rename(beside, path, error);
+    if (!error) fs::rename(beside, path, error);
     return out.good() && !error;
 }
 
@@ -133,7 +138,9 @@ struct AgentHost::Impl {
               patience(impl.executor()) {}
 
         void begin();
-        Result<Child> run();
+        Result<void> prepare() const;
+        Result<Child> run() const;
+        void started(Result<void> prepared);
         void read_on(Descriptor& from, bool shown);
         bool read(Descriptor& from, bool shown);
         bool take(std::string_view bytes, bool shown);
@@ -141,6 +148,7 @@ struct AgentHost::Impl {
         void terminate(std::string_view why);
         void ended();
         void finish(std::string how);
+        void gone(std::string how);
 
         Impl& host;
         std::shared_ptr<Channel> channel;
@@ -152,6 +160,7 @@ struct AgentHost::Impl {
         pid_t pid = 0;
         std::size_t printed = 0;
         std::string why;  ///< it was ended by us
+        bool over = false;
     };
 
     net::Executor executor() { return loop.get_executor(); }
@@ -165,9 +174,13 @@ struct AgentHost::Impl {
     std::mutex mutex;
     std::condition_variable idle;
     std::thread thread;
+    /// Makes, fills and removes the folders of runs: one whose disk is slow keeps only itself. The
+    /// host's thread's; made for the first run.
+    std::unique_ptr<asio::thread_pool> disk;
 };
 
-Result<Child> AgentHost::Impl::Live::run() {
+/// On a thread of the disk's: nothing but the command is looked at.
+Result<void> AgentHost::Impl::Live::prepare() const {
     std::error_code error;
     fs::create_directories(command.folder, error);
     if (error)
@@ -177,6 +190,10 @@ Result<Child> AgentHost::Impl::Live::run() {
     for (const auto& [path, content] : command.files)
         if (!write_whole(path, content))
             return base::fail(ErrorKind::io, path + " can't be written");
+    return {};
+}
+
+Result<Child> AgentHost::Impl::Live::run() const {
     const Handle input = in_memory(command.input);
     const std::vector<std::string> guarded = guard_command(command.command, command.most_processes);
     return launch({.command = guarded,
@@ -187,6 +204,20 @@ Result<Child> AgentHost::Impl::Live::run() {
 }
 
 void AgentHost::Impl::Live::begin() {
+    if (!host.disk) host.disk = net::quiet_threads(kFileThreads);
+    asio::post(*host.disk, [self = shared_from_this()]() mutable {
+        Result<void> prepared = self->prepare();
+        asio::io_context& loop = self->host.loop;
+        asio::post(loop, [self = std::move(self), prepared = std::move(prepared)]() mutable {
+            self->started(std::move(prepared));
+        });
+    });
+}
+
+/// Who was told to end meanwhile does not begin.
+void AgentHost::Impl::Live::started(Result<void> prepared) {
+    if (!why.empty()) return finish(why);
+    if (!prepared) return finish("could not be started: " + prepared.error().detail);
     auto child = run();
     if (!child) return finish("could not be started: " + child.error().detail);
     pid = child->pid;
@@ -247,8 +278,9 @@ bool AgentHost::Impl::Live::take(std::string_view bytes, bool shown) {
 
 /// The guard ends everything that it guards; one that does not is killed.
 void AgentHost::Impl::Live::terminate(std::string_view reason) {
-    if (pid == 0 || !why.empty()) return;
+    if (over || !why.empty()) return;
     why = reason;
+    if (pid == 0) return;  // its folder is being made
     ::kill(pid, SIGTERM);
     patience.expires_after(kGrace);
     patience.async_wait([self = shared_from_this()](const net::error_code& error) {
@@ -269,8 +301,17 @@ void AgentHost::Impl::Live::ended() {
 }
 
 void AgentHost::Impl::Live::finish(std::string how) {
-    std::error_code ignored;
-    if (command.fresh) fs::remove_all(command.folder, ignored);
+    over = true;
+    if (!command.fresh) return gone(std::move(how));
+    asio::post(*host.disk, [self = shared_from_this(), how = std::move(how)]() mutable {
+        std::error_code ignored;
+        fs::remove_all(self->command.folder, ignored);
+        asio::io_context& loop = self->host.loop;
+        asio::post(loop, [self = std::move(self), how = std::move(how)] { self->gone(how); });
+    });
+}
+
+void AgentHost::Impl::Live::gone(std::string how) {
     command.hold.reset();
     {
         const std::lock_guard lock(channel->mutex);

@@ -49,7 +49,8 @@ private:
     std::string given_;  ///< what next() gave last
 };
 
-/// Runs command lines of agents, on one thread of its own that lives as long as they may. Each is
+/// Runs command lines of agents, on one thread of its own that lives as long as they may; a few
+/// more look after their folders, so that no run waits for another one's disk. Each is
 /// held by a guard process (run_guard), so that none of its processes outlives it, nor freeway.
 class AgentHost {
 public:

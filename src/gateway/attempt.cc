@@ -1,7 +1,5 @@
 #include "gateway/attempt.h"
 
-#include "gateway/job.h"
-
 namespace gateway {
 
 using llm::Failure;
@@ -55,17 +53,18 @@ quota::Used used_of(const llm::Usage& usage) {
     quota::Used used;
     used.input_tokens = static_cast<double>(usage.prompt);
     used.cached_tokens = static_cast<double>(usage.cached);
+    used.written_tokens = static_cast<double>(usage.cache_written);
     used.output_tokens = static_cast<double>(usage.completion);
     used.usd = usage.cost_usd;
     used.images = usage.images;
     used.inputs = usage.inputs;
     used.audio_seconds = usage.audio_seconds;
+    used.characters = usage.characters;
     return used;
 }
 
 net::Task<std::optional<Failure>> attempt(Session& session, const route::Candidate& candidate,
-                                          quota::Reservation& reservation, bool last,
-                                          bool& committed) {
+                                          Trial& trial) {
     route::Step step;
     const config::Target& target = *candidate.target;
     step.alias = target.alias;
@@ -73,7 +72,6 @@ net::Task<std::optional<Failure>> attempt(Session& session, const route::Candida
     step.at = session.elapsed();
     session.record->steps.push_back(std::move(step));
     session.record->usage = {};
-    Trial trial{reservation, last, committed};
     auto failure = co_await session.job->call(session, candidate, trial);
     route::Step& done = session.step();
     done.took = session.elapsed() - done.at;

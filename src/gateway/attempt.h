@@ -1,5 +1,6 @@
 #pragma once
 
+#include "gateway/job.h"
 #include "gateway/session.h"
 #include "route/decide.h"
 
@@ -7,13 +8,11 @@ namespace gateway {
 
 /// Calls one candidate and, if it serves, relays its answer to the client. nullopt:
 /// the client has its whole answer. Otherwise the failure; if content was already
-/// sent, the client has been told in its stream and `committed` is true. Adds one
-/// step to the record. `last`: nobody is left after it, so it gets the whole rest of
-/// the request's time. `reservation` ends with it: settled to what was used, or given back if
-/// nothing was sent.
+/// sent, the client has been told in its stream and the trial is committed. Adds one
+/// step to the record. The trial's reservation ends with it: settled to what was used, or given
+/// back if nothing was sent.
 net::Task<std::optional<llm::Failure>> attempt(Session& session, const route::Candidate& candidate,
-                                               quota::Reservation& reservation, bool last,
-                                               bool& committed);
+                                               Trial& trial);
 
 /// What a call used, as the ledger counts it.
 quota::Used used_of(const llm::Usage& usage);

@@ -129,6 +129,7 @@ net::Task<std::optional<Failure>> ChatJob::call(Session& session, const route::C
     const llm::Dialect& dialect = llm::dialect(request_, upstream);
     auto prepared = carried ? carried->call(upstream) : dialect.call(request_, upstream);
     if (!prepared) co_return no_word(session, prepared.error());
+    if (trial.affordable) llm::shorten_answer(*prepared, *trial.affordable);
     session.step().changes = std::move(prepared->changes);
     const std::string_view accept =
         request_.stream ? "text/event-stream, application/json" : "application/json";

@@ -4,6 +4,7 @@
 #include "llm/continuation.h"
 #include "llm/dialect.h"
 #include "llm/recording.h"
+#include "llm/shorter_answer.h"
 
 #include <memory>
 
@@ -23,6 +24,9 @@ public:
     bool stream() const override { return request_.stream; }
     bool chats() const override { return true; }
     bool has(std::string_view member) const override { return request_.find(member) != nullptr; }
+    bool may_be_shorter(std::uint64_t tokens) const override {
+        return llm::may_be_shorter(request_, tokens);
+    }
     bool can_go_on() const override;
     std::string_view unfit(const config::Target& target) const override;
     void answered(Session& session, std::string_view whole) override;

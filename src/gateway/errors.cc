@@ -1,5 +1,6 @@
 #include "gateway/errors.h"
 
+#include "base/plain_numbers.h"
 #include "base/units.h"
 #include "route/consequences.h"
 
@@ -29,7 +30,7 @@ std::string error_body(const ClientError& error, const route::Record* record) {
     }
     json::object body;
     body["error"] = std::move(inner);
-    return json::serialize(body);
+    return base::plain_numbers(json::serialize(body));
 }
 
 namespace {

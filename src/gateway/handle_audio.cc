@@ -77,7 +77,7 @@ net::Task<> listen(Lane& lane, net::Exchange& exchange, bool translate) {
     session.record->asked = request->model;
     FormPart* file = recording(*form);
     if (!file) co_return co_await session.refuse(unreadable(kNoFile));
-    const llm::AudioLength length = co_await net::aside(executor, [file] {
+    const llm::AudioLength length = co_await net::aside(executor, net::Beside::disk, [file] {
         return llm::audio_length(file->blob.size(), [file](std::uint64_t at, std::size_t most) {
             return file->blob.read(at, most);
         });
@@ -115,6 +115,7 @@ net::Task<> handle_speech(Lane& lane, net::Exchange& exchange) {
     session.ask.model = parsed->model;
     session.ask.mode = config::Mode::audio_speech;
     session.ask.prompt_bytes = parsed->input.size();
+    session.ask.characters = static_cast<double>(parsed->characters);
     SpeechJob job(std::move(*parsed));
     session.job = &job;
     co_await serve(session);

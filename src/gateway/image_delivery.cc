@@ -39,8 +39,8 @@ std::string own_address(const Session& session) {
 
 /// Pictures are large: nobody else waits while one is decoded or written.
 template <class Work>
-auto beside(Session& session, Work work) {
-    return net::aside(session.lane.worker.loop.get_executor(), std::move(work));
+auto beside(Session& session, net::Beside kind, Work work) {
+    return net::aside(session.lane.worker.loop.get_executor(), kind, std::move(work));
 }
 
 /// The image as bytes; Error: it is none.
@@ -59,14 +59,15 @@ net::Task<base::Result<std::string>> keep(Session& session, const std::string& b
     if (address.empty())
         co_return base::fail(ErrorKind::unsupported,
                              "the request has no Host, and FREEWAY_PUBLIC_URL is not set");
-    auto id = co_await beside(
-        session, [&] { return files->put(bytes, llm::image_type(bytes), base::Clock::now()); });
+    auto id = co_await beside(session, net::Beside::disk, [&] {
+        return files->put(bytes, llm::image_type(bytes), base::Clock::now());
+    });
     if (!id) co_return std::unexpected(id.error());
     co_return address + "/v1/files/" + *id;
 }
 
 net::Task<std::optional<Failure>> to_url(Session& session, Image& image) {
-    auto bytes = co_await beside(session, [&] { return bytes_of(image); });
+    auto bytes = co_await beside(session, net::Beside::cpu, [&] { return bytes_of(image); });
     if (!bytes) co_return Failure{.outcome = Outcome::malformed, .detail = bytes.error().detail};
     auto url = co_await keep(session, *bytes);
     if (url) {
@@ -77,7 +78,8 @@ net::Task<std::optional<Failure>> to_url(Session& session, Image& image) {
                      {{"reason", url.error().detail}});
     session.step().changes.push_back("answered b64_json: " + url.error().detail);
     if (image.base64.empty())
-        image.base64 = co_await beside(session, [&] { return base::base64(*bytes); });
+        image.base64 =
+            co_await beside(session, net::Beside::cpu, [&] { return base::base64(*bytes); });
     co_return std::nullopt;
 }
 
@@ -101,7 +103,8 @@ net::Task<std::optional<Failure>> fit_delivery(Session& session, const config::T
                                   .detail = "the image can't be fetched: " + bytes.error().detail};
             image.bytes = std::move(*bytes);
         }
-        image.base64 = co_await beside(session, [&] { return base::base64(image.bytes); });
+        image.base64 =
+            co_await beside(session, net::Beside::cpu, [&] { return base::base64(image.bytes); });
         image.bytes = {};
     }
     co_return std::nullopt;
@@ -118,7 +121,7 @@ net::Task<> handle_file(Lane& lane, net::Exchange& exchange, std::string id) {
     store::Files* files = lane.shared.files;
     base::Result<store::Files::Found> found = base::fail(ErrorKind::not_found, "no files are kept");
     if (files)
-        found = co_await net::aside(lane.worker.loop.get_executor(),
+        found = co_await net::aside(lane.worker.loop.get_executor(), net::Beside::disk,
                                     [&] { return files->get(id, base::Clock::now()); });
     if (!found) {
         const bool gone = found.error().kind == ErrorKind::not_found;

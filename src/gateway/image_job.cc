@@ -93,11 +93,12 @@ net::Task<std::expected<llm::ImageAnswer, Failure>> collect(
 /// What the configuration's prices make of the usage.
 /// `pictures`: input tokens of images.
 void price(const config::Target& target, std::uint64_t pictures, llm::Usage& usage) {
-    if (!usage.known || target.output_cost_per_image_token <= 0) return;
+    if (!usage.known || target.prices.output_cost_per_image_token <= 0) return;
     pictures = std::min(pictures, usage.prompt);
-    usage.cost_usd = static_cast<double>(usage.prompt - pictures) * target.input_cost_per_token +
-                     static_cast<double>(pictures) * target.input_cost_per_image_token +
-                     static_cast<double>(usage.completion) * target.output_cost_per_image_token;
+    usage.cost_usd =
+        static_cast<double>(usage.prompt - pictures) * target.prices.input_cost_per_token +
+        static_cast<double>(pictures) * target.prices.input_cost_per_image_token +
+        static_cast<double>(usage.completion) * target.prices.output_cost_per_image_token;
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "route/decide.h"
 #include "store/answer_cache.h"
 
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -34,8 +35,10 @@ struct Question {
 /// One call as it goes on.
 struct Trial {
     quota::Reservation& reservation;
-    bool last;           ///< nobody is left after it: it gets the whole rest of the time
-    bool& committed;     ///< content has reached the client
+    bool last;        ///< nobody is left after it: it gets the whole rest of the time
+    bool& committed;  ///< content has reached the client
+    /// The target's money pays for an answer of so many tokens, not for what it was asked before.
+    std::optional<std::uint64_t> affordable{};
     bool begun = false;  ///< the upstream may have seen it
     /// Of an attempt of several calls what the last one used: the others are booked. Absent: the
     /// record's usage.
@@ -65,6 +68,9 @@ public:
     virtual bool chats() const { return false; }
     /// The request has this member at its top level.
     virtual bool has(std::string_view) const { return false; }
+
+    /// Whether an answer of at most so many tokens is one to this request.
+    virtual bool may_be_shorter(std::uint64_t) const { return false; }
 
     /// Content has reached the client in an attempt that broke, and another target may carry it on.
     virtual bool can_go_on() const { return false; }

@@ -136,6 +136,24 @@ net::Task<std::expected<quota::Reservation, quota::Shortage>> reserve(
     }
 }
 
+/// One attempt, and where the target's money pays for a shorter answer only, a second one for
+/// that. What else may be wrong with the second call is not the client's fault: its failure is
+/// the first's.
+net::Task<std::optional<Failure>> ask(Session& session, const route::Candidate& candidate,
+                                      Trial& trial) {
+    auto failure = co_await attempt(session, candidate, trial);
+    if (!failure || trial.committed || !failure->affordable ||
+        !session.job->may_be_shorter(*failure->affordable) ||
+        base::Clock::now() >= session.total_by)
+        co_return failure;
+    auto reservation = co_await reserve(session, *candidate.target);
+    if (!reservation) co_return failure;
+    Trial shorter{*reservation, trial.last, trial.committed, failure->affordable};
+    auto second = co_await attempt(session, candidate, shorter);
+    if (second && second->outcome == Outcome::bad_request) co_return failure;
+    co_return second;
+}
+
 /// An answer has broken after content: whether anybody is left who may carry it on.
 bool somebody_carries_on(const Session& session, const route::Decision& decision,
                          std::size_t from) {
@@ -177,8 +195,8 @@ net::Task<bool> try_candidate(Session& session, route::Decision& decision, std::
     }
     session.place.reset();
     bool committed = false;
-    auto failure = co_await attempt(session, candidate, *reservation,
-                                    !somebody_left(decision, i + 1), committed);
+    Trial trial{*reservation, !somebody_left(decision, i + 1), committed};
+    auto failure = co_await ask(session, candidate, trial);
     shared.waiting.something_ended();
     if (!failure) {
         shared.benches.served(target, base::Clock::now());
@@ -247,8 +265,8 @@ net::Task<bool> retry_last(Session& session, route::Decision& decision, Walked& 
         auto reservation = co_await reserve(session, target);
         if (!reservation) continue;
         bool committed = false;
-        auto failure =
-            co_await attempt(session, decision.candidates[index], *reservation, true, committed);
+        Trial trial{*reservation, true, committed};
+        auto failure = co_await attempt(session, decision.candidates[index], trial);
         if (!failure) {
             session.lane.shared.benches.served(target, base::Clock::now());
             co_return true;

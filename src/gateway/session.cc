@@ -1,5 +1,7 @@
 #include "gateway/session.h"
 
+#include "gateway/attempt.h"
+
 #include "base/log.h"
 #include "base/units.h"
 
@@ -63,16 +65,13 @@ void Session::book_usage() const {
                             .outcome = std::string(llm::name(step.outcome)),
                             .ms = static_cast<std::uint64_t>(step.took.count())};
         const llm::Usage& usage = step.usage;
-        if (usage.known || usage.estimated || usage.images > 0) {
+        if (usage.known || usage.estimated || usage.images > 0 || usage.audio_seconds > 0) {
             row.input_tokens = usage.prompt;
             row.cached_tokens = usage.cached;
             row.output_tokens = usage.completion;
             row.estimated = usage.estimated ? 1 : 0;
             if (target && target->tier == config::Tier::paid)
-                row.cost_usd = usage.cost_usd.value_or(
-                    static_cast<double>(usage.prompt) * target->input_cost_per_token +
-                    static_cast<double>(usage.completion) * target->output_cost_per_token +
-                    usage.images * target->output_cost_per_image);
+                row.cost_usd = quota::cost(used_of(usage), target->prices);
         }
         lane.shared.store->add(std::move(row));
     }

@@ -76,6 +76,7 @@ net::Task<Failure> read_other(const config::Target& target, OpenCall& call) {
 llm::Usage usage_of(const llm::SpeechRequest& request) {
     llm::Usage usage;
     usage.prompt = llm::estimated_tokens(request.input.size());
+    usage.characters = static_cast<double>(request.characters);
     usage.estimated = true;
     return usage;
 }

@@ -49,7 +49,7 @@ Blob::~Blob() {
     if (file_ < 0) return;
     bytes_in_files -= size_;
     // Its blocks are freed with it, which takes as long as the disk does.
-    net::asio::post(net::aside_threads(), [file = file_] { ::close(file); });
+    net::asio::post(net::aside_threads(net::Beside::disk), [file = file_] { ::close(file); });
 }
 
 std::uint64_t Blob::stored() { return bytes_in_files; }
@@ -200,8 +200,9 @@ net::Task<Result<Form>> read_form(net::Executor executor, net::Exchange& exchang
         if (!bytes) co_return std::unexpected(bytes.error());
         if (bytes->empty()) break;
         const auto step = [&] { return take(reader, builder, *bytes); };
-        const Result<void> taken =
-            builder.stores(bytes->size()) ? co_await net::aside(executor, step) : step();
+        const Result<void> taken = builder.stores(bytes->size())
+                                       ? co_await net::aside(executor, net::Beside::disk, step)
+                                       : step();
         if (!taken) co_return std::unexpected(taken.error());
     }
     if (!reader.done())

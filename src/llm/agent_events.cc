@@ -146,8 +146,8 @@ void AgentEvents::claude_message(string_view message, std::string& out) {
 void AgentEvents::claude_result(string_view result, std::string& out) {
     string_view used = json::member(result, "usage");
     usage_.cached = count_of(used, "cache_read_input_tokens");
-    usage_.prompt = count_of(used, "input_tokens") + usage_.cached +
-                    count_of(used, "cache_creation_input_tokens");
+    usage_.cache_written = count_of(used, "cache_creation_input_tokens");
+    usage_.prompt = count_of(used, "input_tokens") + usage_.cached + usage_.cache_written;
     usage_.completion = count_of(used, "output_tokens");
     usage_.known = usage_.prompt + usage_.completion > 0;
     const std::string words = text_of(result, "result");
@@ -182,6 +182,7 @@ void AgentEvents::pi_message(string_view message) {
     if (text_of(message, "role") != "assistant") return;
     string_view used = json::member(message, "usage");
     usage_.cached += count_of(used, "cacheRead");
+    usage_.cache_written += count_of(used, "cacheWrite");
     usage_.prompt +=
         count_of(used, "input") + count_of(used, "cacheRead") + count_of(used, "cacheWrite");
     usage_.completion += count_of(used, "output");

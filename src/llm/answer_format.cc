@@ -24,14 +24,19 @@ std::string tool_name(std::string name) {
 
 /// `response_format` as it stands in the request's protocol, or translated into OpenAI's.
 string_view format_of(const ChatRequest& request) {
-    if (request.endpoint == Endpoint::completion) return {};
-    if (request.endpoint == Endpoint::chat) {
+    if (request.endpoint == Endpoint::chat || request.endpoint == Endpoint::completion) {
         const Member* member = request.find("response_format");
         return member ? request.text(member->value) : string_view();
     }
     const base::Result<Chat>& chat = canonical(request);
     const Extra* format = chat ? chat->find("response_format") : nullptr;
     return format ? string_view(format->json) : string_view();
+}
+
+/// A completion may begin with its prompt, which is no part of what is bound.
+bool echoes(const ChatRequest& request) {
+    const Member* echo = request.find("echo");
+    return request.endpoint == Endpoint::completion && echo && request.text(echo->value) == "true";
 }
 
 /// Where the client wrote its schema.
@@ -64,7 +69,7 @@ base::Result<void> read_format(ChatRequest& request, bool check) {
     string_view written = format_of(request);
     const std::string type = json::text(json::member(written, "type")).value_or("");
     if (type != "json_schema" && type != "json_object") return {};
-    AnswerFormat format{.name = "answer", .checked = check};
+    AnswerFormat format{.name = "answer", .checked = check && !echoes(request)};
     if (type == "json_schema") {
         string_view inner = json::member(written, "json_schema");
         format.name = tool_name(json::text(json::member(inner, "name")).value_or(""));

@@ -30,6 +30,7 @@ Usage Tokens::usage() const {
     usage.prompt = input_ + written_ + cached_;
     usage.completion = output_;
     usage.cached = cached_;
+    usage.cache_written = written_;
     usage.reasoning = thinking_;
     usage.known = usage.prompt > 0 || usage.completion > 0;
     return usage;

@@ -9,6 +9,7 @@
 #include "llm/payload.h"
 #include "llm/splice.h"
 #include "llm/sse.h"
+#include "llm/take_events.h"
 #include "llm/translate.h"
 #include "llm/usage_json.h"
 
@@ -95,12 +96,8 @@ MaybeFailure AnthropicStream::whole_body(std::string& out) {
 }
 
 MaybeFailure AnthropicStream::events(string_view bytes, std::string& out) {
-    reader_.feed(bytes);
-    SseReader::Event event;
-    while (!done_ && reader_.next(event))
-        if (MaybeFailure failure = take(event, out)) return failure;
-    if (reader_.overflow()) return malformed("an event of the stream is too large");
-    return std::nullopt;
+    return take_events(reader_, bytes, *this,
+                       [&](const SseReader::Event& event) { return take(event, out); });
 }
 
 MaybeFailure AnthropicStream::take(const SseReader::Event& event, std::string& out) {
@@ -170,11 +167,9 @@ MaybeFailure AnthropicStream::end() {
 MaybeFailure AnthropicStream::finish(std::string& out) {
     if (done_) return std::nullopt;
     if (form_ == Form::one_body) return whole_body(out);
-    SseReader::Event event;
-    while (!done_ && reader_.last(event)) {
-        if (MaybeFailure failure = take(event, out)) return failure;
-        if (!event.data.empty() && !out.ends_with("\n\n")) out += "\n\n";
-    }
+    if (auto failure = take_last_events(
+            reader_, *this, out, [&](const SseReader::Event& event) { return take(event, out); }))
+        return failure;
     if (done_) return std::nullopt;
     if (MaybeFailure failure = end()) return failure;
     out += "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";

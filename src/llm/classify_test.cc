@@ -144,11 +144,13 @@ TEST(ClassifyOpenRouter, UpstreamsMoneyAndModeration) {
         R"({"error":{"message":"Provider returned error","code":429,"metadata":{"raw":"v/m:free is temporarily rate-limited upstream. Please retry shortly","provider_name":"Chutes"}}})");
     expect(upstream, {Outcome::rate_limited, Scope::target, Window::none, 30s});
     EXPECT_NE(upstream.detail.find("temporarily rate-limited"), std::string::npos);
-    expect(
-        read(
-            p, 402,
-            R"({"error":{"message":"This request requires more credits, or fewer max_tokens. You requested up to 65536 tokens, but can only afford 212","code":402}})"),
-        {Outcome::exhausted, Scope::account});
+    const Failure short_of_money = read(
+        p, 402,
+        R"({"error":{"message":"This request requires more credits, or fewer max_tokens. You requested up to 65536 tokens, but can only afford 212. To increase, visit https://openrouter.ai/settings/credits","code":402}})");
+    expect(short_of_money, {Outcome::exhausted, Scope::account});
+    EXPECT_EQ(short_of_money.affordable, 212u);
+    EXPECT_FALSE(
+        read(p, 402, R"({"error":{"message":"Insufficient credits","code":402}})").affordable);
     expect(
         read(
             p, 403,
@@ -244,6 +246,13 @@ TEST(ClassifyCohere, MinuteAndMonthDifferInAWord) {
         {Outcome::rate_limited, Scope::target, Window::minute, 60s});
     expect(read(p, 429, R"({"message":"Please wait and try again later"})"),
            {Outcome::rate_limited, Scope::target, Window::none, 60s});
+    for (const auto& [stated, back_in] : {std::pair("12", 12s), std::pair("90", 90s)})
+        expect(read(p, 429, R"({"message":"limited to 20 API calls / minute"})",
+                    {{"Retry-After", stated}}),
+               {Outcome::rate_limited, Scope::target, Window::minute, back_in});
+    expect(
+        read(p, 429, R"({"message":"limited to 1000 API calls / month"})", {{"Retry-After", "12"}}),
+        {Outcome::exhausted, Scope::account, Window::month, 734395s});
     expect(read(p, 498, R"({"message":"blocked token"})"),
            {Outcome::content_filtered, Scope::request});
     expect(read(p, 400, R"({"message":"too many tokens: size limit exceeded by 11 tokens"})"),

@@ -89,6 +89,7 @@ private:
         usage.prompt += earlier_.prompt;
         usage.completion += earlier_.completion;
         usage.cached += earlier_.cached;
+        usage.cache_written += earlier_.cache_written;
         usage.reasoning += earlier_.reasoning;
         usage.estimated = usage.estimated || earlier_.estimated;
         return usage;

@@ -26,8 +26,9 @@ const Dialect& emulating(Endpoint endpoint, Protocol protocol) {
              {Protocol::openai, Protocol::anthropic, Protocol::cohere, Protocol::ollama}) {
             static std::map<Protocol, FormatEmulation> emulations;
             const auto& emulation = emulations.try_emplace(to, upstream_dialect(to)).first->second;
-            for (Endpoint from : {Endpoint::chat, Endpoint::responses, Endpoint::messages,
-                                  Endpoint::ollama_chat, Endpoint::ollama_generate})
+            for (Endpoint from :
+                 {Endpoint::chat, Endpoint::completion, Endpoint::responses, Endpoint::messages,
+                  Endpoint::ollama_chat, Endpoint::ollama_generate})
                 table.emplace(Key{from, to}, std::make_unique<Translating>(
                                                  client_dialect(from), emulation, "translated"));
         }

@@ -3,6 +3,7 @@
 #include "llm/classify.h"
 #include "llm/json.h"
 #include "llm/payload.h"
+#include "llm/take_events.h"
 
 #include <fmt/format.h>
 
@@ -18,12 +19,8 @@ ImageStream::ImageStream(const Upstream& upstream, std::uint64_t images, base::W
     : upstream_(upstream), left_(images), now_(now), reader_(kLargestEvent) {}
 
 std::optional<Failure> ImageStream::feed(std::string_view bytes, std::string& out) {
-    reader_.feed(bytes);
-    SseReader::Event event;
-    while (!done_ && reader_.next(event))
-        if (auto failure = take(event, out)) return failure;
-    if (reader_.overflow()) return malformed("an event of the stream is too large");
-    return std::nullopt;
+    return take_events(reader_, bytes, *this,
+                       [&](const SseReader::Event& event) { return take(event, out); });
 }
 
 std::optional<Failure> ImageStream::finish(std::string& out) {

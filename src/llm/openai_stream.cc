@@ -16,6 +16,21 @@ namespace {
 using std::string_view;
 using MaybeFailure = std::optional<Failure>;
 
+/// The member of this value with the comma that goes with it. Empty where it is an object's only
+/// one. Looks at the bytes around it alone.
+string_view with_comma(string_view object, string_view value) {
+    constexpr string_view kSpace = " \t\r\n";
+    const auto at = static_cast<std::size_t>(value.data() - object.data());
+    const std::size_t colon = object.find_last_not_of(kSpace, at - 1);
+    const std::size_t key = object.rfind('"', object.rfind('"', colon) - 1);
+    const std::size_t before = object.find_last_not_of(kSpace, key - 1);
+    const std::size_t end = at + value.size();
+    if (object[before] == ',') return object.substr(before, end - before);
+    const std::size_t after = object.find_first_not_of(kSpace, end);
+    if (after == object.npos || object[after] != ',') return {};
+    return object.substr(key, after + 1 - key);
+}
+
 /// A message's members as one delta; its tool calls get the index that deltas have.
 std::string as_delta(string_view message) {
     Splice splice(message);
@@ -112,7 +127,8 @@ private:
     MaybeFailure check(const SseReader::Event& event, const Payload& payload);
     void note(const Payload& payload);
     void emit(const SseReader::Event& event, const Payload& payload, std::string& out);
-    void rewrite(const SseReader::Event& event, const Payload& payload, std::string& out);
+    void rewrite(const SseReader::Event& event, const Payload& payload, string_view unasked,
+                 std::string& out);
     MaybeFailure end(std::string& out);
     MaybeFailure whole_body(std::string& out);
 
@@ -202,27 +218,38 @@ void OpenAiStream::note(const Payload& payload) {
     if (Usage read = read_usage(usage); read.known) usage_ = read;
 }
 
-/// The usual event differs in nothing but `model`: its bytes go out in three parts.
+/// The usual event differs in nothing but `model`: its bytes go out in three parts, or in four
+/// without the `"usage":null` of a client that did not ask for usage: we did.
 void OpenAiStream::emit(const SseReader::Event& event, const Payload& payload, std::string& out) {
     bool moves_usage = request_.include_usage && payload.choices > 0 &&
                        !payload.finish_reason.empty() && !payload.usage.empty();
     bool plain = event.in_place && !payload.model.empty() && payload.part_lists.empty() &&
                  payload.finish_reasons.empty() && renumbered_.empty() && !moves_usage;
-    if (!plain) return rewrite(event, payload, out);
-    auto before = static_cast<std::size_t>(payload.model.data() - event.raw.data());
-    out.append(event.raw, 0, before);
+    const bool asked = request_.include_usage || payload.null_usage.empty();
+    const string_view unasked = asked ? string_view() : with_comma(event.data, payload.null_usage);
+    if (!plain) return rewrite(event, payload, unasked, out);
+    const char* from = event.raw.data();
+    auto pass_until = [&](string_view part) {
+        out.append(from, part.data());
+        from = part.data() + part.size();
+    };
+    const bool first = !unasked.empty() && unasked.data() < payload.model.data();
+    if (first) pass_until(unasked);
+    pass_until(payload.model);
     out += alias_;
-    out.append(event.raw, before + payload.model.size());
+    if (!unasked.empty() && !first) pass_until(unasked);
+    out.append(from, event.raw.data() + event.raw.size());
 }
 
 void OpenAiStream::rewrite(const SseReader::Event& event, const Payload& payload,
-                           std::string& out) {
+                           string_view unasked, std::string& out) {
     Splice splice(event.in_place ? event.raw : event.data);
     if (!payload.model.empty())
         splice.replace(payload.model, alias_);
     else
         splice.insert(event.data.data() + event.data.find('{') + 1,
                       fmt::format("\"model\":{},", alias_));
+    if (!unasked.empty()) splice.remove(unasked);
     for (string_view parts : payload.part_lists) splice.replace(parts, flatten_parts(parts));
     for (const CallNumbers::Change& change : renumbered_) {
         std::string number = std::to_string(change.number);

@@ -114,6 +114,28 @@ TEST_F(OpenAiStream, UsageChunkIsShownOnlyToWhoAsked) {
                                     chunk("my-alias", kUsage.substr(0, kUsage.size() - 1)) + kDone);
 }
 
+TEST_F(OpenAiStream, NullUsageIsShownOnlyToWhoAsked) {
+    const std::string null = R"(,"usage":null)";
+    const std::string end = chunk("gpt", kStop) + kDone;
+    const std::string shown_end = chunk("my-alias", kStop) + kDone;
+    const std::string text = chunk("gpt", kText + null) + chunk("gpt", kStop + null) + kDone;
+    EXPECT_EQ(decode(text).out, chunk("my-alias", kText) + shown_end);
+    const std::string apart = R"( , "usage" : null )";
+    EXPECT_EQ(decode(chunk("gpt", kText + apart) + end).out,
+              chunk("my-alias", kText + "  ") + shown_end);
+    EXPECT_EQ(decode(R"(data: {"usage":null,"model":"gpt",)" + kText + "}\n\n" + end).out,
+              R"(data: {"model":"my-alias",)" + kText + "}\n\n" + shown_end);
+    EXPECT_EQ(decode(R"(data: {"id":"c1","usage":null,"model":"gpt",)" + kText + "}\n\n" + end).out,
+              R"(data: {"id":"c1","model":"my-alias",)" + kText + "}\n\n" + shown_end);
+    EXPECT_EQ(decode(R"(data: {"usage":null,)" + kText + "}\n\n" + end).out,
+              R"(data: {"model":"my-alias",)" + kText + "}\n\n" + shown_end);
+    EXPECT_EQ(
+        decode("data: {\"usage\":null}\n\n" + chunk("gpt", kText) + end).out,
+        "data: {\"model\":\"my-alias\",\"usage\":null}\n\n" + chunk("my-alias", kText) + shown_end);
+    asks_usage();
+    EXPECT_TRUE(decode(text).out.starts_with(chunk("my-alias", kText + null)));
+}
+
 TEST_F(OpenAiStream, UsageInTheLastChunkBecomesAChunkOfItsOwn) {
     std::string stop =
         kStop + R"(,"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7})";

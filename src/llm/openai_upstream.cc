@@ -177,7 +177,8 @@ void MessageWriter::add(const Message& message) {
                         content(words), name, extras(message.extras, "messages[]")));
 }
 
-/// Reads chunks that OpenAiDialect has already judged and brought into one shape.
+/// Reads chunks that OpenAiDialect has already judged and brought into one shape, of chats and of
+/// the old completions.
 class OpenAiReader : public AnswerReader {
 public:
     OpenAiReader(const Upstream& upstream, base::WallTime now) {
@@ -231,7 +232,8 @@ void OpenAiReader::chunk(string_view data, AnswerSink& sink) {
     while (choices.next_element()) {
         string_view choice = choices.value();
         if (json::count(json::member(choice, "index")).value_or(0) != 0) continue;
-        delta(json::member(choice, "delta"), sink);
+        string_view piece = json::member(choice, "delta");
+        piece.empty() ? sink.text(text_of(choice, "text")) : delta(piece, sink);
         if (auto reason = json::text(json::member(choice, "finish_reason")))
             finish_reason_ = *std::move(reason);
     }
@@ -361,8 +363,8 @@ Completion read_openai_answer(string_view body) {
     if (thinking.empty()) thinking = text("reasoning");
     if (!thinking.empty())
         out.parts.push_back({.kind = Part::Kind::thinking, .text = std::move(thinking)});
-    if (std::string content = text("content"); !content.empty())
-        out.parts.push_back({.text = std::move(content)});
+    std::string content = message.empty() ? text_of(choice, "text") : text("content");
+    if (!content.empty()) out.parts.push_back({.text = std::move(content)});
     if (std::string refusal = text("refusal"); !refusal.empty())
         out.parts.push_back({.kind = Part::Kind::refusal, .text = std::move(refusal)});
     for_each_element(json::member(message, "tool_calls"), [&](string_view call) {

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "llm/rate.h"
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -54,6 +55,8 @@ struct Failure {
     /// The quota that refused, where the reply makes plain which: never one of another window
     /// than `window`. With too_large the quota that is too small: only its limit, not refused.
     std::optional<Rate> rate{};
+    /// With exhausted: the tokens of an answer that what is left of the money pays for.
+    std::optional<std::uint64_t> affordable{};
 };
 
 }  // namespace llm

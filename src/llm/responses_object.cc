@@ -126,6 +126,7 @@ Usage read_responses_usage(string_view text) {
     usage.prompt = count(json::member(text, "input_tokens"));
     usage.completion = count(json::member(text, "output_tokens"));
     usage.cached = count(json::member(text, "input_tokens_details", "cached_tokens"));
+    usage.cache_written = count(json::member(text, "input_tokens_details", "cache_write_tokens"));
     usage.reasoning = count(json::member(text, "output_tokens_details", "reasoning_tokens"));
     usage.known = usage.prompt > 0 || usage.completion > 0;
     return usage;

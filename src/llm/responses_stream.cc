@@ -7,6 +7,7 @@
 #include "llm/responses_passthrough.h"
 #include "llm/splice.h"
 #include "llm/sse.h"
+#include "llm/take_events.h"
 #include "llm/translate.h"
 #include "llm/usage_json.h"
 
@@ -26,20 +27,15 @@ public:
         : request_(request), now_(now), alias_(json::quote(upstream.alias)) {}
 
     MaybeFailure feed(string_view bytes, std::string& out) override {
-        reader_.feed(bytes);
-        SseReader::Event event;
-        while (!done_ && reader_.next(event))
-            if (MaybeFailure failure = take(event, out)) return failure;
-        if (reader_.overflow()) return malformed("an event of the stream is too large");
-        return std::nullopt;
+        return take_events(reader_, bytes, *this,
+                           [&](const SseReader::Event& event) { return take(event, out); });
     }
 
     MaybeFailure finish(std::string& out) override {
-        SseReader::Event event;
-        while (!done_ && reader_.last(event)) {
-            if (MaybeFailure failure = take(event, out)) return failure;
-            if (!event.data.empty() && !out.ends_with("\n\n")) out += "\n\n";
-        }
+        if (auto failure =
+                take_last_events(reader_, *this, out,
+                                 [&](const SseReader::Event& event) { return take(event, out); }))
+            return failure;
         if (done_) return std::nullopt;
         return malformed(any_event_ ? "the stream ended before the response was completed"
                                     : "an empty stream");

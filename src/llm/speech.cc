@@ -7,6 +7,7 @@
 #include "llm/payload.h"
 #include "llm/splice.h"
 #include "llm/sse.h"
+#include "llm/take_events.h"
 
 #include <fmt/format.h>
 
@@ -188,20 +189,14 @@ public:
         : provider_(upstream.provider), now_(now) {}
 
     std::optional<Failure> feed(std::string_view bytes, std::string& out) override {
-        reader_.feed(bytes);
-        SseReader::Event event;
-        while (!done_ && reader_.next(event))
-            if (auto failure = take(event, out)) return failure;
-        if (reader_.overflow()) return malformed("an event of the stream is too large");
-        return std::nullopt;
+        return take_events(reader_, bytes, *this,
+                           [&](const SseReader::Event& event) { return take(event, out); });
     }
     std::optional<Failure> finish(std::string& out) override {
-        SseReader::Event event;
-        while (!done_ && reader_.last(event)) {
-            const std::size_t before = out.size();
-            if (auto failure = take(event, out)) return failure;
-            if (out.size() > before && !out.ends_with("\n\n")) out += "\n\n";
-        }
+        if (auto failure =
+                take_last_events(reader_, *this, out,
+                                 [&](const SseReader::Event& event) { return take(event, out); }))
+            return failure;
         if (done_) return std::nullopt;
         return malformed("the stream ended before the speech was whole");
     }

@@ -9,6 +9,11 @@ namespace {
 
 constexpr std::uint64_t kBytesPerToken = 4;
 
+void read_prompt_details(std::string_view details, Usage& usage) {
+    usage.cached = json::count(json::member(details, "cached_tokens")).value_or(usage.cached);
+    usage.cache_written = json::count(json::member(details, "cache_write_tokens")).value_or(0);
+}
+
 }  // namespace
 
 std::uint64_t estimated_tokens(std::uint64_t bytes) {
@@ -33,7 +38,7 @@ Usage read_usage(std::string_view text) {
         else if (key == "cost")
             usage.cost_usd = json::number(value);
         else if (key == "prompt_tokens_details")
-            usage.cached = json::count(json::member(value, "cached_tokens")).value_or(usage.cached);
+            read_prompt_details(value, usage);
         else if (key == "completion_tokens_details")
             usage.reasoning = json::count(json::member(value, "reasoning_tokens")).value_or(0);
     }

@@ -75,6 +75,13 @@ TEST(UsageCached, MistralNumber) {
               2u);
 }
 
+TEST(UsageCached, OpenRouterSaysWhatItWrote) {
+    const Usage usage = read_usage(
+        R"({"prompt_tokens":9,"completion_tokens":1,"prompt_tokens_details":{"cached_tokens":2,"cache_write_tokens":4}})");
+    EXPECT_EQ(usage.cached, 2u);
+    EXPECT_EQ(usage.cache_written, 4u);
+}
+
 TEST(UsageCached, NoMemberErasesTheOther) {
     EXPECT_EQ(
         read_usage(
@@ -93,6 +100,7 @@ TEST(UsageCached, AnthropicReadsBesideTheInput) {
         R"({"id":"msg_1","type":"message","role":"assistant","model":"m","content":[{"type":"text","text":"hi"}],"stop_reason":"end_turn","usage":{"input_tokens":12,"cache_creation_input_tokens":3,"cache_read_input_tokens":5,"output_tokens":9}})");
     EXPECT_EQ(usage.prompt, 20u);
     EXPECT_EQ(usage.cached, 5u);
+    EXPECT_EQ(usage.cache_written, 3u);
     const Usage stream = streamed(
         Provider::anthropic,
         "event: message_start\n"
@@ -106,6 +114,7 @@ TEST(UsageCached, AnthropicReadsBesideTheInput) {
         "\n\n");
     EXPECT_EQ(stream.prompt, 20u);
     EXPECT_EQ(stream.cached, 5u);
+    EXPECT_EQ(stream.cache_written, 3u);
     EXPECT_EQ(stream.completion, 9u);
 }
 

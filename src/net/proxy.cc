@@ -1,4 +1,5 @@
 #include "base/base64.h"
+#include "base/percent.h"
 #include "base/units.h"
 #include "net/upstream.h"
 
@@ -20,21 +21,6 @@ std::string variable(std::string_view upper, std::string_view lower) {
     return {};
 }
 
-/// A password in a URL writes `@` and `:` as %40 and %3A.
-std::string percent_decoded(std::string_view text) {
-    std::string out;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        unsigned byte = 0;
-        const bool coded =
-            text[i] == '%' && i + 2 < text.size() &&
-            std::from_chars(text.data() + i + 1, text.data() + i + 3, byte, 16).ptr ==
-                text.data() + i + 3;
-        out += coded ? static_cast<char>(byte) : text[i];
-        if (coded) i += 2;
-    }
-    return out;
-}
-
 /// `http://user:password@host:port/`, `host:port`.
 Result<Endpoint> read_proxy(std::string_view name, std::string_view text,
                             std::string& authorization) {
@@ -45,7 +31,7 @@ Result<Endpoint> read_proxy(std::string_view name, std::string_view text,
     if (text.find("://") != std::string_view::npos) return bad();
     text = text.substr(0, text.find('/'));
     if (const std::size_t at = text.rfind('@'); at != std::string_view::npos) {
-        authorization = "Basic " + base::base64(percent_decoded(text.substr(0, at)));
+        authorization = "Basic " + base::base64(base::percent_decoded(text.substr(0, at)));
         text.remove_prefix(at + 1);
     }
     Endpoint endpoint{false, {}, 8080};

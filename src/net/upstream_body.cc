@@ -54,7 +54,7 @@ Task<Result<base::Time>> UpstreamClient::write_pieces(Stream& stream,
     for (const BodyPiece& piece : pieces) {
         for (std::uint64_t at = 0; at < piece.length();) {
             const auto read = [&] { return piece_at(piece, at, buffer); };
-            auto bytes = piece.file < 0 ? read() : co_await aside(executor_, read);
+            auto bytes = piece.file < 0 ? read() : co_await aside(executor_, Beside::disk, read);
             if (!bytes) co_return std::unexpected(bytes.error());
             if (early) co_return fail(ErrorKind::reset, kAnsweredEarly);
             auto written = co_await stream.write({*bytes, {}, {}}, by());

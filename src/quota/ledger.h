@@ -26,19 +26,25 @@ struct Work {
     double images = 0;
     double inputs = 0;
     double audio_seconds = 0;
+    double characters = 0;    ///< to speak
     std::uint64_t calls = 1;  ///< one after the other, of about the same size
 };
 
 /// What a call really used.
 struct Used {
     double input_tokens = 0;
-    double cached_tokens = 0;  ///< part of input_tokens
+    double cached_tokens = 0;   ///< part of input_tokens
+    double written_tokens = 0;  ///< to a cache: part of input_tokens too
     double output_tokens = 0;
     std::optional<double> usd{};  ///< as the provider stated it; else it follows from the prices
     double images = 0;
     double inputs = 0;
     double audio_seconds = 0;
+    double characters = 0;
 };
+
+/// What it costs in USD: as the provider stated it, else by these prices.
+double cost(const Used& used, const config::Prices& prices);
 
 /// The limit that keeps a request from a target.
 struct Shortage {

@@ -46,9 +46,12 @@ double Tab::need(const Bucket& bucket, const Work& work) const {
         case Metric::input_tokens: return input();
         case Metric::output_tokens: return output();
         case Metric::usd:
-            return input() * target->input_cost_per_token +
-                   estimate.answer(max_tokens) * target->output_cost_per_token +
-                   work.images * target->output_cost_per_image;
+            return cost({.input_tokens = input(),
+                         .output_tokens = estimate.answer(max_tokens),
+                         .images = work.images,
+                         .audio_seconds = work.audio_seconds,
+                         .characters = work.characters},
+                        target->prices);
         default: return units(bucket.rule().metric, work);
     }
 }
@@ -77,10 +80,7 @@ double Tab::took(const Rule& rule, const Used& used) const {
         case Metric::audio_seconds: return used.audio_seconds;
         case Metric::images: return used.images;
         case Metric::inputs: return used.inputs;
-        case Metric::usd:
-            return used.usd.value_or(used.input_tokens * target->input_cost_per_token +
-                                     used.output_tokens * target->output_cost_per_token +
-                                     used.images * target->output_cost_per_image);
+        case Metric::usd: return cost(used, target->prices);
         case Metric::concurrency:
         case Metric::utilization: return 0;
     }

@@ -222,7 +222,8 @@ bool overflows(const Decision& decision, std::size_t own) {
 }  // namespace
 
 quota::Work Ask::work(const config::Target& target) const {
-    quota::Work work{prompt_bytes, max_tokens, images, static_cast<double>(inputs), audio_seconds};
+    quota::Work work{prompt_bytes,  max_tokens, images, static_cast<double>(inputs),
+                     audio_seconds, characters};
     if (mode == config::Mode::embedding)
         work.calls = llm::most_batches(target.provider, inputs, prompt_bytes);
     return work;

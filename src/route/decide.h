@@ -30,6 +30,7 @@ struct Ask {
     std::uint64_t inputs = 0;  ///< texts to embed, documents to rank
     double images = 0;
     double audio_seconds = 0;  ///< of the recording it brings
+    double characters = 0;     ///< to speak
     bool chain = true;         ///< false: nobody but the alias's own targets
     /// Of what must fit into the window at once; absent: prompt_bytes.
     std::optional<std::uint64_t> window_bytes{};

@@ -201,8 +201,8 @@ private:
         ++report_.served[static_cast<std::size_t>(target.tier)];
         mine.tokens += run.call.prompt_tokens + run.call.answer_tokens;
         if (target.tier == config::Tier::paid)
-            mine.cost_usd += run.call.prompt_tokens * target.input_cost_per_token +
-                             run.call.answer_tokens * target.output_cost_per_token;
+            mine.cost_usd += run.call.prompt_tokens * target.prices.input_cost_per_token +
+                             run.call.answer_tokens * target.prices.output_cost_per_token;
         finish(run);
     }
 

@@ -185,8 +185,8 @@ double taken(const config::Target& target, Metric metric, const RehearsedCall& c
         case Metric::input_tokens: return call.prompt_tokens;
         case Metric::output_tokens: return call.answer_tokens;
         case Metric::usd:
-            return call.prompt_tokens * target.input_cost_per_token +
-                   call.answer_tokens * target.output_cost_per_token;
+            return call.prompt_tokens * target.prices.input_cost_per_token +
+                   call.answer_tokens * target.prices.output_cost_per_token;
         default: return 0;
     }
 }

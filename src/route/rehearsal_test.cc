@@ -185,7 +185,7 @@ TEST(RehearsalLog, SaysWhereAndWhatIsWrong) {
 TEST(Rehearsal, SameSeedSameReport) {
     World world;
     world.add("a", Tier::free, {limit("tokens", "minute", 6000, "token_bucket")}, {"b"});
-    world.add("b", Tier::paid, {}).input_cost_per_token = 1e-6;
+    world.add("b", Tier::paid, {}).prices.input_cost_per_token = 1e-6;
     const auto facts = [&](const Traffic& traffic) {
         const Report report = world.play(traffic);
         return std::tuple(report.served, report.calls, report.held_back, report.refused,
@@ -199,7 +199,7 @@ TEST(Rehearsal, FallsToPaidWhenTheDayIsUsedUp) {
     World world;
     world.add("a", Tier::free, {limit("requests", "day", 50, "fixed")}, {"b"});
     config::Target& paid = world.add("b", Tier::paid, {});
-    paid.input_cost_per_token = 1e-6;
+    paid.prices.input_cost_per_token = 1e-6;
     const Report report = world.play(asking("a", 400, 48h));
     EXPECT_EQ(report.served_in(Tier::free), 100u);
     EXPECT_EQ(report.served_in(Tier::paid), report.requests - 100);

@@ -8,6 +8,7 @@ const ADVICE = "You can continue to use the Trial key for free or upgrade to a P
 
 const errors = {
   minute: flat(429, `${TRIAL} 20 API calls / minute. ${ADVICE}`),
+  minute_stated: flat(429, `${TRIAL} 20 API calls / minute. ${ADVICE}`, { 'Retry-After': '12' }),
   month: flat(429, `${TRIAL} 1000 API calls / month. ${ADVICE}`),
   minute_tokens: flat(429, 'trial token rate limit exceeded, limit is 100000 tokens per minute'),
   context: flat(400, 'too many tokens: total number of tokens in the prompt cannot exceed 128000 - received 130001. Try using a shorter prompt.'),

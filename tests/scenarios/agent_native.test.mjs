@@ -1,6 +1,7 @@
 // Command lines of agents that freeway runs itself: what they get, what the client gets, and that
 // nothing of them is left.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { describe, test } from 'node:test';
@@ -210,6 +211,23 @@ for (const kind of Object.keys(KINDS)) {
       const answer = await w.ask('silence 6000', { stream: true });
       assert.equal(answer.content, 'at last');
       assert.match(answer.text, new RegExp(`^: ${w.alias} is working$`, 'm'));
+    });
+
+    test('one whose disk hangs keeps nobody else waiting', { timeout: 60_000 }, async (t) => {
+      const w = await start(t, kind);
+      const folder = path.join(w.agents, 'slow');
+      fs.mkdirSync(folder, { recursive: true });
+      const pipes = [0, 1, 2, 3].map((number) => path.join(folder, `.freeway-session.new-${number}`));
+      execFileSync('mkfifo', pipes); // who opens one to write waits for a reader
+      const slow = w.ask('say hello 0', {}, { headers: { 'x-claude-workspace': 'slow' } });
+      try {
+        await until(() => fs.existsSync(path.join(w.agents, '.home')), 10_000, 'it is being prepared');
+        assert.equal(contentOf(await w.ask('say hello 0')), 'hello');
+        assert.equal(contentOf(await w.ask('say hello 0', {}, { headers: { 'x-claude-workspace': 'quick' } })), 'hello');
+      } finally {
+        for (const pipe of pipes) if (fs.existsSync(pipe)) fs.closeSync(fs.openSync(pipe, fs.constants.O_RDWR | fs.constants.O_NONBLOCK));
+      }
+      assert.equal(contentOf(await slow), 'hello');
     });
 
     test('without the program it is skipped, and why is told', async (t) => {

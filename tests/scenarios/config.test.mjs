@@ -42,6 +42,13 @@ function only(result, word, { file = 'config.yaml', line, kind }) {
 }
 
 describe('C1', { concurrency: 6 }, () => {
+  test('C1 a name that stands twice in .env: the last one counts, and that is said', async () => {
+    const result = await check({ text: MODEL, envFile: 'A_KEY=sk-old\nOTHER=1\nA_KEY=sk-new\n', env: {} });
+    const text = only(result, 'A_KEY', { file: '.env', line: 3, kind: 'warning' });
+    assert.match(text, /line 1/);
+    assert.doesNotMatch(result.stdout + result.stderr, /sk-/);
+  });
+
   test('C1 a sound file has no diagnostics and exits 0', async () => {
     const result = await check({ text: `${MODEL}router_settings:\n  timeout: 30\n` });
     assert.deepEqual(result.diagnostics, [], result.stdout + result.stderr);

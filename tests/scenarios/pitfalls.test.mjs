@@ -142,7 +142,33 @@ describe('pitfalls', { concurrency: 4 }, () => {
     const w = await world(t, { a: openrouter, b: openai }, { params: { a: { max_tokens: 1000 } } });
     w.a.always((call) => (call.body.max_tokens > 1200 || !call.body.max_tokens ? openrouter.errors.afford : {}));
     for (const more of [{}, { stream: true }, { max_tokens: 100 }]) assert.equal((await w.gateway.chat('a', more)).servedBy, 'a');
-    assert.equal((await w.gateway.chat('a', { max_tokens: 65536 })).servedBy, 'b');
+    assert.equal((await w.gateway.chat('a', { max_tokens: 100 })).attempts, 1);
+  });
+
+  test('pitfall 20: who can pay for a shorter answer only is asked for that, once', async (t) => {
+    const w = await world(t, { a: openrouter, b: openai }, { params: { a: { model: 'openrouter/z-ai/glm-4.6' } } });
+    w.a.always((call) => (call.body.max_tokens > 1200 ? openrouter.errors.afford : {}));
+    for (const more of [{}, { stream: true }, { max_tokens: 65536 }]) {
+      const answer = await w.gateway.chat('a', more);
+      assert.deepEqual([answer.servedBy, answer.attempts, answer.trailText], ['a', 2, 'a=402:exhausted, a=200']);
+      assert.deepEqual(w.a.calls.slice(-2).map(({ body }) => body.max_tokens), [more.max_tokens ?? 4096, 1200]);
+    }
+    const record = (await w.gateway.get(`/v1/requests/${(await w.gateway.chat('a')).requestId}/explain`)).json;
+    assert.ok(record.candidates[1].changes.includes('set max_tokens to 1200, all that can be paid'), JSON.stringify(record));
+    assert.deepEqual(await w.gateway.benches(), []);
+  });
+
+  test('pitfall 20: who is refused the shorter answer too is set aside', async (t) => {
+    const w = await world(t, { a: openrouter, b: openai }, { params: { a: { model: 'openrouter/z-ai/glm-4.6' } } });
+    w.a.always(openrouter.errors.afford);
+    assert.equal((await w.gateway.chat('a')).trailText, 'a=402:exhausted, a=402:exhausted, b=200');
+    assert.equal((await w.gateway.chat('a')).trailText, 'a=skipped:benched, b=200');
+    await w.gateway.clearBenches();
+    const bounded = await w.gateway.chat('a', { max_tokens: 1200 });
+    assert.equal(bounded.trailText, 'a=402:exhausted, b=200', 'nothing shorter is left to ask for');
+    await w.gateway.clearBenches();
+    w.a.always({ ...openrouter.errors.afford, json: { error: { code: 402, message: 'You requested up to 4096 tokens, but can only afford 15.' } } });
+    assert.equal((await w.gateway.chat('a')).trailText, 'a=402:exhausted, b=200', '15 tokens are no answer');
   });
 
   test('pitfall 22: JSON that was cut off under a 200 is no answer', async (t) => {

@@ -116,22 +116,38 @@ describe('streams', { concurrency: 6 }, () => {
 
   test('S4 the same at every split of the bytes', async (t) => {
     const w = await world(t, { a: generic });
-    const script = { toolCalls: TOOLS, reasoning: 'ü…', extra: { x: 1 } };
+    await atEverySplit(w, { toolCalls: TOOLS, reasoning: 'ü…', extra: { x: 1 } }, ASK, (call) => expected(call, 'a'));
+  });
+
+  test('S4 a client that did not ask for usage does not see that we did, at every split of the bytes', async (t) => {
+    const w = await world(t, { a: generic });
+    const unasked = (call) => {
+      assert.equal(call.body.stream_options.include_usage, true, 'freeway asks');
+      assert.match(call.sent, /"usage":null/);
+      return expected(call, 'a').map((frame) => frame.replace(',"usage":null', '')).filter((frame) => !frame.includes('"usage"'));
+    };
+    await atEverySplit(w, { reply: 'two words' }, {}, unasked);
+    const asked = await w.gateway.stream('a', ASK);
+    assert.match(asked.text, /"usage":null/);
+  });
+
+  /** What the client gets is `right(call)`, one byte a write and cut in two at every byte. */
+  async function atEverySplit(w, script, ask, rightOf) {
     w.a.always({ ...script, bytewise: true });
-    const first = await w.gateway.stream('a', ASK);
-    const right = expected(w.a.last, 'a');
+    const first = await w.gateway.stream('a', ask);
+    const right = rightOf(w.a.last);
     assert.deepEqual(framesOf(first.text), right, 'one byte a write');
     const length = Buffer.byteLength(w.a.last.sent);
     const positions = Array.from({ length: length - 1 }, (_, at) => at + 1);
     w.a.always((call) => ({ ...script, splitAt: call.body.seed }));
     const worker = async () => {
       for (let at = positions.pop(); at !== undefined; at = positions.pop()) {
-        const answer = await w.gateway.stream('a', { ...ASK, seed: at });
+        const answer = await w.gateway.stream('a', { ...ask, seed: at });
         assert.deepEqual(framesOf(answer.text), right, `split at byte ${at}`);
       }
     };
     await Promise.all(Array.from({ length: 12 }, worker));
-  });
+  }
 
   test('S4 a translated stream is the same at any split of the bytes', async (t) => {
     const w = await world(t, { a: anthropic, c: cohere, o: ollama }, { chains: [] });

@@ -44,6 +44,30 @@ describe('structured outputs', { concurrency: 4 }, () => {
     assert.doesNotMatch(answer.text, /secret/);
   });
 
+  test('the old completions are checked as well, whole and streamed, and emulated', async (t) => {
+    const w = await world(t, { a: generic, b: generic }, { info: { b: BARE } });
+    const complete = (more = {}) => w.gateway.send('/v1/completions', { body: { model: 'a', prompt: 'Rome?', ...ASK, ...more } });
+    w.a.always({ reply: GOOD });
+    const native = await complete();
+    assert.deepEqual([native.status, native.servedBy, native.json.choices[0].text], [200, 'a', GOOD], native.text);
+    assert.deepEqual([w.a.last.path, w.a.last.body.response_format], ['/v1/completions', FORMAT]);
+    const live = await complete({ stream: true });
+    assert.deepEqual([live.servedBy, live.content, live.endsWithDone], ['a', GOOD, true]);
+    w.a.always({ reply: BAD });
+    w.b.always({ reply: `\`\`\`json\n${GOOD}\n\`\`\`` });
+    for (const stream of [false, true]) {
+      const moved = await complete({ stream });
+      assert.equal(moved.trailText, 'a=200:malformed, b=200', moved.text);
+      assert.equal(stream ? moved.content : moved.json.choices[0].text, GOOD);
+    }
+    assert.match(JSON.stringify(w.b.last.body.messages), /JSON Schema/);
+    const echoed = await complete({ echo: true });
+    assert.equal(echoed.servedBy, 'a', 'its prompt is no part of the answer');
+    const wrong = await complete({ response_format: { type: 'json_schema', json_schema: { name: 'x', schema: { $ref: 'http://a' } } } });
+    assert.equal(wrong.status, 400);
+    assert.match(wrong.error.message, /response_format\.json_schema\.schema/);
+  });
+
   test('a refusal, a call of the client\'s tool and an answer cut off are no violations', async (t) => {
     const w = await world(t, { a: openai });
     w.a.next({ reply: '{"city": "Ro', finish: 'length' });

@@ -88,6 +88,15 @@ describe('HTTP', { concurrency: 4 }, () => {
     }
   });
 
+  test('numbers are written plainly: 60, not 6E1', async (t) => {
+    const w = await world(t, { a: openai, b: openai }, { info: { a: { limits: [{ metric: 'tokens', window: 'day', limit: 1000, reset: 'token_bucket', scope: 'target' }] } } });
+    w.a.next({ status: 429, headers: { 'retry-after': '60' }, json: { error: { message: 'slow down' } } });
+    const answer = await w.gateway.chat('a');
+    const pages = await Promise.all(['/v1/benches', '/v1/quota', '/v1/devices', '/v1/requests', `/v1/requests/${answer.requestId}/explain`].map((page) => w.gateway.get(page)));
+    for (const { text } of pages) assert.doesNotMatch(text.replace(/"[^"]*"/g, '""'), /\dE[-+]?\d/);
+    assert.match(pages[4].text, /"back_in_s":60[,}]/);
+  });
+
   test('an unknown route is a JSON 404, a wrong method a 405 or 404', async (t) => {
     const w = await world(t, { a: openai });
     const lost = await w.gateway.get('/v1/nowhere');

@@ -112,9 +112,11 @@ bool cohere(const Case& refusal, Failure& failure) {
                    .window = Window::month};
         return true;
     }
-    failure = {.outcome = Outcome::rate_limited,
-               .scope = Scope::target,
-               .back_in = std::chrono::seconds(60)};
+    // The minute rolls: where Cohere says when the next call fits in, that is less than all of it.
+    failure = {
+        .outcome = Outcome::rate_limited,
+        .scope = Scope::target,
+        .back_in = retry_after(refusal.reply, refusal.now).value_or(std::chrono::seconds(60))};
     if (prose_window(refusal.complaint.text) == Window::minute) failure.window = Window::minute;
     return true;
 }

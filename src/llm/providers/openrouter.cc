@@ -45,7 +45,11 @@ bool openrouter(const Case& refusal, Failure& failure) {
         failure = {.outcome = Outcome::content_filtered, .scope = Scope::request};
         return true;
     }
-    if (c.status != 429) return apply(kRules, c, failure);
+    if (c.status != 429) {
+        const bool known = apply(kRules, c, failure);
+        if (c.status == 402) failure.affordable = number_after(c.message, "can only afford ");
+        return known;
+    }
     if (free_pool(refusal, failure)) return true;
     bool upstream =
         !c.provider_name.empty() || c.says("upstream") || c.limit_source.starts_with("upstream");
