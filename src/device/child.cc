@@ -1,5 +1,7 @@
 #include "device/child.h"
 
+#include "device/child_environment.h"
+
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <sys/prctl.h>
@@ -9,7 +11,6 @@
 
 #include <cerrno>
 #include <cstring>
-#include <string_view>
 
 namespace device {
 
@@ -30,30 +31,20 @@ Result<Pipe> make_pipe() {
     return Pipe{Handle(ends[0]), Handle(ends[1])};
 }
 
-bool secret(std::string_view variable) {
-    const std::string_view name = variable.substr(0, variable.find('='));
-    for (const std::string_view end : {"_KEY", "_TOKEN", "_SECRET", "_PASSWORD"})
-        if (name.ends_with(end)) return true;
-    return false;
-}
-
 /// All that the child needs between fork() and execve(), made before: after it nothing may be
 /// allocated.
 struct Prepared {
-    explicit Prepared(const Launch& what) {
+    explicit Prepared(const Launch& what)
+        : variables(what.environment ? *what.environment : child_environment()) {
         for (const std::string& word : what.command)
             argv.push_back(const_cast<char*>(word.c_str()));
         argv.push_back(nullptr);
-        if (what.environment)
-            for (const std::string& variable : *what.environment)
-                environment.push_back(const_cast<char*>(variable.c_str()));
-        else
-            for (char** variable = ::environ; *variable; ++variable)
-                if (!secret(*variable)) environment.push_back(*variable);
+        for (std::string& variable : variables) environment.push_back(variable.data());
         environment.push_back(nullptr);
         if (!what.folder.empty()) folder = what.folder.c_str();
         input = what.input;
     }
+    std::vector<std::string> variables;
     std::vector<char*> argv;
     std::vector<char*> environment;
     const char* folder = nullptr;

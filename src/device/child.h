@@ -32,7 +32,7 @@ private:
 /// What is run, and with what.
 struct Launch {
     const std::vector<std::string>& command;  ///< [0] is a path
-    /// NAME=VALUE; absent: our own without what looks like a secret.
+    /// NAME=VALUE; absent: child_environment().
     std::optional<std::vector<std::string>> environment{};
     std::string folder{};  ///< it runs in; empty: ours
     int input = -1;        ///< its standard input; -1: /dev/null
