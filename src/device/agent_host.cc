@@ -1,7 +1,7 @@
 #include "device/agent_host.h"
 
-#include "device/agent_guard.h"
 #include "device/child.h"
+#include "device/child_guard.h"
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -149,7 +149,7 @@ struct AgentHost::Impl {
         Descriptor output;
         Descriptor errors;
         net::Timer patience;
-        pid_t pid = 0;
+        pid_t guard = 0;
         std::size_t printed = 0;
         std::string why;  ///< it was ended by us
     };
@@ -178,18 +178,18 @@ Result<Child> AgentHost::Impl::Live::run() {
         if (!write_whole(path, content))
             return base::fail(ErrorKind::io, path + " can't be written");
     const Handle input = in_memory(command.input);
-    const std::vector<std::string> guarded = guard_command(command.command, command.most_processes);
-    return launch({.command = guarded,
+    return launch({.command = command.command,
                    .environment = command.environment,
                    .folder = command.folder,
                    .input = input.get(),
-                   .parted = true});
+                   .parted = true,
+                   .most_processes = command.most_processes});
 }
 
 void AgentHost::Impl::Live::begin() {
     auto child = run();
     if (!child) return finish("could not be started: " + child.error().detail);
-    pid = child->pid;
+    guard = child->guard;
     exit.assign(child->exit.release());
     output.assign(child->output.release());
     errors.assign(child->errors.release());
@@ -205,7 +205,7 @@ void AgentHost::Impl::Live::begin() {
 void AgentHost::Impl::Live::read_on(Descriptor& from, bool shown) {
     from.async_wait(Descriptor::wait_read,
                     [self = shared_from_this(), &from, shown](const net::error_code& error) {
-                        if (!error && self->pid != 0 && self->read(from, shown))
+                        if (!error && self->guard != 0 && self->read(from, shown))
                             self->read_on(from, shown);
                     });
 }
@@ -247,19 +247,18 @@ bool AgentHost::Impl::Live::take(std::string_view bytes, bool shown) {
 
 /// The guard ends everything that it guards; one that does not is killed.
 void AgentHost::Impl::Live::terminate(std::string_view reason) {
-    if (pid == 0 || !why.empty()) return;
+    if (guard == 0 || !why.empty()) return;
     why = reason;
-    ::kill(pid, SIGTERM);
+    end_guarded(guard);
     patience.expires_after(kGrace);
     patience.async_wait([self = shared_from_this()](const net::error_code& error) {
-        if (!error && self->pid != 0) ::kill(-self->pid, SIGKILL);
+        if (!error && self->guard != 0) ::kill(self->guard, SIGKILL);
     });
 }
 
 void AgentHost::Impl::Live::ended() {
-    const std::string how = how_it_ended(pid);
-    ::kill(-pid, SIGKILL);
-    reap(std::exchange(pid, 0));
+    const std::string how = how_it_ended(guard);
+    reap(std::exchange(guard, 0));
     patience.cancel();
     net::error_code ignored;
     drain(output, true);
@@ -325,7 +324,7 @@ std::unique_ptr<AgentRun> AgentHost::start(net::Executor executor, AgentCommand 
     Impl* const impl = impl_.get();
     channel->resume = [impl, known] {
         asio::post(impl->loop, [known] {
-            if (const auto run = known.lock(); run && run->pid != 0)
+            if (const auto run = known.lock(); run && run->guard != 0)
                 run->read_on(run->output, true);
         });
     };

@@ -41,7 +41,7 @@ std::string said(const base::Error& error) {
 
 DeviceBoard::DeviceBoard(net::Worker& worker, Supervisor& engines, Answer answer)
     : worker_(worker),
-      tools_{worker, client_, engines, [this](int pid) { return vram_of(pid); }},
+      tools_{worker, client_, engines, [this](std::span<const int> pids) { return vram_of(pids); }},
       answer_(std::move(answer)),
       pulse_(worker.deadlines, [this] {
           const base::Time now = base::Clock::now();
@@ -56,9 +56,9 @@ DeviceBoard::DeviceBoard(net::Worker& worker, Supervisor& engines, Answer answer
 
 DeviceBoard::~DeviceBoard() = default;
 
-std::uint64_t DeviceBoard::vram_of(int pid) const {
+std::uint64_t DeviceBoard::vram_of(std::span<const int> pids) const {
     const auto cuda = devices_.find("cuda");
-    return cuda == devices_.end() ? 0 : nvml_.held_by(cuda->second.settings.gpu, pid);
+    return cuda == devices_.end() ? 0 : nvml_.held_by(cuda->second.settings.gpu, pids);
 }
 
 std::optional<MemoryReading> DeviceBoard::memory_of(const std::string& name,

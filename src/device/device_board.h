@@ -71,7 +71,7 @@ private:
     Terms terms_of(const std::string& name, const config::DeviceSettings& settings) const;
     std::optional<MemoryReading> memory_of(const std::string& name,
                                            const config::DeviceSettings& settings) const;
-    std::uint64_t vram_of(int pid) const;
+    std::uint64_t vram_of(std::span<const int> pids) const;
     std::vector<Engine*> engines_on(const std::string& device);
     bool fresh(const std::string& device, base::Time now);
 

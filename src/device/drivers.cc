@@ -2,6 +2,7 @@
 
 #include "base/percent.h"
 #include "device/memory.h"
+#include "device/process_tree.h"
 
 #include <fmt/format.h>
 #include <boost/json.hpp>
@@ -191,7 +192,8 @@ public:
             const bool runs = engine.state != EngineState::stopped &&
                               engine.state != EngineState::failed && engine.pid > 0;
             if (engine.name != name_ || !runs) continue;
-            found.push_back({engine.name, resident_bytes(engine.pid), tools_.vram_of(engine.pid),
+            const std::vector<int> pids = descendants_of(engine.guard);
+            found.push_back({engine.name, resident_bytes(pids), tools_.vram_of(pids),
                              engine.state != EngineState::ready,
                              engine.state == EngineState::starting});
         }

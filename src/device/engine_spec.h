@@ -36,6 +36,7 @@ struct EngineStatus {
     std::string name;
     EngineState state = EngineState::stopped;
     int pid = 0;
+    int guard = 0;  ///< the process above all that are the engine's
     std::uint16_t port = 0;
     int restarts = 0;
     std::string last_error;
