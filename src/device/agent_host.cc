@@ -2,6 +2,7 @@
 
 #include "device/child.h"
 #include "device/child_guard.h"
+#include "device/process_limit.h"
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -296,6 +297,7 @@ void AgentHost::Impl::run() {
 
 AgentHost::AgentHost(std::string folder)
     : folder_(std::move(folder)), impl_(std::make_unique<Impl>()) {
+    ProcessLimit::sweep();
     std::error_code ignored;
     for (const auto& kind : fs::directory_iterator(folder_, ignored)) {
         std::vector<fs::path> left;

@@ -1,5 +1,6 @@
 #include "device/child_guard.h"
 
+#include "device/process_limit.h"
 #include "device/process_tree.h"
 
 #include <fcntl.h>
@@ -24,6 +25,9 @@ constexpr long kCountEvery = 200'000'000;
 /// Rounds of killing: who forks while it is killed is met in the next. What the kernel does not let
 /// go of for a second is left to it.
 constexpr int kRounds = 200;
+/// The kernel counts threads too. It only has to see to it that a program that begets others as
+/// fast as it can does not take the machine before it is counted.
+constexpr int kThreadsEach = 16;
 constexpr int kRefused = 127;
 constexpr int kTooMany = 86;
 /// Ends all at once. The kernel sends it when freeway is gone.
@@ -64,7 +68,7 @@ void report(int value) {
     [[maybe_unused]] const ssize_t told = ::write(kGuardReport, &value, sizeof value);
 }
 
-pid_t start(char** command, const sigset_t& before) {
+pid_t start(char** command, const ProcessLimit* limit, const sigset_t& before) {
     const pid_t guard = ::getpid();
     ::fcntl(kGuardReport, F_SETFD, FD_CLOEXEC);
     const pid_t pid = ::fork();
@@ -76,6 +80,7 @@ pid_t start(char** command, const sigset_t& before) {
     ::setpgid(0, 0);
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != guard) ::_exit(kRefused);
+    if (limit) limit->enter();
     ::sigprocmask(SIG_SETMASK, &before, nullptr);
     ::execv(command[0], command);
     report(-errno);
@@ -118,7 +123,8 @@ int keep(pid_t parent, int most, char** argv) {
     ::prctl(PR_SET_PDEATHSIG, kEndAll);
     ::prctl(PR_SET_CHILD_SUBREAPER, 1);
     if (::getppid() != parent) return exited_with(kRefused);
-    Guarded command{.pid = start(argv, before)};
+    const auto limit = most > 0 ? ProcessLimit::make(most * kThreadsEach) : nullptr;
+    Guarded command{.pid = start(argv, limit.get(), before)};
     if (command.pid < 0) return exited_with(kRefused);
     for (;;) {
         const int number = next_signal(ours, most > 0);
