@@ -191,17 +191,21 @@ public:
         for (const EngineStatus& engine : tools_.engines.status()) {
             const bool runs = engine.state != EngineState::stopped &&
                               engine.state != EngineState::failed && engine.pid > 0;
-            if (engine.name != name_ || !runs) continue;
+            if (engine.name != name_ || !runs || engine.device.empty()) continue;
             const std::vector<int> pids = descendants_of(engine.guard);
             found.push_back({engine.name, resident_bytes(pids), tools_.vram_of(pids),
                              engine.state != EngineState::ready,
-                             engine.state == EngineState::starting});
+                             engine.state == EngineState::starting, engine.device});
         }
         co_return found;
     }
 
     net::Task<Result<void>> unload(std::string model, base::Time by) override {
-        return tools_.engines.unload(tools_.worker.loop.get_executor(), std::move(model), by);
+        auto ended =
+            co_await tools_.engines.unload(tools_.worker.loop.get_executor(), std::move(model), by);
+        // A reload took it out meanwhile, and it has ended.
+        if (!ended && ended.error().kind == ErrorKind::not_found) co_return Result<void>();
+        co_return ended;
     }
 
 private:

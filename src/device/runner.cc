@@ -59,6 +59,7 @@ EngineStatus Runner::status() const {
             running ? port_ : std::uint16_t{0},
             engine_.restarts(),
             engine_.last_error(),
+            engine_.spec().device,
             engine_.leases(),
             engine_.waiting()};
 }
