@@ -468,19 +468,19 @@ net::Task<std::optional<UnloadReport>> DeviceBoard::unload_engine(std::string ke
                                                                   std::string only) {
     const EngineSite site = engines_.at(key).site;
     if (!only.empty() && site.device != only) co_return std::nullopt;
-    UnloadReport out{key, site.device, "ok", {}, {}};
+    UnloadReport out{.engine = key, .device = site.device, .unloaded = {}, .error = {}};
     const auto driver = engines_.at(key).driver;
     if (!driver) {
-        out.status = "skipped";
+        out.status = Unloading::skipped;
         co_return out;
     }
     auto holdings = co_await driver->holdings(base::Clock::now() + kPollTime);
     if (!holdings) {
-        out.status = "error";
+        out.status = Unloading::error;
         out.error = said(holdings.error());
         co_return out;
     }
-    if (holdings->empty()) out.status = "empty";
+    if (holdings->empty()) out.status = Unloading::empty;
     std::set<ModelKey> leased;
     for (const auto& [name, device] : devices_)
         for (const auto& model : device.scheduler.view(base::Clock::now()).models)
@@ -489,13 +489,13 @@ net::Task<std::optional<UnloadReport>> DeviceBoard::unload_engine(std::string ke
         const ModelKey model{key, one.model};
         if (ending_) break;
         if (one.busy || leased.contains(model)) {
-            out.status = "busy";
+            out.status = Unloading::busy;
             continue;
         }
         if (auto gone = co_await send_away(site.device, model)) {
             out.unloaded.push_back(one.model);
         } else {
-            out.status = "error";
+            out.status = Unloading::error;
             out.error = said(gone.error());
         }
     }

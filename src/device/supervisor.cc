@@ -32,13 +32,8 @@ base::Error shutting_down() { return {ErrorKind::gone, "freeway is shutting down
 }  // namespace
 
 struct Supervisor::Impl {
-    /// One acquire() under way. All but the executor belongs to the worker's thread.
-    struct Waiter {
-        explicit Waiter(net::Executor e) : executor(e) {}
-        net::Executor executor;
-        net::Timer* wake = nullptr;  ///< null once nobody waits any more
-        std::optional<Result<Lease>> answer;
-    };
+    /// A caller on a worker's thread, who waits for its lease.
+    using Waiter = Errand<Result<Lease>>;
 
     /// What is asked for and not answered yet.
     struct Asked {
@@ -70,8 +65,7 @@ struct Supervisor::Impl {
         const std::string& engine;
         Engine::Ticket ticket;
         ~Stay() {
-            waiter.wake = nullptr;
-            if (waiter.answer) return;
+            if (waiter.value()) return;
             impl.mailbox->post([&to = impl, name = engine, id = ticket] { to.withdraw(name, id); });
         }
     };
@@ -309,10 +303,7 @@ void Supervisor::Impl::answer(Engine::Ticket ticket, Result<std::uint16_t> port)
     } else if (!port) {
         result = std::unexpected(port.error());
     }
-    asio::post(waiter->executor, [waiter, answered = std::move(result)]() mutable {
-        waiter->answer = std::move(answered);
-        if (waiter->wake) waiter->wake->cancel();
-    });
+    Waiter::answer(waiter, std::move(result));
 }
 
 void Supervisor::Impl::shut_down() {
@@ -374,31 +365,23 @@ net::Task<Result<Lease>> Supervisor::send(Order order, net::Executor executor, s
     if (abort.aborted()) co_return base::fail(ErrorKind::gone, "the client left");
     const Engine::Ticket ticket = impl.next_ticket.fetch_add(1, std::memory_order_relaxed);
     const auto waiter = std::make_shared<Impl::Waiter>(executor);
-    net::Timer wake(executor);
-    waiter->wake = &wake;
     if (!impl.mailbox->post([&impl, order, name, ticket, waiter, busy = waiting.when_busy] {
             impl.ask(ticket, {order, name, busy, waiter});
         }))
         co_return std::unexpected(shutting_down());
     const Impl::Stay stay{impl, *waiter, name, ticket};
-    const auto over = [&] {
-        return waiter->answer || abort.aborted() || base::Clock::now() >= deadline;
-    };
-    while (!over()) {
+    for (;;) {
         const base::Time next = base::Clock::now() + waiting.tell_every;
-        wake.expires_at(waiting.tell ? std::min(deadline, next) : deadline);
-        abort.attach(&wake);
-        co_await wake.async_wait(net::kAwait);
-        abort.attach(nullptr);
-        if (over() || !waiting.tell) continue;
+        co_await Impl::Waiter::wait(waiter, waiting.tell ? std::min(deadline, next) : deadline,
+                                    abort);
+        if (abort.aborted()) co_return base::fail(ErrorKind::gone, "the client left");
+        if (waiter->value()) co_return std::move(*waiter->value());
+        if (base::Clock::now() >= deadline)
+            co_return base::fail(ErrorKind::timed_out,
+                                 "the engine " + name + " was not " +
+                                     (order == Order::acquire ? "ready" : "gone") + " in time");
         if (!co_await waiting.tell()) co_return base::fail(ErrorKind::gone, "the client left");
     }
-    if (abort.aborted()) co_return base::fail(ErrorKind::gone, "the client left");
-    if (!waiter->answer)
-        co_return base::fail(ErrorKind::timed_out,
-                             "the engine " + name + " was not " +
-                                 (order == Order::acquire ? "ready" : "gone") + " in time");
-    co_return std::move(*waiter->answer);
 }
 
 net::Task<Result<Lease>> Supervisor::acquire(net::Executor executor, std::string name,
