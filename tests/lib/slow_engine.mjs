@@ -1,6 +1,6 @@
 // An engine for tests: `--port N --start-ms T`. Answers /health with 503 until it is ready. `--family
 // FILE`: it has two children, one in a session of its own, and writes all their ids and its own there.
-// `--journal FILE --name N`: adds `begin N` and `end N` there; `--gate FILE`: answers once the file is
+// `--journal FILE --name N`: adds `begin N`, `asked N` and `end N` there; `--gate FILE`: answers once the file is
 // there; `--linger-ms T`: ends so long after it was asked to.
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
@@ -29,8 +29,15 @@ http.createServer((request, response) => {
     response.writeHead(Date.now() >= ready ? 200 : 503).end('{}');
     return;
   }
-  request.resume().on('end', async () => {
+  let body = '';
+  request.on('data', (piece) => { body += piece; }).on('end', async () => {
+    note('asked');
     await gate();
+    if (JSON.parse(body).stream !== true) {
+      response.writeHead(200, { 'content-type': 'application/json' });
+      response.end(JSON.stringify({ id: 'c', object: 'chat.completion', model: 'slow', choices: [{ index: 0, message: { role: 'assistant', content: 'warm' }, finish_reason: 'stop' }] }));
+      return;
+    }
     response.writeHead(200, { 'content-type': 'text/event-stream' });
     response.write(chunk({ role: 'assistant', content: 'warm' }));
     response.end(`${chunk({}, 'stop')}data: [DONE]\n\n`);

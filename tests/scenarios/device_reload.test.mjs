@@ -43,8 +43,10 @@ function engines() {
       engine: { command: [process.execPath, SLOW, '--start-ms', '0', '--journal', journal, '--name', name, ...words], ready: '/health', ...more },
     },
   });
-  const events = () => (fs.existsSync(journal) ? fs.readFileSync(journal, 'utf8').trim().split('\n') : []);
-  return { engine, events, gate, open: () => fs.writeFileSync(gate, '') };
+  const lines = () => (fs.existsSync(journal) ? fs.readFileSync(journal, 'utf8').trim().split('\n') : []);
+  const events = () => lines().filter((line) => !line.startsWith('asked'));
+  const asked = (name) => until(() => lines().includes(`asked ${name}`), LONG, `${name} is asked`);
+  return { engine, events, asked, gate, open: () => fs.writeFileSync(gate, '') };
 }
 
 describe('a model that a reload moves to another device', { concurrency: 3 }, () => {
@@ -102,12 +104,12 @@ describe('an engine that a reload takes out', { concurrency: 2 }, () => {
   });
 
   test('goes on for who uses it, and what waits for its memory waits until then', async (t) => {
-    const { engine, events, gate, open } = engines();
+    const { engine, events, asked, gate, open } = engines();
     const a = engine('a', { device: 'cuda', words: ['--gate', gate] });
     const b = engine('b', { device: 'cuda' });
     const { gateway, reload } = await reloadable(t, [a, b]);
     const holder = gateway.stream('a');
-    await until(async () => (await models(gateway, 'cuda'))[0]?.leases === 1 && events().length === 1, LONG, 'it is in use');
+    await asked('a');
     await reload([b]);
     const next = chat(gateway, 'b');
     await until(async () => (await deviceOf(gateway, 'cuda')).waiting.length === 1, LONG, 'the next one waits');
@@ -121,12 +123,11 @@ describe('an engine that a reload takes out', { concurrency: 2 }, () => {
 });
 
 test('an engine that a reload makes exclusive while it is used: the other one of its group waits', async (t) => {
-  const { engine, events, gate, open } = engines();
+  const { engine, events, asked, gate, open } = engines();
   const pair = (more) => [engine('a', { words: ['--gate', gate], ...more }), engine('b', more)];
   const { gateway, reload } = await reloadable(t, pair({}));
   const holder = gateway.stream('a');
-  await until(() => events().length === 1, LONG, 'it is in use');
-  await until(async () => (await gateway.get('/health/readiness')).text.includes('ready'), LONG, 'it is ready');
+  await asked('a');
   await reload(pair({ exclusive: 'images' }));
   const next = chat(gateway, 'b');
   assert.equal(await Promise.race([next, sleep(700)]), undefined, 'it waits');
