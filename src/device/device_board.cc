@@ -114,14 +114,12 @@ void DeviceBoard::configure(Plan plan) {
 /// moved from.
 void DeviceBoard::reassign(base::Time now) {
     for (auto& [key, engine] : engines_) {
-        if (engine.site.kind == EngineSite::Kind::own) {
-            if (!wanted(engine) || !engine.seen_on.empty()) poll(engine);
-            continue;
-        }
-        if (!wanted(engine)) engine.driver.reset();
+        const bool own = engine.site.kind == EngineSite::Kind::own;
+        if (!own && !wanted(engine)) engine.driver.reset();
         for (auto& [name, device] : devices_)
-            if (!wanted(engine) || !sits_on(engine.site, name))
+            if (!own && (!wanted(engine) || !sits_on(engine.site, name)))
                 device.scheduler.observed(key, {}, now);
+        if (!wanted(engine) || !engine.seen_on.empty()) poll(engine);
     }
     std::erase_if(engines_, [&](const auto& entry) {
         return !wanted(entry.second) && !entry.second.driver && !entry.second.polling;
@@ -193,13 +191,15 @@ void DeviceBoard::release(const std::string& name, Scheduler::Ticket ticket, End
     pulse();
 }
 
-void DeviceBoard::lease_ended(const std::string& name, const ModelKey& model, bool served) {
+void DeviceBoard::lease_ended(const std::string& name, const Held& held, bool served) {
+    const ModelKey& model = held.key;
     Device& on = device(name);
     const auto found = engines_.find(model.engine);
     Engine* const engine =
         found != engines_.end() && found->second.driver ? &found->second : nullptr;
     const bool own = engine && engine->site.kind == EngineSite::Kind::own;
-    const bool elsewhere = engine && (!wanted(*engine) || !sits_on(engine->site, name));
+    const bool elsewhere = engine && held.generation != generation_ &&
+                           (!wanted(*engine) || !sits_on(engine->site, name));
     if (engine) {
         ++engine->released;
         if (engine->polling) engine->released_models.insert(model.model);
@@ -222,7 +222,7 @@ void DeviceBoard::follow(const std::string& name, Device& device) {
     for (Scheduler::Action& action : device.scheduler.take_actions()) {
         switch (action.kind) {
             case Scheduler::Action::Kind::grant:
-                device.leases[action.ticket] = action.key;
+                device.leases[action.ticket] = {action.key, generation_};
                 if (action.cold) device.cold[action.ticket] = {action.key, now};
                 answer_(action.ticket, {});
                 break;

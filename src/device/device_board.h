@@ -58,13 +58,18 @@ private:
         ModelKey key;
         base::Time since;
     };
+    /// A lease: on what, and of which plan.
+    struct Held {
+        ModelKey key;
+        std::uint64_t generation = 0;
+    };
     struct Device {
         explicit Device(Terms terms) : scheduler(terms) {}
         config::DeviceSettings settings;
         Scheduler scheduler;
-        std::map<Scheduler::Ticket, Need> unasked;     ///< wait for the first look at the engines
-        std::map<Scheduler::Ticket, ModelKey> leases;  ///< and what they are on
-        std::map<Scheduler::Ticket, Cold> cold;        ///< those whose model may still be loading
+        std::map<Scheduler::Ticket, Need> unasked;  ///< wait for the first look at the engines
+        std::map<Scheduler::Ticket, Held> leases;
+        std::map<Scheduler::Ticket, Cold> cold;  ///< those whose model may still be loading
         int evictions = 0;
         bool in_use = false;  ///< anything loaded, claimed or waited for
     };
@@ -78,7 +83,7 @@ private:
     bool fresh(const std::string& device, base::Time now);
 
     void admit(Device& device);
-    void lease_ended(const std::string& name, const ModelKey& model, bool served);
+    void lease_ended(const std::string& name, const Held& held, bool served);
     bool wanted(const Engine& engine) const { return engine.generation == generation_; }
     /// Or on its way out.
     bool there(const Engine& engine) const { return wanted(engine) || engine.driver; }
