@@ -73,7 +73,7 @@ json::object device_json(const device::DeviceReport& device) {
 
 json::object unload_json(const device::UnloadReport& report) {
     json::object out;
-    out["status"] = report.status;
+    out["status"] = name(report.status);
     json::array unloaded;
     for (const std::string& model : report.unloaded) unloaded.emplace_back(model);
     out["unloaded"] = std::move(unloaded);

@@ -2,7 +2,7 @@
 #include "app/quota_command.h"
 #include "app/rehearse.h"
 #include "app/server.h"
-#include "device/agent_guard.h"
+#include "device/child_guard.h"
 
 #include <CLI/CLI.hpp>
 

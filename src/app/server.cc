@@ -70,8 +70,9 @@ std::vector<std::string> words(std::string_view list) {
     return out;
 }
 
-device::EngineSpec spec_of(const std::string& name, const config::Engine& engine) {
-    return {.name = name,
+device::EngineSpec spec_of(const config::Target& target) {
+    const config::Engine& engine = *target.engine;
+    return {.name = target.id,
             .command = engine.command,
             .ready = engine.ready,
             .ttl = engine.ttl,
@@ -79,13 +80,14 @@ device::EngineSpec spec_of(const std::string& name, const config::Engine& engine
             .port = engine.port,
             .models = engine.models,
             .exclusive = engine.exclusive,
-            .kill_on_hangup = engine.kill_on_hangup};
+            .kill_on_hangup = engine.kill_on_hangup,
+            .device = target.device};
 }
 
 std::vector<device::EngineSpec> engines_of(const config::Catalog& catalog) {
     std::vector<device::EngineSpec> specs;
     for (const config::Target& target : catalog.targets)
-        if (target.engine) specs.push_back(spec_of(target.id, *target.engine));
+        if (target.engine) specs.push_back(spec_of(target));
     return specs;
 }
 

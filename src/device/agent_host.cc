@@ -1,7 +1,8 @@
 #include "device/agent_host.h"
 
-#include "device/agent_guard.h"
 #include "device/child.h"
+#include "device/child_guard.h"
+#include "device/process_limit.h"
 #include "net/aside.h"
 
 #include <sys/mman.h>
@@ -157,7 +158,7 @@ struct AgentHost::Impl {
         Descriptor output;
         Descriptor errors;
         net::Timer patience;
-        pid_t pid = 0;
+        pid_t guard = 0;
         std::size_t printed = 0;
         std::string why;  ///< it was ended by us
         bool over = false;
@@ -195,12 +196,12 @@ Result<void> AgentHost::Impl::Live::prepare() const {
 
 Result<Child> AgentHost::Impl::Live::run() const {
     const Handle input = in_memory(command.input);
-    const std::vector<std::string> guarded = guard_command(command.command, command.most_processes);
-    return launch({.command = guarded,
+    return launch({.command = command.command,
                    .environment = command.environment,
                    .folder = command.folder,
                    .input = input.get(),
-                   .parted = true});
+                   .parted = true,
+                   .most_processes = command.most_processes});
 }
 
 void AgentHost::Impl::Live::begin() {
@@ -220,7 +221,7 @@ void AgentHost::Impl::Live::started(Result<void> prepared) {
     if (!prepared) return finish("could not be started: " + prepared.error().detail);
     auto child = run();
     if (!child) return finish("could not be started: " + child.error().detail);
-    pid = child->pid;
+    guard = child->guard;
     exit.assign(child->exit.release());
     output.assign(child->output.release());
     errors.assign(child->errors.release());
@@ -236,7 +237,7 @@ void AgentHost::Impl::Live::started(Result<void> prepared) {
 void AgentHost::Impl::Live::read_on(Descriptor& from, bool shown) {
     from.async_wait(Descriptor::wait_read,
                     [self = shared_from_this(), &from, shown](const net::error_code& error) {
-                        if (!error && self->pid != 0 && self->read(from, shown))
+                        if (!error && self->guard != 0 && self->read(from, shown))
                             self->read_on(from, shown);
                     });
 }
@@ -280,18 +281,17 @@ bool AgentHost::Impl::Live::take(std::string_view bytes, bool shown) {
 void AgentHost::Impl::Live::terminate(std::string_view reason) {
     if (over || !why.empty()) return;
     why = reason;
-    if (pid == 0) return;  // its folder is being made
-    ::kill(pid, SIGTERM);
+    if (guard == 0) return;  // its folder is being made
+    end_guarded(guard);
     patience.expires_after(kGrace);
     patience.async_wait([self = shared_from_this()](const net::error_code& error) {
-        if (!error && self->pid != 0) ::kill(-self->pid, SIGKILL);
+        if (!error && self->guard != 0) ::kill(self->guard, SIGKILL);
     });
 }
 
 void AgentHost::Impl::Live::ended() {
-    const std::string how = how_it_ended(pid);
-    ::kill(-pid, SIGKILL);
-    reap(std::exchange(pid, 0));
+    const std::string how = how_it_ended(guard);
+    reap(std::exchange(guard, 0));
     patience.cancel();
     net::error_code ignored;
     drain(output, true);
@@ -338,6 +338,7 @@ void AgentHost::Impl::run() {
 
 AgentHost::AgentHost(std::string folder)
     : folder_(std::move(folder)), impl_(std::make_unique<Impl>()) {
+    ProcessLimit::sweep();
     std::error_code ignored;
     for (const auto& kind : fs::directory_iterator(folder_, ignored)) {
         std::vector<fs::path> left;
@@ -366,7 +367,7 @@ std::unique_ptr<AgentRun> AgentHost::start(net::Executor executor, AgentCommand 
     Impl* const impl = impl_.get();
     channel->resume = [impl, known] {
         asio::post(impl->loop, [known] {
-            if (const auto run = known.lock(); run && run->pid != 0)
+            if (const auto run = known.lock(); run && run->guard != 0)
                 run->read_on(run->output, true);
         });
     };

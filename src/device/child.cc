@@ -1,5 +1,8 @@
 #include "device/child.h"
 
+#include "device/child_environment.h"
+#include "device/child_guard.h"
+
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <sys/prctl.h>
@@ -9,7 +12,6 @@
 
 #include <cerrno>
 #include <cstring>
-#include <string_view>
 
 namespace device {
 
@@ -30,40 +32,38 @@ Result<Pipe> make_pipe() {
     return Pipe{Handle(ends[0]), Handle(ends[1])};
 }
 
-bool secret(std::string_view variable) {
-    const std::string_view name = variable.substr(0, variable.find('='));
-    for (const std::string_view end : {"_KEY", "_TOKEN", "_SECRET", "_PASSWORD"})
-        if (name.ends_with(end)) return true;
-    return false;
-}
-
-/// All that the child needs between fork() and execve(), made before: after it nothing may be
+/// All that the guard needs between fork() and execve(), made before: after it nothing may be
 /// allocated.
 struct Prepared {
-    explicit Prepared(const Launch& what) {
-        for (const std::string& word : what.command)
-            argv.push_back(const_cast<char*>(word.c_str()));
+    explicit Prepared(const Launch& what)
+        : words(guard_command(what.command, what.most_processes)),
+          variables(what.environment ? *what.environment : child_environment()) {
+        for (std::string& word : words) argv.push_back(word.data());
         argv.push_back(nullptr);
-        if (what.environment)
-            for (const std::string& variable : *what.environment)
-                environment.push_back(const_cast<char*>(variable.c_str()));
-        else
-            for (char** variable = ::environ; *variable; ++variable)
-                if (!secret(*variable)) environment.push_back(*variable);
+        for (std::string& variable : variables) environment.push_back(variable.data());
         environment.push_back(nullptr);
         if (!what.folder.empty()) folder = what.folder.c_str();
         input = what.input;
     }
+    std::vector<std::string> words;
+    std::vector<std::string> variables;
     std::vector<char*> argv;
     std::vector<char*> environment;
     const char* folder = nullptr;
     int input = -1;
     int output = -1;
     int errors = -1;
-    int problem = -1;
+    int report = -1;
 };
 
-/// The child's way from fork() to execve(): async-signal-safe calls alone.
+/// Closes what is ours at execve(), but for the guard's report.
+void close_ours() {
+    constexpr unsigned kFirst = kGuardReport + 1;
+    if (::close_range(kFirst, ~0u, CLOSE_RANGE_CLOEXEC) == 0) return;
+    for (int fd = kFirst; fd < ::sysconf(_SC_OPEN_MAX); ++fd) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+/// The guard's way from fork() to execve(): async-signal-safe calls alone.
 [[noreturn]] void become(const Prepared& child, pid_t parent) {
     for (int number = 1; number < NSIG; ++number) ::signal(number, SIG_DFL);
     ::setpgid(0, 0);
@@ -72,16 +72,16 @@ struct Prepared {
     const int input = child.input >= 0 ? child.input : ::open("/dev/null", O_RDONLY);
     const bool there = !child.folder || ::chdir(child.folder) == 0;
     if (there && input >= 0 && ::dup2(input, STDIN_FILENO) >= 0 &&
-        ::dup2(child.output, STDOUT_FILENO) >= 0 && ::dup2(child.errors, STDERR_FILENO) >= 0) {
-        if (::close_range(3, ~0u, CLOSE_RANGE_CLOEXEC) != 0)
-            for (int fd = 3; fd < ::sysconf(_SC_OPEN_MAX); ++fd) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+        ::dup2(child.output, STDOUT_FILENO) >= 0 && ::dup2(child.errors, STDERR_FILENO) >= 0 &&
+        ::dup2(child.report, kGuardReport) >= 0 && ::fcntl(kGuardReport, F_SETFD, 0) == 0) {
+        close_ours();
         sigset_t none;
         sigemptyset(&none);
         ::pthread_sigmask(SIG_SETMASK, &none, nullptr);
         ::execve(child.argv[0], child.argv.data(), child.environment.data());
     }
-    const int reason = errno;
-    [[maybe_unused]] const ssize_t told = ::write(child.problem, &reason, sizeof reason);
+    const int reason = -errno;
+    [[maybe_unused]] const ssize_t told = ::write(child.report, &reason, sizeof reason);
     ::_exit(127);
 }
 
@@ -95,6 +95,21 @@ pid_t fork_child(const Prepared& child) {
     const pid_t pid = ::fork();
     if (pid == 0) become(child, parent);
     ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    return pid;
+}
+
+/// The child's process id, or the errno that explains why there is none. A guard that says nothing
+/// was ended by somebody.
+std::expected<pid_t, int> read_report(int fd) {
+    pid_t pid = 0;
+    for (int told = 0;;) {
+        const ssize_t got = ::read(fd, &told, sizeof told);
+        if (got < 0 && errno == EINTR) continue;
+        if (got != sizeof told) break;
+        if (told < 0) return std::unexpected(-told);
+        pid = told;
+    }
+    if (pid == 0) return std::unexpected(ECHILD);
     return pid;
 }
 
@@ -122,8 +137,8 @@ std::string how_it_ended(pid_t pid) {
 Result<Child> launch(const Launch& what) {
     auto output = make_pipe();
     auto errors = make_pipe();
-    auto problem = make_pipe();
-    for (const Result<Pipe>* pipe : {&output, &errors, &problem})
+    auto report = make_pipe();
+    for (const Result<Pipe>* pipe : {&output, &errors, &report})
         if (!*pipe) return std::unexpected(pipe->error());
     const auto failed = [&](int reason) {
         return base::fail(ErrorKind::io,
@@ -132,26 +147,20 @@ Result<Child> launch(const Launch& what) {
     Prepared prepared(what);
     prepared.output = output->write.get();
     prepared.errors = what.parted ? errors->write.get() : prepared.output;
-    prepared.problem = problem->write.get();
-    Child child{.pid = fork_child(prepared)};
-    if (child.pid < 0) return failed(errno);
-    for (Pipe* pipe : {&*output, &*errors, &*problem}) pipe->write.close();
+    prepared.report = report->write.get();
+    Child child{.guard = fork_child(prepared)};
+    if (child.guard < 0) return failed(errno);
+    for (Pipe* pipe : {&*output, &*errors, &*report}) pipe->write.close();
 
-    int reason = 0;
-    ssize_t got = 0;
-    while ((got = ::read(problem->read.get(), &reason, sizeof reason)) < 0 && errno == EINTR) {
-    }
-    if (got != 0) {  // execve failed; on success it closed the pipe
-        reap(child.pid);
-        return failed(reason);
-    }
-    child.exit = Handle(static_cast<int>(::syscall(SYS_pidfd_open, child.pid, 0)));
-    if (child.exit.get() < 0) {
-        const int cause = errno;
-        ::kill(-child.pid, SIGKILL);
-        reap(child.pid);
+    const auto pid = read_report(report->read.get());
+    child.exit = Handle(static_cast<int>(::syscall(SYS_pidfd_open, child.guard, 0)));
+    if (!pid || child.exit.get() < 0) {
+        const int cause = pid ? errno : pid.error();
+        end_guarded(child.guard);
+        reap(child.guard);
         return failed(cause);
     }
+    child.pid = *pid;
     child.output = std::move(output->read);
     if (what.parted) child.errors = std::move(errors->read);
     return child;

@@ -32,28 +32,30 @@ private:
 /// What is run, and with what.
 struct Launch {
     const std::vector<std::string>& command;  ///< [0] is a path
-    /// NAME=VALUE; absent: our own without what looks like a secret.
+    /// NAME=VALUE; absent: child_environment().
     std::optional<std::vector<std::string>> environment{};
-    std::string folder{};  ///< it runs in; empty: ours
-    int input = -1;        ///< its standard input; -1: /dev/null
-    bool parted = false;   ///< its standard error has a pipe of its own
+    std::string folder{};    ///< it runs in; empty: ours
+    int input = -1;          ///< its standard input; -1: /dev/null
+    bool parted = false;     ///< its standard error has a pipe of its own
+    int most_processes = 0;  ///< that it may have at once; 0: any number
 };
 
-/// A child that was started: leader of a process group of its own, killed with the thread that
-/// started it. Whoever holds it reaps it.
+/// A child that was started, held by a guard (child_guard.h) that ends as the child does. The guard
+/// is told to end with the thread that started it. Whoever holds this reaps the guard.
 struct Child {
-    int pid = 0;
-    Handle exit{};    ///< pidfd: readable once the child has ended
+    int guard = 0;
+    int pid = 0;      ///< leader of a process group of its own
+    Handle exit{};    ///< pidfd: readable once the guard has ended, and all that it guarded
     Handle output{};  ///< standard output, and standard error unless parted
     Handle errors{};
 };
 
-/// io: it can't be run.
+/// io: it can't be run. The program is run again for the guard: its main() calls run_guard().
 base::Result<Child> launch(const Launch& what);
 
-/// Waits for the end of a child that has been killed or has exited.
+/// Waits for the end of a guard that was told to end or has exited.
 void reap(pid_t pid);
-/// "exited with status 1", "was ended by signal 9 (Killed)". The child stays to be reaped.
+/// "exited with status 1", "was ended by signal 9 (Killed)". It stays to be reaped.
 std::string how_it_ended(pid_t pid);
 
 }  // namespace device

@@ -33,6 +33,13 @@ constexpr base::Duration kGoneStep = 200ms;
 constexpr base::Duration kMemoryTime = 5s;
 constexpr double kMemoryShare = 0.75;
 
+/// Whether the configuration has models of the engine on the device.
+bool sits_on(const EngineSite& site, const std::string& device) {
+    return site.device == device || std::ranges::any_of(site.models, [&](const auto& model) {
+               return model.second.device == device;
+           });
+}
+
 std::string said(const base::Error& error) {
     return error.detail.empty() ? std::string("no answer") : error.detail;
 }
@@ -41,7 +48,7 @@ std::string said(const base::Error& error) {
 
 DeviceBoard::DeviceBoard(net::Worker& worker, Supervisor& engines, Answer answer)
     : worker_(worker),
-      tools_{worker, client_, engines, [this](int pid) { return vram_of(pid); }},
+      tools_{worker, client_, engines, [this](std::span<const int> pids) { return vram_of(pids); }},
       answer_(std::move(answer)),
       pulse_(worker.deadlines, [this] {
           const base::Time now = base::Clock::now();
@@ -56,9 +63,9 @@ DeviceBoard::DeviceBoard(net::Worker& worker, Supervisor& engines, Answer answer
 
 DeviceBoard::~DeviceBoard() = default;
 
-std::uint64_t DeviceBoard::vram_of(int pid) const {
+std::uint64_t DeviceBoard::vram_of(std::span<const int> pids) const {
     const auto cuda = devices_.find("cuda");
-    return cuda == devices_.end() ? 0 : nvml_.held_by(cuda->second.settings.gpu, pid);
+    return cuda == devices_.end() ? 0 : nvml_.held_by(cuda->second.settings.gpu, pids);
 }
 
 std::optional<MemoryReading> DeviceBoard::memory_of(const std::string& name,
@@ -93,17 +100,30 @@ void DeviceBoard::configure(Plan plan) {
         engine.site = std::move(site);
         engine.generation = generation_;
     }
-    // One that is gone is not asked any more, so nothing is known of what it holds.
+    reassign(now);
+    for (auto& [name, device] : devices_) {
+        if (!engines_on(name).empty()) measure_others(name, device);
+        follow(name, device);
+    }
+    pulse();
+}
+
+/// What a new plan means for what the engines hold. A child of ours is asked until it is gone, and
+/// where it is: its memory is taken until then. A service that is no longer named is not asked any
+/// more; what it holds is others' from now on, as is what it held on a device that its models were
+/// moved from.
+void DeviceBoard::reassign(base::Time now) {
     for (auto& [key, engine] : engines_) {
-        if (engine.generation == generation_) continue;
-        engine.driver.reset();
-        for (auto& [name, device] : devices_) device.scheduler.observed(key, {}, now);
+        const bool own = engine.site.kind == EngineSite::Kind::own;
+        if (!own && !wanted(engine)) engine.driver.reset();
+        for (auto& [name, device] : devices_)
+            if (!own && (!wanted(engine) || !sits_on(engine.site, name)))
+                device.scheduler.observed(key, {}, now);
+        if (!wanted(engine) || !engine.seen_on.empty()) poll(engine);
     }
     std::erase_if(engines_, [&](const auto& entry) {
-        return entry.second.generation != generation_ && !entry.second.polling;
+        return !wanted(entry.second) && !entry.second.driver && !entry.second.polling;
     });
-    for (auto& [name, device] : devices_) follow(name, device);
-    pulse();
 }
 
 DeviceBoard::Device& DeviceBoard::device(const std::string& name) {
@@ -115,10 +135,7 @@ DeviceBoard::Device& DeviceBoard::device(const std::string& name) {
 std::vector<DeviceBoard::Engine*> DeviceBoard::engines_on(const std::string& device) {
     std::vector<Engine*> found;
     for (auto& [key, engine] : engines_) {
-        const bool here = engine.site.device == device ||
-                          std::ranges::any_of(engine.site.models, [&](const auto& model) {
-                              return model.second.device == device;
-                          });
+        const bool here = sits_on(engine.site, device) || engine.seen_on.contains(device);
         if (here && engine.driver) found.push_back(&engine);
     }
     return found;
@@ -169,20 +186,30 @@ void DeviceBoard::release(const std::string& name, Scheduler::Ticket ticket, End
             now);
     asked.scheduler.release(ticket, end.failed, now);
     if (const auto lease = asked.leases.extract(ticket); !lease.empty())
-        lease_ended(asked, lease.mapped(), end.served.has_value());
+        lease_ended(name, lease.mapped(), end.served.has_value());
     follow(name, asked);
     pulse();
 }
 
-void DeviceBoard::lease_ended(Device& device, const std::string& key, bool served) {
-    const auto found = engines_.find(key);
+void DeviceBoard::lease_ended(const std::string& name, const Held& held, bool served) {
+    const ModelKey& model = held.key;
+    Device& on = device(name);
+    const auto found = engines_.find(model.engine);
     Engine* const engine =
         found != engines_.end() && found->second.driver ? &found->second : nullptr;
-    if (engine) ++engine->released;
-    // It may be loading on for nobody: only the engine knows.
-    if (engine && !served) poll(*engine);
-    // Nobody will ever say what it holds: its models count while they are used.
-    if (!engine || !engine->answers) device.scheduler.observed(key, {}, base::Clock::now());
+    const bool own = engine && engine->site.kind == EngineSite::Kind::own;
+    const bool elsewhere = engine && held.generation != generation_ &&
+                           (!wanted(*engine) || !sits_on(engine->site, name));
+    if (engine) {
+        ++engine->released;
+        if (engine->polling) engine->released_models.insert(model.model);
+        // It may be loading on for nobody, or end now: only the engine knows.
+        if (!served || elsewhere) poll(*engine);
+    }
+    // Nobody will ever say what it holds here: its models count while they are used.
+    if (engine && engine->answers && (own || !elsewhere)) return;
+    on.scheduler.observed(model.engine, {}, base::Clock::now());
+    if (!engines_on(name).empty()) measure_others(name, on);
 }
 
 base::Duration DeviceBoard::expected_wait(const Use& use) {
@@ -195,7 +222,7 @@ void DeviceBoard::follow(const std::string& name, Device& device) {
     for (Scheduler::Action& action : device.scheduler.take_actions()) {
         switch (action.kind) {
             case Scheduler::Action::Kind::grant:
-                device.leases[action.ticket] = action.key.engine;
+                device.leases[action.ticket] = {action.key, generation_};
                 if (action.cold) device.cold[action.ticket] = {action.key, now};
                 answer_(action.ticket, {});
                 break;
@@ -249,20 +276,21 @@ net::Task<> DeviceBoard::poll_task(std::string key) {
     int rounds = 0;
     do {
         released = engine.released;
+        engine.released_models.clear();
         holdings = co_await driver->holdings(base::Clock::now() + kPollTime);
     } while (holdings && released != engine.released && ++rounds < kMostRounds && !ending_);
     engine.polling = false;
-    if (engine.generation != generation_) co_return;
+    if (!engine.driver) co_return;  // a reload took it out
     const base::Time now = base::Clock::now();
-    if (holdings && released != engine.released) {
-        engine.polled = now;  // the next look tells
-    } else if (holdings) {
+    if (holdings) {
         if (!engine.trouble.empty())
             base::log::write(base::log::Level::info, "engine answers again", {{"engine", key}});
         engine.trouble.clear();
         engine.answers = true;
         engine.polled = now;
         observed(engine, *holdings);
+        // A child of ours that a reload took out, and that is gone now.
+        if (!wanted(engine) && engine.seen_on.empty()) engine.driver.reset();
     } else {
         if (engine.trouble.empty())
             base::log::write(base::log::Level::warning, "engine can't be asked what it holds",
@@ -274,16 +302,17 @@ net::Task<> DeviceBoard::poll_task(std::string key) {
     after_poll();
 }
 
-/// What an engine holds, device by device.
+/// What an engine holds, device by device; nothing on those where it has nothing.
 void DeviceBoard::observed(Engine& engine, const std::vector<Holding>& holdings) {
     const EngineSite& site = engine.site;
-    std::map<std::string, std::vector<Resident>> found{{site.device, {}}, {"cpu", {}}};
-    std::set<std::string> loaded;
-    for (const auto& [model, known] : site.models) found[known.device];
+    std::map<std::string, std::vector<Resident>> found;
+    std::map<std::string, std::set<std::string>> loaded;
     for (const Holding& one : holdings) {
-        if (!one.loading) loaded.insert(one.model);
         const auto known = site.models.find(one.model);
-        const std::string& where = known == site.models.end() ? site.device : known->second.device;
+        const std::string& where = !one.device.empty()          ? one.device
+                                   : known != site.models.end() ? known->second.device
+                                                                : site.device;
+        if (!one.loading) loaded[where].insert(one.model);
         std::uint64_t bytes = where == "cpu" ? one.ram + one.vram : one.vram;
         if ((bytes == 0 || one.loading) && known != site.models.end()) bytes = known->second.bytes;
         found[where].push_back({one.model, bytes, one.busy});
@@ -291,12 +320,12 @@ void DeviceBoard::observed(Engine& engine, const std::vector<Holding>& holdings)
         if (where != "cpu" && site.kind == EngineSite::Kind::ollama && one.ram > 0)
             found["cpu"].push_back({one.model, one.ram, one.busy});
     }
+    engine.seen_on.clear();
+    for (const auto& [name, residents] : found) engine.seen_on.insert(name);
     const base::Time now = base::Clock::now();
-    for (auto& [name, residents] : found) {
-        const auto at = devices_.find(name);
-        if (at == devices_.end()) continue;
-        settle_cold(at->second, site.key, loaded);
-        at->second.scheduler.observed(site.key, std::move(residents), now);
+    for (auto& [name, device] : devices_) {
+        settle_cold(device, site.key, loaded[name]);
+        device.scheduler.observed(site.key, std::move(found[name]), now, engine.released_models);
     }
 }
 
@@ -363,10 +392,8 @@ net::Task<> DeviceBoard::evict_task(std::string name, ModelKey key) {
     pulse();
 }
 
-net::Task<Result<bool>> DeviceBoard::holds(std::string engine, std::string model, base::Time by) {
-    const auto found = engines_.find(engine);
-    if (found == engines_.end() || !found->second.driver) co_return false;
-    const auto driver = found->second.driver;
+net::Task<Result<bool>> DeviceBoard::holds(std::shared_ptr<Driver> driver, std::string model,
+                                           base::Time by) {
     auto holdings = co_await driver->holdings(by);
     if (!holdings) co_return std::unexpected(holdings.error());
     co_return std::ranges::find(*holdings, model, &Holding::model) != holdings->end();
@@ -386,7 +413,7 @@ net::Task<Result<void>> DeviceBoard::send_away(std::string name, ModelKey key) {
     if (!asked) co_return asked;
     const base::Time by = base::Clock::now() + kGoneTime;
     for (;;) {
-        auto still = co_await holds(key.engine, key.model, base::Clock::now() + kPollTime);
+        auto still = co_await holds(driver, key.model, base::Clock::now() + kPollTime);
         if (still && !*still) break;
         if (base::Clock::now() >= by || ending_)
             co_return base::fail(ErrorKind::timed_out,
@@ -429,7 +456,8 @@ std::vector<DeviceReport> DeviceBoard::report() const {
                          .jobs = device.settings.jobs,
                          .engines = {}};
         for (const auto& [key, engine] : engines_)
-            if (engine.site.device == name) one.engines.push_back({key, engine.trouble});
+            if (engine.site.device == name && there(engine))
+                one.engines.push_back({key, engine.trouble});
         all.push_back(std::move(one));
     }
     return all;
@@ -440,19 +468,19 @@ net::Task<std::optional<UnloadReport>> DeviceBoard::unload_engine(std::string ke
                                                                   std::string only) {
     const EngineSite site = engines_.at(key).site;
     if (!only.empty() && site.device != only) co_return std::nullopt;
-    UnloadReport out{key, site.device, "ok", {}, {}};
+    UnloadReport out{.engine = key, .device = site.device, .unloaded = {}, .error = {}};
     const auto driver = engines_.at(key).driver;
     if (!driver) {
-        out.status = "skipped";
+        out.status = Unloading::skipped;
         co_return out;
     }
     auto holdings = co_await driver->holdings(base::Clock::now() + kPollTime);
     if (!holdings) {
-        out.status = "error";
+        out.status = Unloading::error;
         out.error = said(holdings.error());
         co_return out;
     }
-    if (holdings->empty()) out.status = "empty";
+    if (holdings->empty()) out.status = Unloading::empty;
     std::set<ModelKey> leased;
     for (const auto& [name, device] : devices_)
         for (const auto& model : device.scheduler.view(base::Clock::now()).models)
@@ -461,13 +489,13 @@ net::Task<std::optional<UnloadReport>> DeviceBoard::unload_engine(std::string ke
         const ModelKey model{key, one.model};
         if (ending_) break;
         if (one.busy || leased.contains(model)) {
-            out.status = "busy";
+            out.status = Unloading::busy;
             continue;
         }
         if (auto gone = co_await send_away(site.device, model)) {
             out.unloaded.push_back(one.model);
         } else {
-            out.status = "error";
+            out.status = Unloading::error;
             out.error = said(gone.error());
         }
     }
@@ -476,7 +504,8 @@ net::Task<std::optional<UnloadReport>> DeviceBoard::unload_engine(std::string ke
 
 net::Task<std::vector<UnloadReport>> DeviceBoard::unload(std::string only) {
     std::vector<std::string> keys;
-    for (const auto& [key, engine] : engines_) keys.push_back(key);
+    for (const auto& [key, engine] : engines_)
+        if (there(engine)) keys.push_back(key);
     std::vector<UnloadReport> all;
     for (const std::string& key : keys) {
         if (ending_) break;

@@ -49,19 +49,26 @@ private:
         bool answers = false;                   ///< has ever said what it holds
         base::Time polled = base::Time::min();  ///< the last answer, good or bad
         std::string trouble;
-        std::uint64_t generation = 0;  ///< of the plan that it is from
-        std::uint64_t released = 0;    ///< leases given up so far
+        std::uint64_t generation = 0;           ///< of the plan that it is from
+        std::uint64_t released = 0;             ///< leases given up so far
+        std::set<std::string> released_models;  ///< of those, since it was asked last
+        std::set<std::string> seen_on;          ///< devices on which it last had something
     };
     struct Cold {
         ModelKey key;
         base::Time since;
+    };
+    /// A lease: on what, and of which plan.
+    struct Held {
+        ModelKey key;
+        std::uint64_t generation = 0;
     };
     struct Device {
         explicit Device(Terms terms) : scheduler(terms) {}
         config::DeviceSettings settings;
         Scheduler scheduler;
         std::map<Scheduler::Ticket, Need> unasked;  ///< wait for the first look at the engines
-        std::map<Scheduler::Ticket, std::string> leases;  ///< and their engines
+        std::map<Scheduler::Ticket, Held> leases;
         std::map<Scheduler::Ticket, Cold> cold;  ///< those whose model may still be loading
         int evictions = 0;
         bool in_use = false;  ///< anything loaded, claimed or waited for
@@ -71,12 +78,16 @@ private:
     Terms terms_of(const std::string& name, const config::DeviceSettings& settings) const;
     std::optional<MemoryReading> memory_of(const std::string& name,
                                            const config::DeviceSettings& settings) const;
-    std::uint64_t vram_of(int pid) const;
+    std::uint64_t vram_of(std::span<const int> pids) const;
     std::vector<Engine*> engines_on(const std::string& device);
     bool fresh(const std::string& device, base::Time now);
 
     void admit(Device& device);
-    void lease_ended(Device& device, const std::string& engine, bool served);
+    void lease_ended(const std::string& name, const Held& held, bool served);
+    bool wanted(const Engine& engine) const { return engine.generation == generation_; }
+    /// Or on its way out.
+    bool there(const Engine& engine) const { return wanted(engine) || engine.driver; }
+    void reassign(base::Time now);
     void follow(const std::string& name, Device& device);
     void pulse();
     void look_at_all();
@@ -91,7 +102,8 @@ private:
     void evict(const std::string& device, ModelKey key);
     net::Task<> evict_task(std::string device, ModelKey key);
     net::Task<base::Result<void>> send_away(std::string device, ModelKey key);
-    net::Task<base::Result<bool>> holds(std::string engine, std::string model, base::Time by);
+    static net::Task<base::Result<bool>> holds(std::shared_ptr<Driver> driver, std::string model,
+                                               base::Time by);
     net::Task<> until_memory_returns(std::string device, std::uint64_t used_before,
                                      std::uint64_t bytes);
     net::Task<std::optional<UnloadReport>> unload_engine(std::string key, std::string device);

@@ -27,6 +27,17 @@ base::Error shutting_down() { return {ErrorKind::gone, "freeway is shutting down
 
 }  // namespace
 
+std::string_view name(Unloading unloading) {
+    switch (unloading) {
+        case Unloading::ok: return "ok";
+        case Unloading::empty: return "empty";
+        case Unloading::busy: return "busy";
+        case Unloading::error: return "error";
+        case Unloading::skipped: return "skipped";
+    }
+    return "unknown";
+}
+
 struct Devices::Impl {
     using Ticket = Scheduler::Ticket;
     using Waiter = std::shared_ptr<Errand<Result<DeviceLease>>>;

@@ -45,11 +45,20 @@ struct DeviceReport {
     std::vector<Engine> engines;
 };
 
+enum class Unloading {
+    ok,
+    empty,    ///< nothing was loaded
+    busy,     ///< something is at work
+    error,    ///< it could not be asked, or kept a model
+    skipped,  ///< it can't be asked
+};
+std::string_view name(Unloading unloading);
+
 /// What became of one engine's models when they were sent away.
 struct UnloadReport {
     std::string engine;
     std::string device;
-    std::string status;  ///< ok, empty (nothing was loaded), busy, error, skipped (can't be asked)
+    Unloading status = Unloading::ok;
     std::vector<std::string> unloaded;
     std::string error;
 };

@@ -17,6 +17,7 @@ struct Holding {
     std::uint64_t vram = 0;
     bool busy = false;     ///< loading too
     bool loading = false;  ///< its sizes may still grow
+    std::string device{};  ///< where it is; empty: where the configuration says
 };
 
 /// How one kind of engine says what it has loaded and lets go of it. One object an engine;

@@ -2,6 +2,7 @@
 
 #include "base/percent.h"
 #include "device/memory.h"
+#include "device/process_tree.h"
 
 #include <fmt/format.h>
 #include <boost/json.hpp>
@@ -190,16 +191,21 @@ public:
         for (const EngineStatus& engine : tools_.engines.status()) {
             const bool runs = engine.state != EngineState::stopped &&
                               engine.state != EngineState::failed && engine.pid > 0;
-            if (engine.name != name_ || !runs) continue;
-            found.push_back({engine.name, resident_bytes(engine.pid), tools_.vram_of(engine.pid),
+            if (engine.name != name_ || !runs || engine.device.empty()) continue;
+            const std::vector<int> pids = descendants_of(engine.guard);
+            found.push_back({engine.name, resident_bytes(pids), tools_.vram_of(pids),
                              engine.state != EngineState::ready,
-                             engine.state == EngineState::starting});
+                             engine.state == EngineState::starting, engine.device});
         }
         co_return found;
     }
 
     net::Task<Result<void>> unload(std::string model, base::Time by) override {
-        return tools_.engines.unload(tools_.worker.loop.get_executor(), std::move(model), by);
+        auto ended =
+            co_await tools_.engines.unload(tools_.worker.loop.get_executor(), std::move(model), by);
+        // A reload took it out meanwhile, and it has ended.
+        if (!ended && ended.error().kind == ErrorKind::not_found) co_return Result<void>();
+        co_return ended;
     }
 
 private:

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <set>
+#include <span>
 
 namespace device {
 
@@ -16,8 +17,8 @@ struct DriverTools {
     net::Worker& worker;
     net::UpstreamClient& client;
     Supervisor& engines;
-    /// Device memory that a child of ours holds, where the driver of the GPU can tell.
-    std::function<std::uint64_t(int pid)> vram_of;
+    /// Device memory that children of ours hold, where the driver of the GPU can tell.
+    std::function<std::uint64_t(std::span<const int> pids)> vram_of;
     std::set<net::AbortHandle*> calls{};  ///< under way
     bool ended = false;                   ///< no call begins any more
 };

@@ -197,6 +197,12 @@ void Engine::unload(Ticket ticket, Time now) {
     if (state_ != EngineState::stopping) terminate(now);
 }
 
+void Engine::make_way(Ticket ticket, Time now) {
+    enders_.push_back(ticket);
+    if (!running()) return confirm_end();
+    settle(now);
+}
+
 void Engine::kill(Ticket ticket, Time now) {
     enders_.push_back(ticket);
     refuse_waiters({ErrorKind::refused, "the start of " + spec_.name + " was cancelled"});
@@ -223,7 +229,7 @@ void Engine::confirm_end() {
 void Engine::settle(Time now) {
     const bool unused =
         state_ == EngineState::starting || (state_ == EngineState::ready && leases_.empty());
-    if (outdated() && unused) terminate(now);
+    if ((outdated() || !enders_.empty()) && unused) terminate(now);
     if (running()) return;
     if (next_) {
         spec_ = *std::exchange(next_, std::nullopt);

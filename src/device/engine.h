@@ -65,6 +65,8 @@ public:
     /// Ends unless it is used or waited for: `ticket` is confirmed once no process runs, at once
     /// where none does, and refused (`refused`) while there is a lease or a waiter.
     void unload(Ticket ticket, base::Time now);
+    /// Ends as soon as nobody uses it; `ticket` is confirmed as by unload().
+    void make_way(Ticket ticket, base::Time now);
     /// Ends at once, whoever uses it; those who wait for it are refused (`refused`). No failure: it
     /// may start again at once. `ticket` is confirmed as by unload().
     void kill(Ticket ticket, base::Time now);
@@ -76,7 +78,10 @@ public:
     /// Retired, and nothing runs.
     bool finished() const { return retired_ && !running(); }
     EngineState state() const { return state_; }
+    /// Of what runs, or would be started now.
     const EngineSpec& spec() const { return spec_; }
+    /// As configured last.
+    const EngineSpec& wanted() const { return next_ ? *next_ : spec_; }
     int restarts() const { return restarts_; }
     const std::string& last_error() const { return last_error_; }
     std::size_t leases() const { return leases_.size(); }

@@ -22,6 +22,7 @@ struct EngineSpec {
         exclusive{};  ///< of the engines with the same word one runs, for one request at a time
     /// Closing the connection does not end its work: it is killed when a caller leaves.
     bool kill_on_hangup = false;
+    std::string device{};  ///< where its memory is; one that is moved starts anew
     bool operator==(const EngineSpec&) const = default;
 };
 
@@ -36,9 +37,11 @@ struct EngineStatus {
     std::string name;
     EngineState state = EngineState::stopped;
     int pid = 0;
+    int guard = 0;  ///< the process above all that are the engine's
     std::uint16_t port = 0;
     int restarts = 0;
     std::string last_error;
+    std::string device{};     ///< of what runs
     std::size_t leases = 0;   ///< requests that use it
     std::size_t waiting = 0;  ///< and that wait until it is ready
     bool operator==(const EngineStatus&) const = default;

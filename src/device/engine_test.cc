@@ -46,6 +46,10 @@ struct Story {
         engine.release(ticket, work, now);
         return actions();
     }
+    std::string make_way(Engine::Ticket ticket) {
+        engine.make_way(ticket, now);
+        return actions();
+    }
     std::string unload(Engine::Ticket ticket) {
         engine.unload(ticket, now);
         return actions();
@@ -276,6 +280,17 @@ TEST(Engine, IsUnloadedWhenNobodyUsesItAndSaysWhenItIsGone) {
     EXPECT_EQ(story.unload(6), "");
     EXPECT_EQ(story.exited(), "confirm:5 confirm:6");
     EXPECT_EQ(story.engine.state(), EngineState::stopped);
+}
+
+TEST(Engine, MakesWayOnceNobodyUsesIt) {
+    Story story;
+    EXPECT_EQ(story.make_way(1), "confirm:1");
+    story.ask(2);
+    story.ready();
+    EXPECT_EQ(story.make_way(3), "");
+    EXPECT_EQ(story.make_way(4), "");
+    EXPECT_EQ(story.release(2), "terminate");
+    EXPECT_EQ(story.exited(), "confirm:3 confirm:4");
 }
 
 TEST(Engine, AnUnloadedEngineStartsAgainForWhoCameMeanwhile) {

@@ -217,7 +217,8 @@ void pause_for(base::Duration pause, const std::stop_token& stop) {
 bool already_there(const FetchRequest& request) {
     std::error_code ignored;
     if (!fs::is_regular_file(request.destination, ignored)) return false;
-    return request.sha256.empty() || file_sha256(request.destination) == request.sha256;
+    return request.sha256.empty() ||
+           file_sha256(request.destination, request.stop) == request.sha256;
 }
 
 Result<void> seal(const FetchRequest& request, PartialFile& file) {
@@ -235,10 +236,11 @@ Result<void> fetch(const FetchRequest& asked, const std::function<void(FetchProg
     auto url = parse_url(request.url);
     if (!url) return std::unexpected(url.error());
     if (already_there(request)) return {};
+    if (request.stop.stop_requested()) return base::fail(ErrorKind::gone, "it was stopped");
     net::ClientTls tls;
     auto proxy = net::ProxySettings::from_environment();
     if (!proxy) return std::unexpected(proxy.error());
-    auto file = PartialFile::open(request.destination);
+    auto file = PartialFile::open(request.destination, request.stop);
     if (!file) return std::unexpected(file.error());
 
     net::Worker worker;

@@ -351,6 +351,28 @@ TEST_F(FetchTest, StopsAtOnceWhileItPausesBetweenTries) {
     EXPECT_EQ(fetch(request, nullptr).error().kind, ErrorKind::gone);
 }
 
+/// Reading it through would take longer than any test may.
+void make_huge(const fs::path& file) {
+    std::ofstream(file) << '\n';
+    fs::resize_file(file, std::uintmax_t{1} << 40);
+}
+
+TEST_F(FetchTest, StopsAtOnceWhileItReadsWhatIsThere) {
+    const std::string sum(64, '0');
+    fs::create_directories(folder_ / "deep");
+    for (const std::string& large : {destination() + ".part", destination()}) {
+        make_huge(large);
+        std::stop_source stop;
+        std::jthread stopper([&stop] {
+            std::this_thread::sleep_for(std::chrono::milliseconds(100));
+            stop.request_stop();
+        });
+        const FetchRequest request{"http://127.0.0.1:1/x", destination(), sum, 1, stop.get_token()};
+        EXPECT_EQ(fetch(request, nullptr).error().kind, ErrorKind::gone) << large;
+        EXPECT_EQ(fs::file_size(large), std::uintmax_t{1} << 40) << "what has come is kept";
+    }
+}
+
 TEST_F(FetchTest, NamesAServerThatIsNotThere) {
     const auto done = fetch({"http://127.0.0.1:1/x", destination(), {}, 2}, nullptr);
     EXPECT_EQ(done.error().kind, ErrorKind::connect);

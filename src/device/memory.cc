@@ -8,7 +8,6 @@
 #include <charconv>
 #include <cstdlib>
 #include <fstream>
-#include <span>
 #include <sstream>
 
 namespace device {
@@ -70,6 +69,20 @@ std::optional<MemoryReading> group_memory(const std::string& root) {
     return std::nullopt;
 }
 
+std::uint64_t resident(int pid) {
+    const auto text = text_of("/proc/" + std::to_string(pid) + "/statm");
+    const std::size_t space = text ? text->find(' ') : std::string::npos;
+    if (space == std::string::npos) return 0;
+    return number_in(std::string_view(*text).substr(space + 1)).value_or(0) *
+           static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
+/// Of pages that several processes share, each has its part. Slow to read for the kernel.
+std::optional<std::uint64_t> own_part(int pid) {
+    const auto text = text_of("/proc/" + std::to_string(pid) + "/smaps_rollup");
+    return text ? meminfo(*text, "\nPss:") : std::nullopt;
+}
+
 }  // namespace
 
 std::optional<MemoryReading> main_memory(const std::string& root) {
@@ -83,12 +96,11 @@ std::optional<MemoryReading> main_memory(const std::string& root) {
     return group && group->total < whole.total ? *group : whole;
 }
 
-std::uint64_t resident_bytes(int pid) {
-    const auto text = text_of("/proc/" + std::to_string(pid) + "/statm");
-    const std::size_t space = text ? text->find(' ') : std::string::npos;
-    if (space == std::string::npos) return 0;
-    return number_in(std::string_view(*text).substr(space + 1)).value_or(0) *
-           static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+std::uint64_t resident_bytes(std::span<const int> pids) {
+    std::uint64_t sum = 0;
+    for (const int pid : pids)
+        sum += pids.size() > 1 ? own_part(pid).value_or(resident(pid)) : resident(pid);
+    return sum;
 }
 
 /// The few calls that are used, as nvml.h declares them.
@@ -136,7 +148,7 @@ Nvml::Nvml() {
 
 Nvml::~Nvml() = default;
 
-std::uint64_t Nvml::held_by(int gpu, int pid) const {
+std::uint64_t Nvml::held_by(int gpu, std::span<const int> pids) const {
     constexpr unsigned kMost = 256;
     constexpr auto kUnknown = ~0ULL;  // in a container, or of another user
     Library::Handle handle = nullptr;
@@ -146,9 +158,11 @@ std::uint64_t Nvml::held_by(int gpu, int pid) const {
     std::array<Library::Process, kMost> list{};
     unsigned count = kMost;
     if (library_->processes(handle, &count, list.data()) != 0) return 0;
+    std::uint64_t sum = 0;
     for (const Library::Process& one : std::span(list).first(std::min(count, kMost)))
-        if (static_cast<int>(one.pid) == pid && one.used != kUnknown) return one.used;
-    return 0;
+        if (std::ranges::count(pids, static_cast<int>(one.pid)) > 0 && one.used != kUnknown)
+            sum += one.used;
+    return sum;
 }
 
 std::optional<MemoryReading> Nvml::memory(int gpu) const {

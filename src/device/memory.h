@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 
 namespace device {
@@ -17,8 +18,9 @@ struct MemoryReading {
 /// `root` stands before /proc and /sys. nullopt: neither can be read.
 std::optional<MemoryReading> main_memory(const std::string& root = "");
 
-/// Resident bytes of a process; 0 if it is gone.
-std::uint64_t resident_bytes(int pid);
+/// Resident bytes of some processes together; those that are gone have none. What several of them
+/// share is counted once.
+std::uint64_t resident_bytes(std::span<const int> pids);
 
 /// NVIDIA's management library, opened at run time: without it, or without a GPU, there is simply
 /// nothing to read. FREEWAY_NVML names another file.
@@ -30,8 +32,8 @@ public:
     Nvml& operator=(const Nvml&) = delete;
 
     std::optional<MemoryReading> memory(int gpu) const;
-    /// What a process holds on it; 0: nothing, or the driver does not tell.
-    std::uint64_t held_by(int gpu, int pid) const;
+    /// What some processes hold on it together; 0: nothing, or the driver does not tell.
+    std::uint64_t held_by(int gpu, std::span<const int> pids) const;
 
 private:
     struct Library;

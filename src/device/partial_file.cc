@@ -40,17 +40,19 @@ std::string hex(EVP_MD_CTX* context) {
     return text;
 }
 
-/// Feeds a descriptor's bytes from its start; how many there were, or -1.
-std::int64_t hash(int fd, EVP_MD_CTX* context) {
+/// Feeds a descriptor's bytes from its start; how many there were, or -1. A large file takes
+/// minutes: it can be stopped, which is -1 too.
+std::int64_t hash(int fd, EVP_MD_CTX* context, const std::stop_token& stop) {
     std::vector<char> block(kBlock);
     std::int64_t done = 0;
-    for (;;) {
+    while (!stop.stop_requested()) {
         const ssize_t got = ::pread(fd, block.data(), block.size(), done);
         if (got < 0 && errno == EINTR) continue;
         if (got <= 0) return got < 0 ? -1 : done;
         EVP_DigestUpdate(context, block.data(), static_cast<std::size_t>(got));
         done += got;
     }
+    return -1;
 }
 
 /// A rename is durable once its folder is.
@@ -63,12 +65,12 @@ void sync_folder(const std::string& path) {
 
 }  // namespace
 
-std::optional<std::string> file_sha256(const std::string& path) {
+std::optional<std::string> file_sha256(const std::string& path, const std::stop_token& stop) {
     const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
     if (fd < 0) return std::nullopt;
     EVP_MD_CTX* const context = EVP_MD_CTX_new();
     begin(context);
-    const bool whole = hash(fd, context) >= 0;
+    const bool whole = hash(fd, context, stop) >= 0;
     std::string sum = hex(context);
     EVP_MD_CTX_free(context);
     ::close(fd);
@@ -80,7 +82,8 @@ PartialFile::PartialFile(std::string destination, int fd)
 
 PartialFile::~PartialFile() { ::close(fd_); }
 
-Result<std::unique_ptr<PartialFile>> PartialFile::open(std::string destination) {
+Result<std::unique_ptr<PartialFile>> PartialFile::open(std::string destination,
+                                                       const std::stop_token& stop) {
     destination = fs::absolute(destination);
     const std::string part = destination + ".part";
     std::error_code error;
@@ -93,13 +96,14 @@ Result<std::unique_ptr<PartialFile>> PartialFile::open(std::string destination) 
     std::unique_ptr<PartialFile> file(new PartialFile(std::move(destination), fd));
     if (::flock(fd, LOCK_EX | LOCK_NB) != 0)
         return base::fail(ErrorKind::io, "another process is already downloading to " + part);
-    if (auto hashed = file->hash_existing(); !hashed) return std::unexpected(hashed.error());
+    if (auto hashed = file->hash_existing(stop); !hashed) return std::unexpected(hashed.error());
     return file;
 }
 
-Result<void> PartialFile::hash_existing() {
+Result<void> PartialFile::hash_existing(const std::stop_token& stop) {
     begin(digest_.get());
-    const std::int64_t size = hash(fd_, digest_.get());
+    const std::int64_t size = hash(fd_, digest_.get(), stop);
+    if (stop.stop_requested()) return base::fail(ErrorKind::gone, "it was stopped");
     if (size < 0 || ::lseek(fd_, size, SEEK_SET) < 0) return failed("can't read", path());
     size_ = static_cast<std::uint64_t>(size);
     std::ifstream note(validator_path());

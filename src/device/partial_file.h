@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 
@@ -14,11 +15,13 @@ namespace device {
 
 /// A file that is being downloaded: `DESTINATION.part`, its SHA-256 so far, and beside it
 /// the validator (ETag or date) of the version that its bytes belong to. Held by one
-/// process at a time. All errors are io.
+/// process at a time. Errors are io unless said.
 class PartialFile {
 public:
-    /// Opens what an earlier download left, or an empty file, and hashes what is there.
-    static base::Result<std::unique_ptr<PartialFile>> open(std::string destination);
+    /// Opens what an earlier download left, or an empty file, and hashes what is there; gone:
+    /// stopped meanwhile.
+    static base::Result<std::unique_ptr<PartialFile>> open(std::string destination,
+                                                           const std::stop_token& stop = {});
     ~PartialFile();
     PartialFile(const PartialFile&) = delete;
     PartialFile& operator=(const PartialFile&) = delete;
@@ -44,7 +47,7 @@ private:
     using Digest = std::unique_ptr<EVP_MD_CTX, FreeDigest>;
 
     PartialFile(std::string destination, int fd);
-    base::Result<void> hash_existing();
+    base::Result<void> hash_existing(const std::stop_token& stop);
     std::string path() const { return destination_ + ".part"; }
     std::string validator_path() const { return destination_ + ".part.etag"; }
 
@@ -55,7 +58,7 @@ private:
     Digest digest_;
 };
 
-/// SHA-256 of a whole file; nullopt if it can't be read.
-std::optional<std::string> file_sha256(const std::string& path);
+/// SHA-256 of a whole file; nullopt if it can't be read, or was stopped.
+std::optional<std::string> file_sha256(const std::string& path, const std::stop_token& stop = {});
 
 }  // namespace device

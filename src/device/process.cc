@@ -1,6 +1,6 @@
 #include "device/process.h"
 
-#include "device/child.h"
+#include "device/child_guard.h"
 
 #include <signal.h>
 #include <unistd.h>
@@ -43,14 +43,14 @@ Result<std::unique_ptr<Process>> Process::start(net::Executor executor,
                                                 Events events) {
     auto child = launch({command});
     if (!child) return std::unexpected(child.error());
-    return std::unique_ptr<Process>(new Process(executor, child->pid, child->exit.release(),
-                                                child->output.release(), std::move(events)));
+    return std::unique_ptr<Process>(new Process(executor, std::move(*child), std::move(events)));
 }
 
-Process::Process(net::Executor executor, int pid, int exit, int output, Events events)
-    : pid_(pid),
-      exit_(executor, exit),
-      output_(executor, output),
+Process::Process(net::Executor executor, Child child, Events events)
+    : guard_(child.guard),
+      pid_(child.pid),
+      exit_(executor, child.exit.release()),
+      output_(executor, child.output.release()),
       events_(std::move(events)),
       self_(std::make_shared<Process*>(this)) {
     output_.native_non_blocking(true);
@@ -60,13 +60,17 @@ Process::Process(net::Executor executor, int pid, int exit, int output, Events e
 
 Process::~Process() {
     *self_ = nullptr;
-    if (pid_ == 0) return;
-    ::kill(-pid_, SIGKILL);
-    reap(pid_);
+    if (guard_ == 0) return;
+    kill();
+    reap(guard_);
 }
 
-void Process::signal(int number) {
-    if (pid_ > 0) ::kill(-pid_, number);
+void Process::terminate() {
+    if (guard_ > 0) ::kill(guard_, SIGTERM);
+}
+
+void Process::kill() {
+    if (guard_ > 0) end_guarded(guard_);
 }
 
 void Process::watch_output() {
@@ -95,10 +99,8 @@ void Process::watch_exit() {
 }
 
 void Process::end() {
-    // The zombie keeps the group's number ours until the group is killed.
-    const std::string reason = how_it_ended(pid_);
-    ::kill(-pid_, SIGKILL);
-    reap(std::exchange(pid_, 0));
+    const std::string reason = how_it_ended(guard_);
+    reap(std::exchange(guard_, 0));
     read_output();
     splitter_.finish(events_.line);
     const auto exited = std::move(events_.exited);

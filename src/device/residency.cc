@@ -85,7 +85,7 @@ void Residency::lease_took(const ModelKey& key, Duration time) {
 }
 
 void Residency::observed(const std::string& engine, const std::vector<Resident>& residents,
-                         Time now) {
+                         const std::set<std::string>& in_doubt, Time now) {
     Engine& place = engines_[engine];
     place.asked = true;
     place.unreachable = false;
@@ -93,7 +93,7 @@ void Residency::observed(const std::string& engine, const std::vector<Resident>&
         return std::ranges::find(residents, model, &Resident::model) != residents.end();
     };
     for (auto& [key, model] : models_) {
-        if (key.engine != engine || listed(key.model)) continue;
+        if (key.engine != engine || listed(key.model) || in_doubt.contains(key.model)) continue;
         // A lease keeps its claim: it may be loading, or the engine swaps in between.
         if (model.presence == Presence::seen) model.presence = Presence::expected;
         if (model.leases == 0) model.presence = Presence::absent;

@@ -73,7 +73,7 @@ public:
     void lease_took(const ModelKey& key, base::Duration time);
 
     void observed(const std::string& engine, const std::vector<Resident>& residents,
-                  base::Time now);
+                  const std::set<std::string>& in_doubt, base::Time now);
     void unreachable(const std::string& engine);
     void evict(const ModelKey& key) { models_.at(key).evicting = true; }
     void evicted(const ModelKey& key);

@@ -292,6 +292,19 @@ TEST(Residency, NobodyLeavesIfItWouldNotBeEnough) {
     EXPECT_EQ(story.release(1), "evict:held") << "which alone is enough";
 }
 
+TEST(Residency, H1AListThatIsOlderThanTheEndOfALeaseDoesNotFreeItsModel) {
+    Story story;
+    story.lists({});
+    EXPECT_EQ(story.ask(1, "a", 6), "load:1");
+    story.loaded(1);
+    EXPECT_EQ(story.release(1), "");
+    story.scheduler.observed("e", {}, story.now, {"a"});
+    EXPECT_EQ(story.used(), 6u);
+    EXPECT_EQ(story.ask(2, "b", 6), "evict:a") << "it may be loaded";
+    story.scheduler.observed("e", {{"c", 2 * kGb}}, story.now, {"a"});
+    EXPECT_EQ(story.used(), 8u) << "what is listed is there";
+}
+
 TEST(Residency, TwoWaitersForOneModelMakeRoomOnce) {
     Story story;
     story.lists({{"x", 5 * kGb}, {"y", 5 * kGb}});

@@ -3,7 +3,6 @@
 #include "base/log.h"
 
 #include <arpa/inet.h>
-#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -56,9 +55,11 @@ EngineStatus Runner::status() const {
     return {engine_.spec().name,
             engine_.state(),
             running ? process_->pid() : 0,
+            running ? process_->guard() : 0,
             running ? port_ : std::uint16_t{0},
             engine_.restarts(),
             engine_.last_error(),
+            engine_.spec().device,
             engine_.leases(),
             engine_.waiting()};
 }
@@ -99,10 +100,10 @@ void Runner::act(const Engine::Action& action) {
         case Kind::start: start(); break;
         case Kind::terminate:
             stop_checking();
-            if (process_) process_->signal(SIGTERM);
+            if (process_) process_->terminate();
             break;
         case Kind::kill:
-            if (process_) process_->signal(SIGKILL);
+            if (process_) process_->kill();
             break;
         case Kind::grant:
             show();  // whoever holds a lease sees a ready engine

@@ -109,8 +109,9 @@ void Scheduler::others(std::uint64_t bytes, Time now) {
     settle(now);
 }
 
-void Scheduler::observed(const std::string& engine, std::vector<Resident> residents, Time now) {
-    residency_.observed(engine, residents, now);
+void Scheduler::observed(const std::string& engine, std::vector<Resident> residents, Time now,
+                         const std::set<std::string>& in_doubt) {
+    residency_.observed(engine, residents, in_doubt, now);
     settle(now);
 }
 

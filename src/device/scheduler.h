@@ -86,9 +86,11 @@ public:
     void configure(Terms terms, base::Time now);
     /// Memory that programs outside the engines use.
     void others(std::uint64_t bytes, base::Time now);
-    /// All that `engine` holds on this device now, what it is loading included. A list asked for
-    /// before a lease on that engine was given up is stale: do not report it.
-    void observed(const std::string& engine, std::vector<Resident> residents, base::Time now);
+    /// All that `engine` holds on this device now, what it is loading included. `in_doubt`: models
+    /// of which a lease was given up since the engine was asked. They may have been loaded
+    /// meanwhile, so that they are not listed says nothing.
+    void observed(const std::string& engine, std::vector<Resident> residents, base::Time now,
+                  const std::set<std::string>& in_doubt = {});
     /// It could not be asked: what it held stays counted, and nothing is evicted from it.
     void unreachable(const std::string& engine, base::Time now);
 

@@ -15,6 +15,7 @@
 #include <atomic>
 #include <map>
 #include <mutex>
+#include <ranges>
 #include <thread>
 
 namespace device {
@@ -31,12 +32,15 @@ base::Error shutting_down() { return {ErrorKind::gone, "freeway is shutting down
 }  // namespace
 
 struct Supervisor::Impl {
-    /// One acquire() under way. All but the executor belongs to the worker's thread.
-    struct Waiter {
-        explicit Waiter(net::Executor e) : executor(e) {}
-        net::Executor executor;
-        net::Timer* wake = nullptr;  ///< null once nobody waits any more
-        std::optional<Result<Lease>> answer;
+    /// A caller on a worker's thread, who waits for its lease.
+    using Waiter = Errand<Result<Lease>>;
+
+    /// What is asked for and not answered yet.
+    struct Asked {
+        Order order;
+        std::string engine;
+        WhenBusy when_busy;
+        std::shared_ptr<Waiter> waiter;
     };
 
     /// What a Lease keeps alive: its end is a message.
@@ -61,8 +65,7 @@ struct Supervisor::Impl {
         const std::string& engine;
         Engine::Ticket ticket;
         ~Stay() {
-            waiter.wake = nullptr;
-            if (waiter.answer) return;
+            if (waiter.value()) return;
             impl.mailbox->post([&to = impl, name = engine, id = ticket] { to.withdraw(name, id); });
         }
     };
@@ -77,12 +80,17 @@ struct Supervisor::Impl {
 
     void run();
     void configure(std::vector<EngineSpec> specs);
-    void ask(Order order, const std::string& engine, Engine::Ticket ticket,
-             std::shared_ptr<Waiter> waiter, WhenBusy when_busy);
+    void ask(Engine::Ticket ticket, Asked asked);
+    void line_up(Engine::Ticket ticket);
+    std::string group_for(const std::string& engine) const;
+    std::vector<Engine::Ticket> callers_of(const std::string& engine) const;
+    void step_out(const std::string& engine, Engine::Ticket ticket);
+    void reconfigure(Runner& runner, const EngineSpec& spec, base::Time now);
     void carry_out(Order order, const std::string& engine, Engine::Ticket ticket);
     template <class Event>
     void turn(const std::string& group, Event event);
     void follow(const Turns::Action& action, const std::string& group);
+    void clear(const std::string& group, const std::string& but);
     void leave_turns(Engine::Ticket ticket);
     std::shared_ptr<std::atomic<unsigned>>& kills_of(const std::string& engine);
     void withdraw(const std::string& engine, Engine::Ticket ticket);
@@ -103,8 +111,8 @@ struct Supervisor::Impl {
     std::map<std::string, std::shared_ptr<std::atomic<unsigned>>> kills;  ///< by engine
     std::map<std::string, Turns> turns;                                   ///< by group
     std::map<Engine::Ticket, std::string> group_of;     ///< of tickets that take turns
-    std::map<Engine::Ticket, std::string> making_room;  ///< unloads on behalf of a group
-    std::map<Engine::Ticket, std::pair<std::string, std::shared_ptr<Waiter>>> waiters;
+    std::map<Engine::Ticket, std::string> making_room;  ///< ends on behalf of a group
+    std::map<Engine::Ticket, Asked> waiters;
     std::atomic<Engine::Ticket> next_ticket = 1;
     bool ending = false;
     bool closing = false;
@@ -128,28 +136,76 @@ void Supervisor::Impl::configure(std::vector<EngineSpec> specs) {
     const base::Time now = base::Clock::now();
     std::map<std::string, EngineSpec> wanted;
     for (EngineSpec& spec : specs) wanted.insert_or_assign(spec.name, std::move(spec));
-    for (auto& [name, runner] : runners)
-        if (!wanted.contains(name)) runner->tell([now](Engine& engine) { engine.retire(now); });
+    for (auto& [name, runner] : runners) {
+        if (wanted.contains(name)) continue;
+        runner->tell([now](Engine& engine) { engine.retire(now); });
+        for (const Engine::Ticket ticket : callers_of(name))  // whose turn has not come
+            answer(ticket,
+                   base::fail(ErrorKind::not_found,
+                              "the engine " + name + " was taken out of the configuration"));
+    }
     for (auto& [name, spec] : wanted) {
         if (const auto found = runners.find(name); found != runners.end())
-            found->second->tell([&](Engine& engine) { engine.configure(spec, now); });
+            reconfigure(*found->second, spec, now);
         else
             runners.emplace(name, std::make_unique<Runner>(workshop, spec));
     }
     publish();
 }
 
-void Supervisor::Impl::ask(Order order, const std::string& engine, Engine::Ticket ticket,
-                           std::shared_ptr<Waiter> waiter, WhenBusy when_busy) {
-    waiters.emplace(ticket, std::pair(engine, std::move(waiter)));
+/// Who waits for the engine follows it: to another group, or into one.
+void Supervisor::Impl::reconfigure(Runner& runner, const EngineSpec& spec, base::Time now) {
+    const bool moved = runner.engine().wanted().device != spec.device;
+    runner.tell([&](Engine& engine) { engine.configure(spec, now); });
+    for (const Engine::Ticket ticket : callers_of(spec.name)) {
+        const auto group = group_of.find(ticket);
+        const bool same = (group == group_of.end() ? "" : group->second) == spec.exclusive;
+        if (same && !moved) continue;
+        step_out(spec.name, ticket);
+        if (moved)
+            answer(ticket, base::fail(ErrorKind::not_found,
+                                      "the engine " + spec.name + " was moved to another device"));
+        else
+            line_up(ticket);
+    }
+}
+
+std::vector<Engine::Ticket> Supervisor::Impl::callers_of(const std::string& engine) const {
+    std::vector<Engine::Ticket> found;
+    for (const auto& [ticket, asked] : waiters)
+        if (asked.order == Order::acquire && asked.engine == engine) found.push_back(ticket);
+    return found;
+}
+
+void Supervisor::Impl::ask(Engine::Ticket ticket, Asked asked) {
+    const Order order = asked.order;
+    waiters.emplace(ticket, std::move(asked));
     if (ending) return answer(ticket, std::unexpected(shutting_down()));
     if (order == Order::settle) return answer(ticket, 0);
+    line_up(ticket);
+}
+
+std::string Supervisor::Impl::group_for(const std::string& engine) const {
     const auto found = runners.find(engine);
-    const std::string group =
-        found == runners.end() ? "" : found->second->engine().spec().exclusive;
-    if (order != Order::acquire || group.empty()) return carry_out(order, engine, ticket);
+    return found == runners.end() ? "" : found->second->engine().wanted().exclusive;
+}
+
+/// To the engine, or first to the end of the line for it.
+void Supervisor::Impl::line_up(Engine::Ticket ticket) {
+    const Asked asked = waiters.at(ticket);
+    const std::string group = asked.order == Order::acquire ? group_for(asked.engine) : "";
+    if (group.empty()) return carry_out(asked.order, asked.engine, ticket);
     group_of.emplace(ticket, group);
-    turn(group, [engine, ticket, when_busy](Turns& t) { t.ask(ticket, engine, when_busy); });
+    turn(group, [ticket, engine = asked.engine, busy = asked.when_busy](Turns& t) {
+        t.ask(ticket, engine, busy);
+    });
+}
+
+/// Out of the line, wherever in it.
+void Supervisor::Impl::step_out(const std::string& engine, Engine::Ticket ticket) {
+    if (const auto found = runners.find(engine); found != runners.end())
+        found->second->tell([ticket](Engine& e) { e.withdraw(ticket); });
+    leave_turns(ticket);
 }
 
 void Supervisor::Impl::carry_out(Order order, const std::string& engine, Engine::Ticket ticket) {
@@ -162,6 +218,7 @@ void Supervisor::Impl::carry_out(Order order, const std::string& engine, Engine:
         switch (order) {
             case Order::acquire: return e.ask(ticket, now);
             case Order::unload: return e.unload(ticket, now);
+            case Order::make_way: return e.make_way(ticket, now);
             case Order::kill: return e.kill(ticket, now);
             case Order::settle: return;
         }
@@ -179,16 +236,30 @@ void Supervisor::Impl::turn(const std::string& group, Event event) {
 
 void Supervisor::Impl::follow(const Turns::Action& action, const std::string& group) {
     using Kind = Turns::Action::Kind;
-    if (action.kind == Kind::refuse) return answer(action.ticket, std::unexpected(action.error));
-    if (action.kind == Kind::ask) {
-        // Whoever has left meanwhile gets no lease: nobody would give it up.
-        if (waiters.contains(action.ticket))
-            carry_out(Order::acquire, action.engine, action.ticket);
-        return;
+    switch (action.kind) {
+        case Kind::refuse: return answer(action.ticket, std::unexpected(action.error));
+        case Kind::clear: return clear(group, action.engine);
+        case Kind::ask: break;
     }
-    const Engine::Ticket ticket = next_ticket.fetch_add(1, std::memory_order_relaxed);
-    making_room.emplace(ticket, group);
-    carry_out(Order::unload, action.engine, ticket);
+    // Whoever has left meanwhile gets no lease: nobody would give it up.
+    const auto at = group_of.find(action.ticket);
+    if (waiters.contains(action.ticket) && at != group_of.end() && at->second == group)
+        carry_out(Order::acquire, action.engine, action.ticket);
+}
+
+/// Ends all engines of a group but one, each once nobody uses it: a reload may have made one
+/// exclusive that is in use.
+void Supervisor::Impl::clear(const std::string& group, const std::string& but) {
+    std::map<Engine::Ticket, std::string> others;
+    for (const auto& [name, runner] : runners) {
+        const Engine& engine = runner->engine();
+        const bool in_it = engine.spec().exclusive == group || engine.wanted().exclusive == group;
+        if (in_it && name != but)
+            others.emplace(next_ticket.fetch_add(1, std::memory_order_relaxed), name);
+    }
+    if (others.empty()) return turn(group, [](Turns& t) { t.cleared(); });
+    for (const auto& [ticket, name] : others) making_room.emplace(ticket, group);
+    for (const auto& [ticket, name] : others) carry_out(Order::make_way, name, ticket);
 }
 
 void Supervisor::Impl::leave_turns(Engine::Ticket ticket) {
@@ -203,10 +274,7 @@ std::shared_ptr<std::atomic<unsigned>>& Supervisor::Impl::kills_of(const std::st
 }
 
 void Supervisor::Impl::withdraw(const std::string& engine, Engine::Ticket ticket) {
-    if (waiters.erase(ticket) == 0) return;
-    if (const auto found = runners.find(engine); found != runners.end())
-        found->second->tell([ticket](Engine& e) { e.withdraw(ticket); });
-    leave_turns(ticket);
+    if (waiters.erase(ticket) > 0) step_out(engine, ticket);
 }
 
 void Supervisor::Impl::release(const std::string& engine, Engine::Ticket ticket,
@@ -217,12 +285,16 @@ void Supervisor::Impl::release(const std::string& engine, Engine::Ticket ticket,
 }
 
 void Supervisor::Impl::answer(Engine::Ticket ticket, Result<std::uint16_t> port) {
-    if (const auto group = making_room.extract(ticket); !group.empty())
-        return turn(group.mapped(), [](Turns& t) { t.unloaded(); });
+    if (const auto group = making_room.extract(ticket); !group.empty()) {
+        const auto others = making_room | std::views::values;
+        if (std::ranges::find(others, group.mapped()) == others.end())
+            turn(group.mapped(), [](Turns& t) { t.cleared(); });
+        return;
+    }
     auto entry = waiters.extract(ticket);
     if (entry.empty()) return;
     if (!port) leave_turns(ticket);
-    auto& [engine, waiter] = entry.mapped();
+    const auto& [order, engine, when_busy, waiter] = entry.mapped();
     Result<Lease> result;
     if (port && *port != 0) {
         const auto& count = kills_of(engine);
@@ -234,10 +306,7 @@ void Supervisor::Impl::answer(Engine::Ticket ticket, Result<std::uint16_t> port)
     } else if (!port) {
         result = std::unexpected(port.error());
     }
-    asio::post(waiter->executor, [waiter, answered = std::move(result)]() mutable {
-        waiter->answer = std::move(answered);
-        if (waiter->wake) waiter->wake->cancel();
-    });
+    Waiter::answer(waiter, std::move(result));
 }
 
 void Supervisor::Impl::shut_down() {
@@ -299,31 +368,23 @@ net::Task<Result<Lease>> Supervisor::send(Order order, net::Executor executor, s
     if (abort.aborted()) co_return base::fail(ErrorKind::gone, "the client left");
     const Engine::Ticket ticket = impl.next_ticket.fetch_add(1, std::memory_order_relaxed);
     const auto waiter = std::make_shared<Impl::Waiter>(executor);
-    net::Timer wake(executor);
-    waiter->wake = &wake;
     if (!impl.mailbox->post([&impl, order, name, ticket, waiter, busy = waiting.when_busy] {
-            impl.ask(order, name, ticket, waiter, busy);
+            impl.ask(ticket, {order, name, busy, waiter});
         }))
         co_return std::unexpected(shutting_down());
     const Impl::Stay stay{impl, *waiter, name, ticket};
-    const auto over = [&] {
-        return waiter->answer || abort.aborted() || base::Clock::now() >= deadline;
-    };
-    while (!over()) {
+    for (;;) {
         const base::Time next = base::Clock::now() + waiting.tell_every;
-        wake.expires_at(waiting.tell ? std::min(deadline, next) : deadline);
-        abort.attach(&wake);
-        co_await wake.async_wait(net::kAwait);
-        abort.attach(nullptr);
-        if (over() || !waiting.tell) continue;
+        co_await Impl::Waiter::wait(waiter, waiting.tell ? std::min(deadline, next) : deadline,
+                                    abort);
+        if (abort.aborted()) co_return base::fail(ErrorKind::gone, "the client left");
+        if (waiter->value()) co_return std::move(*waiter->value());
+        if (base::Clock::now() >= deadline)
+            co_return base::fail(ErrorKind::timed_out,
+                                 "the engine " + name + " was not " +
+                                     (order == Order::acquire ? "ready" : "gone") + " in time");
         if (!co_await waiting.tell()) co_return base::fail(ErrorKind::gone, "the client left");
     }
-    if (abort.aborted()) co_return base::fail(ErrorKind::gone, "the client left");
-    if (!waiter->answer)
-        co_return base::fail(ErrorKind::timed_out,
-                             "the engine " + name + " was not " +
-                                 (order == Order::acquire ? "ready" : "gone") + " in time");
-    co_return std::move(*waiter->answer);
 }
 
 net::Task<Result<Lease>> Supervisor::acquire(net::Executor executor, std::string name,

@@ -56,8 +56,9 @@ public:
     Supervisor(const Supervisor&) = delete;
     Supervisor& operator=(const Supervisor&) = delete;
 
-    /// The engines that may run from now on. One that is gone or changed is stopped
-    /// once its leases are given up.
+    /// The engines that may run from now on. One that is gone or changed is stopped once its leases
+    /// are given up. Who waits for one that became exclusive waits for its turn from now on; who
+    /// waits for one that was moved to another device is refused (`not_found`).
     void configure(std::vector<EngineSpec> engines);
 
     /// Starts the engine if it must and waits until it is ready. Called on a worker's
@@ -92,7 +93,7 @@ public:
 
 private:
     struct Impl;
-    enum class Order { acquire, unload, kill, settle };
+    enum class Order { acquire, unload, kill, make_way, settle };
     net::Task<base::Result<Lease>> send(Order order, net::Executor executor, std::string name,
                                         base::Time deadline, net::AbortHandle& abort,
                                         Waiting waiting);

@@ -1,119 +1,10 @@
-#include "device/supervisor.h"
+#include "device/supervisor_fixture.h"
 
-#include "device/testing.h"
-#include "net/worker.h"
-
-#include <gtest/gtest.h>
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/post.hpp>
-
-#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <atomic>
-#include <future>
-#include <optional>
-#include <thread>
-
 namespace device {
 namespace {
-
-class SupervisorTest : public testing::Test {
-protected:
-    SupervisorTest() {
-        std::ofstream(folder_ / "fake") << kFakeEngine;
-        fs::permissions(folder_ / "fake", fs::perms::owner_all);
-    }
-    ~SupervisorTest() override {
-        supervisor_.shutdown();
-        stay_.reset();
-        worker_thread_.join();
-        fs::remove_all(folder_);
-    }
-
-    EngineSpec spec(std::vector<std::string> options = {}) const {
-        EngineSpec made{"tiny", {"./fake", "--notes", notes().string()}, "/health", 600s, 20s};
-        made.command.insert(made.command.end(), options.begin(), options.end());
-        return made;
-    }
-    fs::path notes() const { return folder_ / "notes"; }
-    std::vector<int> pids() const {
-        std::vector<int> all;
-        std::ifstream file(notes());
-        for (int pid = 0; file >> pid;) all.push_back(pid);
-        return all;
-    }
-    EngineStatus status() const {
-        const auto all = supervisor_.status();
-        return all.empty() ? EngineStatus{} : all.front();
-    }
-    bool reaches(EngineState state) {
-        return eventually([&] { return status().state == state; });
-    }
-
-    /// One acquire() on the worker's thread. What is shared is touched there alone until `done`.
-    struct Call {
-        net::AbortHandle abort;
-        base::Result<Lease> lease;
-        std::atomic<bool> done = false;
-    };
-    static net::Task<> run(Supervisor& supervisor, net::Executor executor, std::string name,
-                           base::Time deadline, Call& call) {
-        call.lease = co_await supervisor.acquire(executor, std::move(name), deadline, call.abort);
-        call.done = true;
-    }
-    static net::Task<> run_impatient(Supervisor& supervisor, net::Executor executor, Call& call) {
-        call.lease = co_await supervisor.acquire(executor, "two", base::Clock::now() + 30s,
-                                                 call.abort, {.when_busy = WhenBusy::refuse});
-        call.done = true;
-    }
-    void begin(Call& call, base::Duration limit = 30s, const std::string& name = "tiny") {
-        net::asio::post(worker_.loop, [this, &call, limit, name] {
-            const auto executor = worker_.loop.get_executor();
-            worker_.tasks.spawn(run(supervisor_, executor, name, base::Clock::now() + limit, call),
-                                [] {});
-        });
-    }
-    void finish(Call& call) {
-        ASSERT_TRUE(eventually([&] { return call.done.load(); }));
-    }
-    void abort(Call& call) {
-        net::asio::post(worker_.loop, [&call] { call.abort.abort(); });
-    }
-    base::Result<Lease> acquire(base::Duration limit = 30s, const std::string& name = "tiny") {
-        Call call;
-        begin(call, limit, name);
-        finish(call);
-        return std::move(call.lease);
-    }
-    enum class End { unload, kill };
-    static net::Task<> run_end(Supervisor& supervisor, net::Executor executor, End how,
-                               std::string name, std::promise<base::Result<void>>& done) {
-        const base::Time by = base::Clock::now() + 30s;
-        done.set_value(how == End::unload ? co_await supervisor.unload(executor, name, by)
-                                          : co_await supervisor.kill(executor, name, by));
-    }
-    base::Result<void> end(End how, const std::string& name = "tiny") {
-        std::promise<base::Result<void>> done;
-        net::asio::post(worker_.loop, [&] {
-            worker_.tasks.spawn(run_end(supervisor_, worker_.loop.get_executor(), how, name, done),
-                                [] {});
-        });
-        return done.get_future().get();
-    }
-    /// Ends the engine from inside, and waits until that is seen.
-    void crash() {
-        ASSERT_EQ(::kill(status().pid, SIGKILL), 0);
-        ASSERT_TRUE(reaches(EngineState::failed));
-    }
-
-    const fs::path folder_ = fresh_folder();
-    net::Worker worker_;
-    std::optional<net::asio::executor_work_guard<net::Executor>> stay_{worker_.loop.get_executor()};
-    std::jthread worker_thread_{[this] { worker_.loop.run(); }};
-    Supervisor supervisor_{folder_ / "data", {folder_}};
-};
 
 TEST_F(SupervisorTest, StartsOnDemandAndServesUntilIdle) {
     EngineSpec short_lived = spec();
@@ -185,13 +76,16 @@ TEST_F(SupervisorTest, TheEngineGetsOurEnvironmentWithoutItsKeys) {
 }
 
 TEST_F(SupervisorTest, ACrashIsFollowedByAFreshStart) {
-    supervisor_.configure({spec({"--grandchild"})});
+    supervisor_.configure({spec({"--grandchild", "--detached-grandchild"})});
     auto lease = acquire();
     ASSERT_TRUE(lease);
     const auto before = pids();
-    ASSERT_EQ(before.size(), 2u);
+    ASSERT_EQ(before.size(), 3u);
+    EXPECT_EQ(status().pid, before[0]);
+    EXPECT_EQ(std::set(before.begin(), before.end()), descendants());
     crash();
-    EXPECT_TRUE(eventually([&] { return dead(before[1]); })) << "the grandchild goes too";
+    EXPECT_TRUE(dead(before[1])) << "its children go too";
+    EXPECT_TRUE(dead(before[2])) << "wherever they went";
     EXPECT_NE(status().last_error.find("signal 9"), std::string::npos);
     auto again = acquire();
     ASSERT_TRUE(again) << again.error().detail;
@@ -229,40 +123,22 @@ TEST_F(SupervisorTest, StopsAnEngineThatNeverGetsReady) {
 }
 
 TEST_F(SupervisorTest, TakesAnotherPortWhenItsOwnIsTaken) {
-    supervisor_.configure({spec({"--lose-port-once", folder_ / "lost"})});
-    const auto lease = acquire();
-    ASSERT_TRUE(lease) << lease.error().detail;
-    EXPECT_EQ(status().restarts, 0);
-    ASSERT_EQ(pids().size(), 3u);
-    ::kill(pids()[1], SIGKILL);  // the thief, which left the process group
-}
-
-TEST_F(SupervisorTest, AChangedEngineIsReplacedAfterItsLeases) {
-    supervisor_.configure({spec()});
-    auto lease = acquire();
-    ASSERT_TRUE(lease);
-    const int old = status().pid;
-    supervisor_.configure({spec({"--slow", "0.01"})});
+    const fs::path wish = folder_ / "lost";
+    supervisor_.configure({spec({"--lose-port-once", wish})});
     Call call;
     begin(call);
-    *lease = Lease();
+    ASSERT_TRUE(eventually([&] { return fs::exists(wish); }));
+    unsigned short port = 0;
+    std::ifstream(wish) >> port;
+    net::asio::io_context thief;
+    const net::asio::ip::tcp::acceptor taken(thief,
+                                             {net::asio::ip::make_address_v4("127.0.0.1"), port});
+    std::ofstream(wish.string() + ".taken") << '\n';
     finish(call);
-    EXPECT_TRUE(call.lease);
-    EXPECT_TRUE(dead(old));
-    EXPECT_NE(status().pid, old);
-}
-
-TEST_F(SupervisorTest, AnEngineTakenOutIsStopped) {
-    supervisor_.configure({spec()});
-    auto lease = acquire();
-    ASSERT_TRUE(lease);
-    const int pid = status().pid;
-    supervisor_.configure({});
-    EXPECT_EQ(acquire().error().kind, base::ErrorKind::not_found);
-    EXPECT_FALSE(dead(pid)) << "a lease is held";
-    *lease = Lease();
-    EXPECT_TRUE(eventually([&] { return supervisor_.status().empty(); }));
-    EXPECT_TRUE(dead(pid));
+    ASSERT_TRUE(call.lease) << call.lease.error().detail;
+    EXPECT_NE(call.lease->port(), port);
+    EXPECT_EQ(status().restarts, 0);
+    EXPECT_EQ(pids().size(), 2u);
 }
 
 TEST_F(SupervisorTest, MissingProgramsAndModelsAreNamed) {
@@ -281,15 +157,14 @@ TEST_F(SupervisorTest, MissingProgramsAndModelsAreNamed) {
     EXPECT_TRUE(acquire(20s, "model"));
 }
 
-TEST_F(SupervisorTest, ShutdownEndsWhatIgnoresTerminationAndItsGroup) {
-    supervisor_.configure({spec({"--ignore-term", "--grandchild"})});
+TEST_F(SupervisorTest, ShutdownEndsWhatIgnoresTerminationAndAllThatCameOfIt) {
+    supervisor_.configure({spec({"--ignore-term", "--grandchild", "--detached-grandchild"})});
     auto lease = acquire();
     ASSERT_TRUE(lease);
     const auto before = pids();
-    ASSERT_EQ(before.size(), 2u);
+    ASSERT_EQ(before.size(), 3u);
     supervisor_.shutdown();
-    EXPECT_TRUE(dead(before[0]));
-    EXPECT_TRUE(eventually([&] { return dead(before[1]); }));
+    for (const int pid : before) EXPECT_TRUE(dead(pid)) << pid;
     EXPECT_EQ(acquire().error().kind, base::ErrorKind::gone);
     *lease = Lease();
 }
@@ -321,6 +196,21 @@ TEST_F(SupervisorTest, ManyCallersComeAndGo) {
     for (Call& call : calls) finish(call);
 }
 
+TEST_F(SupervisorTest, AnEngineThatCannotBeRunIsSaidAndHasNoPause) {
+    fs::create_directories(folder_ / "data");
+    std::ofstream(folder_ / "broken") << "#!/nowhere/interpreter\n";
+    fs::permissions(folder_ / "broken", fs::perms::owner_all);
+    EngineSpec broken = spec();
+    broken.command = {"./broken"};
+    supervisor_.configure({broken});
+    for (int tries = 0; tries < 2; ++tries) {
+        const auto refused = acquire();
+        ASSERT_FALSE(refused);
+        EXPECT_TRUE(refused.error().detail.ends_with("broken: No such file or directory"))
+            << refused.error().detail;
+    }
+}
+
 /// kill -9 of the process that owns the supervisor: run again as a helper, because a
 /// forked copy of a threaded process could not start threads.
 TEST_F(SupervisorTest, KillNineOfFreewayEndsTheEngine) {
@@ -333,11 +223,11 @@ TEST_F(SupervisorTest, KillNineOfFreewayEndsTheEngine) {
                 "--gtest_also_run_disabled_tests", nullptr);
         ::_exit(127);
     }
-    const bool started = eventually([&] { return !pids().empty(); });
+    const bool started = eventually([&] { return pids().size() == 3; });
     ::kill(helper, SIGKILL);
     ::waitpid(helper, nullptr, 0);
     ASSERT_TRUE(started);
-    EXPECT_TRUE(eventually([&] { return dead(pids().front()); }));
+    for (const int pid : pids()) EXPECT_TRUE(eventually([&] { return dead(pid); })) << pid;
 }
 
 TEST(SupervisorHelper, DISABLED_RunsUntilKilled) {
@@ -345,8 +235,12 @@ TEST(SupervisorHelper, DISABLED_RunsUntilKilled) {
     ASSERT_NE(folder, nullptr);
     net::Worker worker;
     Supervisor supervisor(std::string(folder) + "/data", {folder});
-    supervisor.configure(
-        {{"tiny", {"./fake", "--notes", std::string(folder) + "/notes"}, "/health", 0s, 20s}});
+    supervisor.configure({{"tiny",
+                           {"./fake", "--notes", std::string(folder) + "/notes", "--grandchild",
+                            "--detached-grandchild"},
+                           "/health",
+                           0s,
+                           20s}});
     net::AbortHandle abort;
     net::asio::co_spawn(
         worker.loop.get_executor(),
@@ -375,81 +269,20 @@ TEST_F(SupervisorTest, UnloadsAnIdleEngineAndNotABusyOne) {
     EXPECT_TRUE(acquire());
 }
 
-TEST_F(SupervisorTest, KillsABusyEngineWithItsGroup) {
-    supervisor_.configure({spec({"--ignore-term", "--grandchild"})});
+TEST_F(SupervisorTest, KillsABusyEngineWithAllThatCameOfIt) {
+    supervisor_.configure({spec({"--ignore-term", "--grandchild", "--detached-grandchild"})});
     auto lease = acquire();
     ASSERT_TRUE(lease);
     EXPECT_FALSE(lease->cancelled());
     EXPECT_TRUE(end(End::kill));
     EXPECT_TRUE(lease->cancelled());
     EXPECT_EQ(status().state, EngineState::stopped);
-    for (const int pid : pids()) EXPECT_TRUE(eventually([&] { return dead(pid); }));
+    for (const int pid : pids()) EXPECT_TRUE(dead(pid)) << pid;
 
     auto again = acquire();
     ASSERT_TRUE(again);
     EXPECT_FALSE(again->cancelled());
     EXPECT_TRUE(lease->cancelled());
-}
-
-TEST_F(SupervisorTest, ExclusiveEnginesTakeTurnsAndOneRuns) {
-    EngineSpec one = spec();
-    EngineSpec two = spec();
-    two.name = "two";
-    one.exclusive = two.exclusive = "sdcpp";
-    supervisor_.configure({one, two});
-    auto first = acquire();
-    ASSERT_TRUE(first);
-    Call second;
-    begin(second, 30s, "two");
-    Call impatient;
-    net::asio::post(worker_.loop, [&] {
-        const auto executor = worker_.loop.get_executor();
-        worker_.tasks.spawn(run_impatient(supervisor_, executor, impatient), [] {});
-    });
-    finish(impatient);
-    EXPECT_EQ(impatient.lease.error().kind, base::ErrorKind::busy);
-    EXPECT_FALSE(second.done);
-    ASSERT_EQ(pids().size(), 1u);
-    const int pid = pids().front();
-
-    *first = Lease();
-    finish(second);
-    ASSERT_TRUE(second.lease) << second.lease.error().detail;
-    EXPECT_TRUE(dead(pid));
-    EXPECT_EQ(pids().size(), 2u);
-}
-
-TEST_F(SupervisorTest, WhoLeavesAsItsTurnComesLeavesNothingBehind) {
-    EngineSpec one = spec();
-    one.exclusive = "sdcpp";
-    supervisor_.configure({one});
-    for (int round = 0; round < 20; ++round) {
-        auto first = acquire();
-        ASSERT_TRUE(first) << first.error().detail;
-        Call second;
-        begin(second);
-        net::asio::post(worker_.loop, [&] {
-            *first = Lease();
-            second.abort.abort();
-        });
-        finish(second);
-    }
-    ASSERT_TRUE(eventually([&] { return status().leases == 0; }));
-    EXPECT_TRUE(end(End::unload));
-}
-
-TEST_F(SupervisorTest, ShutdownAnswersThoseInLine) {
-    EngineSpec one = spec();
-    one.exclusive = "sdcpp";
-    supervisor_.configure({one});
-    auto first = acquire();
-    ASSERT_TRUE(first);
-    Call second;
-    begin(second);
-    ASSERT_EQ(acquire(100ms).error().kind, base::ErrorKind::timed_out);
-    supervisor_.shutdown();
-    finish(second);
-    EXPECT_EQ(second.lease.error().kind, base::ErrorKind::gone);
 }
 
 TEST_F(SupervisorTest, AFixedPortIsTheEngines) {

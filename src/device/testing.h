@@ -28,6 +28,7 @@ options.add_argument("--slow", type=float, default=0)
 options.add_argument("--fail-if")
 options.add_argument("--ignore-term", action="store_true")
 options.add_argument("--grandchild", action="store_true")
+options.add_argument("--detached-grandchild", action="store_true")
 options.add_argument("--lose-port-once")
 options.add_argument("--fill")
 o = options.parse_args()
@@ -42,17 +43,17 @@ note(str(os.getpid()))
 print("loading", *(f"{k}=set" for k in ("TEST_API_KEY", "TEST_PLAIN") if k in os.environ), flush=True)
 if o.grandchild:
     note(str(subprocess.Popen(["sleep", "600"]).pid))
+if o.detached_grandchild:
+    note(str(subprocess.Popen(["sleep", "600"], start_new_session=True).pid))
 if o.fail_if and os.path.exists(o.fail_if):
     print("the model is broken", file=sys.stderr)
     sys.exit(3)
 if o.lose_port_once and not os.path.exists(o.lose_port_once):
-    open(o.lose_port_once, "w").close()
-    thief = ("import socket,time,sys; s=socket.socket(); s.bind(('127.0.0.1',int(sys.argv[1])));"
-             "s.listen(); print('up',flush=True); time.sleep(600)")
-    child = subprocess.Popen([sys.executable, "-c", thief, str(o.port)], stdout=subprocess.PIPE,
-                             start_new_session=True)
-    child.stdout.readline()
-    note(str(child.pid))
+    with open(o.lose_port_once + ".new", "w") as wish:
+        wish.write(str(o.port))
+    os.rename(o.lose_port_once + ".new", o.lose_port_once)
+    while not os.path.exists(o.lose_port_once + ".taken"):
+        time.sleep(0.005)
     sys.exit("address already in use")
 started = time.monotonic()
 server = socket.create_server((o.host, o.port))

@@ -7,7 +7,7 @@ namespace device {
 using base::ErrorKind;
 
 void Turns::ask(Ticket ticket, std::string engine, WhenBusy when_busy) {
-    const bool busy = turn_ || unloading_ || !waiting_.empty();
+    const bool busy = turn_ || clearing_ || !waiting_.empty();
     if ((busy && when_busy == WhenBusy::refuse) || waiting_.size() >= kMostWaiting) {
         actions_.push_back({Action::Kind::refuse,
                             engine,
@@ -27,26 +27,20 @@ void Turns::ended(Ticket ticket) {
     advance();
 }
 
-void Turns::unloaded() {
-    unloading_ = false;
+void Turns::cleared() {
+    clearing_ = false;
     if (turn_)
-        let_in();
+        actions_.push_back({Action::Kind::ask, turn_->engine, turn_->ticket});
     else
         advance();
 }
 
 void Turns::advance() {
-    if (turn_ || unloading_ || waiting_.empty()) return;
+    if (turn_ || clearing_ || waiting_.empty()) return;
     turn_ = std::move(waiting_.front());
     waiting_.pop_front();
-    if (last_.empty() || last_ == turn_->engine) return let_in();
-    unloading_ = true;
-    actions_.push_back({Action::Kind::unload, std::exchange(last_, {})});
-}
-
-void Turns::let_in() {
-    last_ = turn_->engine;
-    actions_.push_back({Action::Kind::ask, turn_->engine, turn_->ticket});
+    clearing_ = true;
+    actions_.push_back({Action::Kind::clear, turn_->engine});
 }
 
 }  // namespace device

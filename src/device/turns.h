@@ -13,7 +13,7 @@ namespace device {
 
 /// Engines of which one at a time may run, for one request at a time: whose turn it is. First come,
 /// first served. A state machine as Engine is: its one owner (Supervisor) carries out what it asks
-/// for. Whoever's engine is not the one that ran last has that one unloaded first.
+/// for. Before somebody is let in all other engines of the group are gone.
 class Turns {
 public:
     using Ticket = Engine::Ticket;
@@ -21,7 +21,7 @@ public:
 
     struct Action {
         enum class Kind {
-            unload,  ///< end `engine`, then report unloaded()
+            clear,   ///< see to it that none but `engine` runs, then report cleared()
             ask,     ///< it is the turn of `ticket`: ask `engine`, then report ended() some day
             refuse,  ///< `ticket` gets `error`
         };
@@ -32,8 +32,8 @@ public:
     };
 
     void ask(Ticket ticket, std::string engine, WhenBusy when_busy);
-    /// No process of the engine to be unloaded runs any more.
-    void unloaded();
+    /// Of the engines that were to go no process runs any more.
+    void cleared();
     /// The ticket's lease is given up, was refused, or nobody waits for it any more.
     void ended(Ticket ticket);
 
@@ -46,12 +46,10 @@ private:
         std::string engine;
     };
     void advance();
-    void let_in();
 
     std::deque<Turn> waiting_;
     std::optional<Turn> turn_;
-    bool unloading_ = false;
-    std::string last_;  ///< the engine that may run
+    bool clearing_ = false;
     std::vector<Action> actions_;
 };
 

@@ -7,7 +7,7 @@ namespace {
 
 using Kind = Turns::Action::Kind;
 
-/// What was asked for, written `ask:a:1 unload:a refuse:2`.
+/// What was asked for, written `ask:a:1 clear:b refuse:2`.
 struct Story {
     Turns turns;
     std::string refusal;
@@ -18,7 +18,7 @@ struct Story {
             if (!text.empty()) text += ' ';
             const std::string ticket = std::to_string(action.ticket);
             if (action.kind == Kind::ask) text += "ask:" + action.engine + ':' + ticket;
-            if (action.kind == Kind::unload) text += "unload:" + action.engine;
+            if (action.kind == Kind::clear) text += "clear:" + action.engine;
             if (action.kind == Kind::refuse) text += "refuse:" + ticket;
             if (action.kind == Kind::refuse) refusal = action.error.detail;
         }
@@ -33,65 +33,72 @@ struct Story {
         turns.ended(ticket);
         return actions();
     }
-    std::string unloaded() {
-        turns.unloaded();
+    std::string cleared() {
+        turns.cleared();
         return actions();
+    }
+    /// Asks, and gets its turn at once.
+    void let_in(Turns::Ticket ticket, const std::string& engine) {
+        EXPECT_EQ(ask(ticket, engine), "clear:" + engine);
+        EXPECT_EQ(cleared(), "ask:" + engine + ':' + std::to_string(ticket));
     }
 };
 
 TEST(Turns, OneRequestAtATimeInTheOrderOfComing) {
     Story story;
-    EXPECT_EQ(story.ask(1, "a"), "ask:a:1");
+    story.let_in(1, "a");
     EXPECT_EQ(story.ask(2, "a"), "");
     EXPECT_EQ(story.ask(3, "a"), "");
-    EXPECT_EQ(story.ended(1), "ask:a:2");
+    EXPECT_EQ(story.ended(1), "clear:a");
+    EXPECT_EQ(story.cleared(), "ask:a:2");
     EXPECT_EQ(story.ended(1), "");
-    EXPECT_EQ(story.ended(2), "ask:a:3");
+    EXPECT_EQ(story.ended(2), "clear:a");
+    EXPECT_EQ(story.cleared(), "ask:a:3");
     EXPECT_EQ(story.ended(3), "");
 }
 
-TEST(Turns, TheOtherEngineIsUnloadedBeforeTheNextStarts) {
+TEST(Turns, OtherEnginesAreGoneBeforeTheNextStarts) {
     Story story;
-    story.ask(1, "a");
+    story.let_in(1, "a");
     EXPECT_EQ(story.ask(2, "b"), "");
-    EXPECT_EQ(story.ended(1), "unload:a");
+    EXPECT_EQ(story.ended(1), "clear:b");
     EXPECT_EQ(story.ask(3, "a"), "");
-    EXPECT_EQ(story.unloaded(), "ask:b:2");
-    EXPECT_EQ(story.ended(2), "unload:b");
-    EXPECT_EQ(story.unloaded(), "ask:a:3");
+    EXPECT_EQ(story.cleared(), "ask:b:2");
+    EXPECT_EQ(story.ended(2), "clear:a");
+    EXPECT_EQ(story.cleared(), "ask:a:3");
 }
 
 TEST(Turns, WhoLeftTheLineNeverCausesALoad) {
     Story story;
-    story.ask(1, "a");
+    story.let_in(1, "a");
     story.ask(2, "b");
     EXPECT_EQ(story.ended(2), "");
     EXPECT_EQ(story.ended(1), "");
-    EXPECT_EQ(story.ask(3, "a"), "ask:a:3");
+    story.let_in(3, "a");
 }
 
-TEST(Turns, WhoLeavesDuringTheUnloadIsNotLetIn) {
+TEST(Turns, WhoLeavesWhileRoomIsMadeIsNotLetIn) {
     Story story;
-    story.ask(1, "a");
-    story.ended(1);
-    EXPECT_EQ(story.ask(2, "b"), "unload:a");
+    EXPECT_EQ(story.ask(2, "b"), "clear:b");
     EXPECT_EQ(story.ended(2), "");
     EXPECT_EQ(story.ask(3, "c"), "");
-    EXPECT_EQ(story.unloaded(), "ask:c:3");
+    EXPECT_EQ(story.cleared(), "clear:c") << "b stayed";
+    EXPECT_EQ(story.cleared(), "ask:c:3");
 }
 
 TEST(Turns, WhoDoesNotWaitIsRefusedWhileSomebodyIsIn) {
     Story story;
-    EXPECT_EQ(story.ask(1, "a", WhenBusy::refuse), "ask:a:1");
+    EXPECT_EQ(story.ask(1, "a", WhenBusy::refuse), "clear:a");
+    EXPECT_EQ(story.cleared(), "ask:a:1");
     EXPECT_EQ(story.ask(2, "b", WhenBusy::refuse), "refuse:2");
     EXPECT_EQ(story.refusal, "a is busy: another load or generation is in progress");
     story.ended(1);
-    EXPECT_EQ(story.ask(3, "a", WhenBusy::refuse), "ask:a:3");
+    EXPECT_EQ(story.ask(3, "a", WhenBusy::refuse), "clear:a");
 }
 
 TEST(Turns, TheLineIsBounded) {
     Story story;
-    story.ask(1, "a");
+    story.let_in(1, "a");
     for (Turns::Ticket ticket = 2; ticket < 2 + Turns::kMostWaiting; ++ticket)
         EXPECT_EQ(story.ask(ticket, "a"), "");
     EXPECT_EQ(story.ask(1000, "a"), "refuse:1000");

@@ -1,6 +1,7 @@
 #include "gateway/agent_command.h"
 
 #include "base/units.h"
+#include "device/child_environment.h"
 #include "llm/json.h"
 
 #include <fmt/format.h>
@@ -33,7 +34,8 @@ std::vector<std::string> environment(const config::NativeAgent& agent, AgentKind
     std::vector<std::string> list{"HOME=" + home};
     for (const char* name : kHandedOn)
         if (const char* value = std::getenv(name))
-            list.push_back(fmt::format("{}={}", name, value));
+            if (auto given = device::handed_on(fmt::format("{}={}", name, value)))
+                list.push_back(std::move(*given));
     for (const auto& [name, value] : agent.environment)
         list.push_back(fmt::format("{}={}", name, value.reveal()));
     if (kind == AgentKind::pibox) {

@@ -6,6 +6,7 @@ namespace net {
 
 void TaskGroup::spawn(Task<> task, std::function<void()> cancel) {
     const auto place = running_.insert(running_.end(), std::move(cancel));
+    if (cancelled_) (*place)();
     asio::co_spawn(executor_, std::move(task), [this, place](const std::exception_ptr& failure) {
         if (failure) {
             try {
@@ -21,6 +22,7 @@ void TaskGroup::spawn(Task<> task, std::function<void()> cancel) {
 }
 
 void TaskGroup::cancel_all() {
+    cancelled_ = true;
     for (const auto& cancel : running_) cancel();
 }
 

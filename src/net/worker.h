@@ -17,6 +17,7 @@ public:
 
     /// `cancel` is called by cancel_all(); it must make the task return soon.
     void spawn(Task<> task, std::function<void()> cancel);
+    /// For good: what is spawned later, when a cancelled task cleans up, is cancelled as it begins.
     void cancel_all();
     std::size_t size() const { return running_.size(); }
     /// Returns when no task is left or at `deadline`.
@@ -26,6 +27,7 @@ private:
     Executor executor_;
     Timer idle_;
     std::list<std::function<void()>> running_;
+    bool cancelled_ = false;
 };
 
 /// One thread's world: its loop, its time limits, its tasks. Nothing in it is shared.

@@ -1,4 +1,5 @@
 // Waiting for a condition, never for a time.
+import fs from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Polls until `condition` gives something truthy and returns it; fails after `within` ms. */
@@ -25,3 +26,10 @@ export async function inTime(promise, within, what) {
 }
 
 export const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
+
+/** Whether a process runs; one that has ended and waits for its parent to notice does not. */
+export function alive(pid) {
+  try { return !/^State:\s+[ZX]/m.test(fs.readFileSync(`/proc/${pid}/status`, 'utf8')); } catch { return false; }
+}
+
+export const allGone = (pids, within = 15_000) => until(() => !pids.some(alive), within, `processes ${pids} are gone`);

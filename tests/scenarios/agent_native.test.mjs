@@ -8,7 +8,7 @@ import { describe, test } from 'node:test';
 import { Fake, openai } from '../providers/index.mjs';
 import { Gateway, ROOT, run, scratch } from '../lib/gateway.mjs';
 import { fragment, writeFiles } from '../lib/folder.mjs';
-import { until } from '../lib/until.mjs';
+import { alive, allGone, until } from '../lib/until.mjs';
 
 const CLI = path.join(ROOT, 'tests/lib/fake_agent.mjs');
 const KINDS = {
@@ -34,8 +34,6 @@ async function start(t, kind, { env = {}, command = CLI, info = {}, params = {},
 }
 
 const contentOf = (answer) => answer.content ?? answer.json.choices[0].message.content;
-const alive = (pid) => { try { return !/^State:\s+Z/m.test(fs.readFileSync(`/proc/${pid}/status`, 'utf8')); } catch { return false; } };
-const allGone = (pids) => until(() => !pids.some(alive), 8000, `processes ${pids} are gone`);
 const workspaces = (w) => (fs.existsSync(w.agents) ? fs.readdirSync(w.agents).filter((name) => !name.startsWith('.')) : []);
 
 /** Asks it to spawn `count` children in a stream; resolves with all pids and how to leave. */
@@ -72,13 +70,14 @@ for (const kind of Object.keys(KINDS)) {
     });
 
     test('it is given its own credentials and no others, and the prompt never passes a shell', async (t) => {
-      const w = await start(t, kind, { env: { CLAUDE_CODE_OAUTH_TOKEN: 'oauth-1', PIBOX_ZAI_AUTH_TOKEN: 'zai-1', ANTHROPIC_API_KEY: 'sk-paid', OPENAI_API_KEY: 'sk-openai', SOME_SETTING: 'x', FREEWAY_MASTER_KEY: '' } });
+      const w = await start(t, kind, { env: { CLAUDE_CODE_OAUTH_TOKEN: 'oauth-1', PIBOX_ZAI_AUTH_TOKEN: 'zai-1', ANTHROPIC_API_KEY: 'sk-paid', OPENAI_API_KEY: 'sk-openai', SOME_SETTING: 'x', FREEWAY_MASTER_KEY: '', HTTPS_PROXY: 'http://proxy-user:proxy-word@127.0.0.1:9', LANG: 'de_DE.UTF-8@euro' } });
       const nasty = 'tell $(touch /tmp/pwned) `id` "; rm -rf / #\n--model evil';
       const told = JSON.parse(contentOf(await w.ask(nasty)));
       assert.equal(told.input, nasty);
       assert.ok(!told.args.some((word) => word.includes('pwned') || word.includes('evil')), told.args.join(' '));
       assert.equal(told.args[told.args.indexOf('--model') + 1], w.model);
       assert.equal(told.env.HOME, path.join(w.agents, '.home'));
+      assert.deepEqual([told.env.HTTPS_PROXY, told.env.LANG], ['http://127.0.0.1:9', 'de_DE.UTF-8@euro']);
       assert.equal(path.dirname(told.cwd), fs.realpathSync(w.agents));
       const theirs = kind === 'pibox' ? 'zai-1' : undefined;
       assert.equal(told.env.ANTHROPIC_API_KEY, theirs);

@@ -281,6 +281,17 @@ describe('an agent that works for long', { concurrency: 4 }, () => {
       });
     }
 
+    test(`${kind.name}: a run that never ends does not hold up the end of freeway`, async (t) => {
+      const w = await start(t, kind, { gateway: { args: ['--drain', '0'] } });
+      w.box.next({ silence: true, deaf: true });
+      const pending = w.chat({ stream: true });
+      pending.catch(() => {});
+      const { workspace } = await w.box.chatted();
+      w.box.running = () => [{ workspace, status: 'running' }];
+      await w.gateway.stop();
+      assert.doesNotMatch(w.gateway.log, /did not end/);
+    });
+
     test(`${kind.name}: a run that goes on after the hang-up is cancelled, and its workspace stays taken until then`, async (t) => {
       const w = await start(t, kind);
       w.box.next({ silence: true, deaf: true });

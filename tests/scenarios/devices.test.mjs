@@ -1,6 +1,7 @@
 // Local services that share a GPU: memory as a budget, leases, residency, eviction, turns.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Fake, generic, ollama as ollamaWire } from '../providers/index.mjs';
 import { Memory, OllamaService } from '../providers/ollama_service.mjs';
 import { SdcppService } from '../providers/sdcpp_service.mjs';
@@ -246,6 +247,29 @@ describe('engines that are busy', { concurrency: 3 }, () => {
     await stranger;
     const answer = await mine;
     assert.equal(answer.status, 200, answer.text);
+  });
+
+  test('the memory of a call that never reached its engine is free at once', async (t) => {
+    const w = await sharedGpu(t);
+    assert.equal((await chat(w.gateway, 'small')).status, 200);
+    await w.llm.down();
+    const lost = await chat(w.gateway, 'big');
+    assert.notEqual(lost.status, 200);
+    const heard = await listen(w.gateway, 'ears');
+    assert.equal(heard.status, 200, heard.text);
+    assert.ok(!(await deviceOf(w.gateway)).models.some(({ model: name }) => name === 'big:8b'));
+  });
+
+  test('what others load in an engine is seen although requests of ours end there all the time', async (t) => {
+    const w = await sharedGpu(t);
+    const ps = w.llm.on_ps.bind(w.llm);
+    w.llm.on_ps = async (...args) => { await sleep(200); return ps(...args); };
+    let busy = true;
+    const client = async () => { const seen = new Set(); while (busy) seen.add((await chat(w.gateway, 'small')).status); return [...seen]; };
+    const clients = [client(), client(), client()];
+    await fetch(`${w.llm.url}/api/chat`, { method: 'POST', body: JSON.stringify({ model: 'big:8b', messages: [{ role: 'user', content: 'hi' }], stream: false }) });
+    await until(async () => (await deviceOf(w.gateway)).models.some(({ model: name }) => name === 'big:8b'), 20_000, 'the other model is seen').finally(() => { busy = false; });
+    assert.deepEqual(await Promise.all(clients), [[200], [200], [200]]);
   });
 
   test('H6 a load that failed is not waited for: the chain moves on at once', async (t) => {

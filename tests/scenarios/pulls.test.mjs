@@ -236,6 +236,20 @@ describe('files of engines', { concurrency: 4 }, () => {
     assert.equal(file.requests, 1);
   });
 
+  test('freeway ends at once while it reads through what an earlier fetch left', async (t) => {
+    const file = await files(t);
+    const data = path.join(scratch(), 'data');
+    const part = path.join(data, 'models/tiny.gguf.part');
+    fs.mkdirSync(path.dirname(part), { recursive: true });
+    fs.writeFileSync(part, '');
+    fs.truncateSync(part, 2 ** 40);
+    const gateway = await pulling(t, [engine(file.url)], { data });
+    await logged(gateway, /pull begins/);
+    await gateway.stop();
+    assert.equal(fs.statSync(part).size, 2 ** 40);
+    assert.equal(file.requests, 0);
+  });
+
   test('freeway ends at once while a file is being fetched, and goes on at the next start', async (t) => {
     const file = await files(t, { upTo: 0.5 * MB });
     const data = path.join(scratch(), 'data');
