@@ -16,13 +16,18 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// So old may be what an engine said, for a request to be scheduled by it.
+/// So old may be what an engine said, for a request to be scheduled by it; and where it would load
+/// a model: others may have loaded one since.
 constexpr base::Duration kFresh = 10s;
-/// An engine that did not answer is asked again after so long.
-constexpr base::Duration kRest = 30s;
+constexpr base::Duration kJustNow = 500ms;
+/// How long a load waits for such a look.
+constexpr base::Duration kLookTime = 500ms;
+/// An engine that did not answer is left out for so long.
+constexpr base::Duration kLeftOut = 30s;
 constexpr base::Duration kPollTime = 1s;
-/// While something loads or leaves, and while things are merely loaded.
+/// While something loads or leaves, while somebody waits, and while things are merely loaded.
 constexpr base::Duration kPollBusy = 300ms;
+constexpr base::Duration kPollWaiting = 500ms;
 constexpr base::Duration kPollCalm = 5s;
 /// How often an engine whose leases end all the time is asked in one go.
 constexpr int kMostRounds = 3;
@@ -32,6 +37,8 @@ constexpr base::Duration kGoneStep = 200ms;
 /// A driver gives memory back a little after the process has let go of it.
 constexpr base::Duration kMemoryTime = 5s;
 constexpr double kMemoryShare = 0.75;
+/// A lease whose client has left is kept for so long, until its engine has stopped.
+constexpr base::Duration kStopTime = 900ms;
 
 /// Whether the configuration has models of the engine on the device.
 bool sits_on(const EngineSite& site, const std::string& device) {
@@ -51,10 +58,11 @@ DeviceBoard::DeviceBoard(net::Worker& worker, Supervisor& engines, Answer answer
       tools_{worker, client_, engines, [this](std::span<const int> pids) { return vram_of(pids); }},
       answer_(std::move(answer)),
       pulse_(worker.deadlines, [this] {
+          pulse_at_ = base::Time::max();
           const base::Time now = base::Clock::now();
           for (auto& [name, device] : devices_) {
               device.scheduler.tick(now);
-              if (!device.unasked.empty() && fresh(name, now)) admit(device);
+              admit(name, device);
               follow(name, device);
           }
           look_at_all();
@@ -141,33 +149,42 @@ std::vector<DeviceBoard::Engine*> DeviceBoard::engines_on(const std::string& dev
     return found;
 }
 
-bool DeviceBoard::fresh(const std::string& device, base::Time now) {
-    return std::ranges::all_of(engines_on(device),
-                               [&](Engine* engine) { return now < engine->polled + kFresh; });
-}
-
 void DeviceBoard::ask(Scheduler::Ticket ticket, const Use& use) {
     Device& asked = device(use.device);
     asked.in_use = true;
     const base::Time now = base::Clock::now();
     if (asked.unasked.size() >= asked.settings.queue)
         return answer_(ticket, base::fail(ErrorKind::refused, "too many requests wait for it"));
-    asked.unasked.emplace(ticket, use.need);
-    if (fresh(use.device, now)) {
-        admit(asked);
-        follow(use.device, asked);
-    } else {
-        for (Engine* engine : engines_on(use.device))
-            if (now >= engine->polled + kFresh) poll(*engine);
+    const bool cold = !asked.scheduler.resident(use.need.key);
+    asked.unasked.emplace(ticket, Unasked{use.need, now, cold});
+    bool any = false;
+    for (Engine* engine : engines_on(use.device)) {
+        if (cold) hurry(*engine);
+        const bool old = engine->looked + (cold ? kJustNow : kFresh) <= now;
+        if (old && now >= engine->look_at) any |= poll(*engine);
     }
+    if (any) after_poll();
+    admit(use.device, asked);
+    follow(use.device, asked);
     pulse();
 }
 
-/// Those that came before the engines had said what they hold.
-void DeviceBoard::admit(Device& device) {
+/// Puts those into the queue for whom the engines have said what they hold.
+void DeviceBoard::admit(const std::string& name, Device& device) {
+    if (device.unasked.empty()) return;
     const base::Time now = base::Clock::now();
-    for (auto& [ticket, need] : std::exchange(device.unasked, {}))
-        device.scheduler.ask(ticket, std::move(need), now);
+    const std::vector<Engine*> engines = engines_on(name);
+    for (auto at = device.unasked.begin(); at != device.unasked.end();) {
+        const Unasked& one = at->second;
+        const bool close = one.cold && now < one.at + kLookTime;
+        const base::Time since = one.at - (close ? kJustNow : kFresh);
+        const bool known = std::ranges::all_of(engines, [&](const Engine* engine) {
+            return engine->looked >= since ||
+                   (engine->silence && now < engine->silence->last + kLeftOut);
+        });
+        if (known) device.scheduler.ask(at->first, one.need, now);
+        at = known ? device.unasked.erase(at) : std::next(at);
+    }
 }
 
 void DeviceBoard::withdraw(const std::string& name, Scheduler::Ticket ticket) {
@@ -178,6 +195,37 @@ void DeviceBoard::withdraw(const std::string& name, Scheduler::Ticket ticket) {
 }
 
 void DeviceBoard::release(const std::string& name, Scheduler::Ticket ticket, End end) {
+    if (auto driver = left_at_work(name, ticket, end))
+        worker_.tasks.spawn(stop_work(name, ticket, end, std::move(driver)), [] {});
+    else
+        give_up(name, ticket, end);
+}
+
+/// The driver of an engine that works on for one who has left, and for nobody else of ours.
+std::shared_ptr<Driver> DeviceBoard::left_at_work(const std::string& name, Scheduler::Ticket ticket,
+                                                  End end) {
+    if (!end.abandoned || end.failed || ending_) return nullptr;
+    const auto& leases = device(name).leases;
+    const auto lease = leases.find(ticket);
+    if (lease == leases.end()) return nullptr;
+    const std::string& key = lease->second.key.engine;
+    const auto engine = engines_.find(key);
+    if (engine == engines_.end() || !engine->second.driver) return nullptr;
+    if (!engine->second.driver->works_on()) return nullptr;
+    std::ptrdiff_t users = 0;
+    for (const auto& [where, on] : devices_)
+        users += std::ranges::count_if(
+            on.leases, [&](const auto& it) { return it.second.key.engine == key; });
+    return users == 1 ? engine->second.driver : nullptr;
+}
+
+net::Task<> DeviceBoard::stop_work(std::string name, Scheduler::Ticket ticket, End end,
+                                   std::shared_ptr<Driver> driver) {
+    co_await driver->cancel(base::Clock::now() + kStopTime);
+    give_up(name, ticket, end);
+}
+
+void DeviceBoard::give_up(const std::string& name, Scheduler::Ticket ticket, End end) {
     Device& asked = device(name);
     const base::Time now = base::Clock::now();
     if (const auto cold = asked.cold.extract(ticket); !cold.empty() && end.served)
@@ -203,8 +251,9 @@ void DeviceBoard::lease_ended(const std::string& name, const Held& held, bool se
     if (engine) {
         ++engine->released;
         if (engine->polling) engine->released_models.insert(model.model);
+        if (served) engine->served = base::Clock::now();
         // It may be loading on for nobody, or end now: only the engine knows.
-        if (!served || elsewhere) poll(*engine);
+        if (!served || elsewhere || engine->silence) poll(*engine);
     }
     // Nobody will ever say what it holds here: its models count while they are used.
     if (engine && engine->answers && (own || !elsewhere)) return;
@@ -244,10 +293,14 @@ void DeviceBoard::pulse() {
         if (moves)
             next = std::min(next, now + kPollBusy);
         else if (device.in_use)
-            next = std::min(next, now + kPollCalm);
+            next =
+                std::min(next, now + (device.scheduler.anybody_waits() ? kPollWaiting : kPollCalm));
         next = std::min(next, std::max(now, device.scheduler.due()));
     }
-    if (next < base::Time::max()) pulse_.set(next);
+    // Events in a row put off no look.
+    if (next >= pulse_at_) return;
+    pulse_at_ = next;
+    pulse_.set(next);
 }
 
 void DeviceBoard::look_at_all() {
@@ -257,14 +310,22 @@ void DeviceBoard::look_at_all() {
         for (Engine* engine : engines_on(name)) asked.insert(engine);
     }
     const base::Time now = base::Clock::now();
+    bool any = false;
     for (Engine* engine : asked)
-        if (now >= engine->polled + kPollBusy) poll(*engine);
+        if (now >= engine->look_at) any |= poll(*engine);
+    if (any) after_poll();
 }
 
-void DeviceBoard::poll(Engine& engine) {
-    if (engine.polling || ending_ || !engine.driver) return;
+/// True: it has answered at once.
+bool DeviceBoard::poll(Engine& engine) {
+    if (engine.polling || ending_ || !engine.driver) return false;
+    if (const auto holdings = engine.driver->at_once()) {
+        answered(engine, *holdings);
+        return true;
+    }
     engine.polling = true;
     worker_.tasks.spawn(poll_task(engine.site.key), [] {});
+    return false;
 }
 
 net::Task<> DeviceBoard::poll_task(std::string key) {
@@ -277,29 +338,28 @@ net::Task<> DeviceBoard::poll_task(std::string key) {
     do {
         released = engine.released;
         engine.released_models.clear();
-        holdings = co_await driver->holdings(base::Clock::now() + kPollTime);
+        holdings = co_await look(driver);
     } while (holdings && released != engine.released && ++rounds < kMostRounds && !ending_);
     engine.polling = false;
     if (!engine.driver) co_return;  // a reload took it out
-    const base::Time now = base::Clock::now();
-    if (holdings) {
-        if (!engine.trouble.empty())
-            base::log::write(base::log::Level::info, "engine answers again", {{"engine", key}});
-        engine.trouble.clear();
-        engine.answers = true;
-        engine.polled = now;
-        observed(engine, *holdings);
-        // A child of ours that a reload took out, and that is gone now.
-        if (!wanted(engine) && engine.seen_on.empty()) engine.driver.reset();
-    } else {
-        if (engine.trouble.empty())
-            base::log::write(base::log::Level::warning, "engine can't be asked what it holds",
-                             {{"engine", key}, {"detail", said(holdings.error())}});
-        engine.trouble = said(holdings.error());
-        engine.polled = now + kRest - kFresh;
-        for (auto& [name, device] : devices_) device.scheduler.unreachable(key, now);
-    }
+    if (holdings)
+        answered(engine, *holdings);
+    else
+        silent(engine, std::move(holdings.error()));
     after_poll();
+}
+
+void DeviceBoard::answered(Engine& engine, const std::vector<Holding>& holdings) {
+    if (engine.silence)
+        base::log::write(base::log::Level::info, "engine answers again",
+                         {{"engine", engine.site.key}});
+    engine.silence.reset();
+    engine.answers = true;
+    engine.looked = base::Clock::now();
+    engine.look_at = engine.looked + kPollBusy;
+    observed(engine, holdings);
+    // A child of ours that a reload took out, and that is gone now.
+    if (!wanted(engine) && engine.seen_on.empty()) engine.driver.reset();
 }
 
 /// What an engine holds, device by device; nothing on those where it has nothing.
@@ -312,13 +372,13 @@ void DeviceBoard::observed(Engine& engine, const std::vector<Holding>& holdings)
         const std::string& where = !one.device.empty()          ? one.device
                                    : known != site.models.end() ? known->second.device
                                                                 : site.device;
-        if (!one.loading) loaded[where].insert(one.model);
+        if (!one.loading && !one.leaving) loaded[where].insert(one.model);
         std::uint64_t bytes = where == "cpu" ? one.ram + one.vram : one.vram;
         if ((bytes == 0 || one.loading) && known != site.models.end()) bytes = known->second.bytes;
-        found[where].push_back({one.model, bytes, one.busy});
+        found[where].push_back({one.model, bytes, one.busy, one.loading, one.leaving});
         // A model that did not fit on the GPU lies in main memory for the rest.
         if (where != "cpu" && site.kind == EngineSite::Kind::ollama && one.ram > 0)
-            found["cpu"].push_back({one.model, one.ram, one.busy});
+            found["cpu"].push_back({one.model, one.ram, one.busy, one.loading, one.leaving});
     }
     engine.seen_on.clear();
     for (const auto& [name, residents] : found) engine.seen_on.insert(name);
@@ -342,16 +402,25 @@ void DeviceBoard::settle_cold(Device& device, const std::string& engine,
     });
 }
 
-/// What is used on the device beyond our engines' models, of the part that is ours to give. Only
-/// looked at while nothing loads or leaves: its memory would be counted twice.
-void DeviceBoard::measure_others(const std::string& name, Device& device) {
-    if (!device.cold.empty() || device.evictions > 0) return;
+/// What is used on the device beyond our engines' models, of the part that is ours to give; with
+/// what `without` holds and nobody leases among it. nullopt: it can't be measured, also while
+/// something loads or leaves, whose memory would be counted twice.
+std::optional<std::uint64_t> DeviceBoard::others_on(const std::string& name, const Device& device,
+                                                    const std::string& without) const {
+    if (!device.cold.empty() || device.evictions > 0) return std::nullopt;
     const auto reading = memory_of(name, device.settings);
     const Scheduler::View view = device.scheduler.view(base::Clock::now());
-    if (!reading || !view.budget) return;
+    if (!reading || !view.budget) return std::nullopt;
+    std::uint64_t ours = view.used;
+    for (const auto& model : view.models)
+        if (model.key.engine == without && model.leases == 0) ours -= model.bytes;
     const std::uint64_t left = reading->total - std::min(reading->total, reading->used);
-    const std::uint64_t reachable = view.used + left;
-    device.scheduler.others(*view.budget - std::min(*view.budget, reachable), base::Clock::now());
+    return *view.budget - std::min(*view.budget, ours + left);
+}
+
+void DeviceBoard::measure_others(const std::string& name, Device& device) {
+    if (const auto others = others_on(name, device, ""))
+        device.scheduler.others(*others, base::Clock::now());
 }
 
 void DeviceBoard::after_poll() {
@@ -359,7 +428,7 @@ void DeviceBoard::after_poll() {
     for (auto& [name, device] : devices_) {
         if (!device.in_use) continue;
         measure_others(name, device);
-        if (!device.unasked.empty() && fresh(name, now)) admit(device);
+        admit(name, device);
         follow(name, device);
         const Scheduler::View view = device.scheduler.view(now);
         device.in_use = !view.models.empty() || !view.waiting.empty() || !device.unasked.empty();
@@ -395,6 +464,7 @@ net::Task<> DeviceBoard::evict_task(std::string name, ModelKey key) {
 net::Task<Result<bool>> DeviceBoard::holds(std::shared_ptr<Driver> driver, std::string model,
                                            base::Time by) {
     auto holdings = co_await driver->holdings(by);
+    if (!holdings && holdings.error().kind == ErrorKind::not_found) co_return false;
     if (!holdings) co_return std::unexpected(holdings.error());
     co_return std::ranges::find(*holdings, model, &Holding::model) != holdings->end();
 }
@@ -410,7 +480,7 @@ net::Task<Result<void>> DeviceBoard::send_away(std::string name, ModelKey key) {
         if (model.key == key) bytes = model.bytes;
     const auto driver = found->second.driver;
     auto asked = co_await driver->unload(key.model, base::Clock::now() + kUnloadTime);
-    if (!asked) co_return asked;
+    if (!asked && asked.error().kind != ErrorKind::not_found) co_return asked;
     const base::Time by = base::Clock::now() + kGoneTime;
     for (;;) {
         auto still = co_await holds(driver, key.model, base::Clock::now() + kPollTime);
@@ -447,7 +517,11 @@ net::Task<std::optional<bool>> DeviceBoard::busy(std::string key, base::Time by)
     co_return std::ranges::any_of(*holdings, &Holding::busy);
 }
 
-std::vector<DeviceReport> DeviceBoard::report() const {
+std::vector<DeviceReport> DeviceBoard::report() {
+    bool any = false;
+    for (auto& [key, engine] : engines_)
+        if (engine.site.kind == EngineSite::Kind::own) any |= poll(engine);
+    if (any) after_poll();
     std::vector<DeviceReport> all;
     const base::Time now = base::Clock::now();
     for (const auto& [name, device] : devices_) {
@@ -457,7 +531,8 @@ std::vector<DeviceReport> DeviceBoard::report() const {
                          .engines = {}};
         for (const auto& [key, engine] : engines_)
             if (engine.site.device == name && there(engine))
-                one.engines.push_back({key, engine.trouble});
+                one.engines.push_back(
+                    {key, engine.silence ? engine.silence->why.detail : "", serves(engine)});
         all.push_back(std::move(one));
     }
     return all;
@@ -474,10 +549,14 @@ net::Task<std::optional<UnloadReport>> DeviceBoard::unload_engine(std::string ke
         out.status = Unloading::skipped;
         co_return out;
     }
-    auto holdings = co_await driver->holdings(base::Clock::now() + kPollTime);
+    auto holdings = co_await look(driver);
     if (!holdings) {
-        out.status = Unloading::error;
+        out.status = holdings.error().kind == ErrorKind::not_found ? Unloading::gone
+                                                                   : Unloading::error;
         out.error = said(holdings.error());
+        const auto asked = engines_.find(key);
+        if (asked != engines_.end() && asked->second.driver == driver)
+            silent(asked->second, std::move(holdings.error()));
         co_return out;
     }
     if (holdings->empty()) out.status = Unloading::empty;
@@ -512,6 +591,7 @@ net::Task<std::vector<UnloadReport>> DeviceBoard::unload(std::string only) {
         if (!engines_.contains(key)) continue;
         if (auto one = co_await unload_engine(key, only)) all.push_back(std::move(*one));
         if (const auto engine = engines_.find(key); engine != engines_.end()) poll(engine->second);
+        after_poll();
     }
     co_return all;
 }

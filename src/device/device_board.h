@@ -29,6 +29,7 @@ public:
     /// How a lease ended. `served`: when its engine began to answer, if it did.
     struct End {
         bool failed = false;
+        bool abandoned = false;  ///< its engine may be at work on for nobody
         std::optional<base::Time> served{};
     };
     void release(const std::string& device, Scheduler::Ticket ticket, End end);
@@ -36,19 +37,28 @@ public:
 
     /// Whether a model of the engine is at work; nullopt: it does not say.
     net::Task<std::optional<bool>> busy(std::string engine, base::Time by);
-    std::vector<DeviceReport> report() const;
+    std::vector<DeviceReport> report();
     net::Task<std::vector<UnloadReport>> unload(std::string device);
     /// No task begins any more; those under way end soon.
     void shut_down();
 
 private:
+    /// How it is that an engine can't be asked.
+    struct Silence {
+        base::Time since;
+        base::Time last{};  ///< looked at
+        base::Duration rest{0};
+        base::Error why{};
+    };
     struct Engine {
         EngineSite site;
         std::shared_ptr<Driver> driver;  ///< null: it can't be asked
         bool polling = false;
-        bool answers = false;                   ///< has ever said what it holds
-        base::Time polled = base::Time::min();  ///< the last answer, good or bad
-        std::string trouble;
+        bool answers = false;                    ///< has ever said what it holds
+        base::Time looked = base::Time::min();   ///< when it last said so
+        base::Time look_at = base::Time::min();  ///< not asked again before, unless a lease ends
+        base::Time served = base::Time::min();
+        std::optional<Silence> silence;
         std::uint64_t generation = 0;           ///< of the plan that it is from
         std::uint64_t released = 0;             ///< leases given up so far
         std::set<std::string> released_models;  ///< of those, since it was asked last
@@ -63,11 +73,17 @@ private:
         ModelKey key;
         std::uint64_t generation = 0;
     };
+    /// A request before it is in the queue: the engines are looked at first.
+    struct Unasked {
+        Need need;
+        base::Time at;
+        bool cold = false;
+    };
     struct Device {
         explicit Device(Terms terms) : scheduler(terms) {}
         config::DeviceSettings settings;
         Scheduler scheduler;
-        std::map<Scheduler::Ticket, Need> unasked;  ///< wait for the first look at the engines
+        std::map<Scheduler::Ticket, Unasked> unasked;
         std::map<Scheduler::Ticket, Held> leases;
         std::map<Scheduler::Ticket, Cold> cold;  ///< those whose model may still be loading
         int evictions = 0;
@@ -80,9 +96,13 @@ private:
                                            const config::DeviceSettings& settings) const;
     std::uint64_t vram_of(std::span<const int> pids) const;
     std::vector<Engine*> engines_on(const std::string& device);
-    bool fresh(const std::string& device, base::Time now);
 
-    void admit(Device& device);
+    void admit(const std::string& name, Device& device);
+    void give_up(const std::string& device, Scheduler::Ticket ticket, End end);
+    std::shared_ptr<Driver> left_at_work(const std::string& device, Scheduler::Ticket ticket,
+                                         End end);
+    net::Task<> stop_work(std::string device, Scheduler::Ticket ticket, End end,
+                          std::shared_ptr<Driver> driver);
     void lease_ended(const std::string& name, const Held& held, bool served);
     bool wanted(const Engine& engine) const { return engine.generation == generation_; }
     /// Or on its way out.
@@ -91,11 +111,20 @@ private:
     void follow(const std::string& name, Device& device);
     void pulse();
     void look_at_all();
-    void poll(Engine& engine);
+    bool poll(Engine& engine);
     net::Task<> poll_task(std::string key);
+    net::Task<base::Result<std::vector<Holding>>> look(std::shared_ptr<Driver> driver);
+    void answered(Engine& engine, const std::vector<Holding>& holdings);
+    void silent(Engine& engine, base::Error why);
+    bool holds_nothing(const Engine& engine, bool measured, base::Time now) const;
+    bool waited_for(const Engine& engine);
+    bool serves(const Engine& engine) const;
+    void hurry(Engine& engine);
     void observed(Engine& engine, const std::vector<Holding>& holdings);
     void settle_cold(Device& device, const std::string& engine,
                      const std::set<std::string>& loaded);
+    std::optional<std::uint64_t> others_on(const std::string& name, const Device& device,
+                                           const std::string& without) const;
     void measure_others(const std::string& name, Device& device);
     void after_poll();
 
@@ -119,6 +148,7 @@ private:
     std::map<std::string, Device> devices_;
     std::uint64_t generation_ = 0;
     net::Deadlines::Alarm pulse_;
+    base::Time pulse_at_ = base::Time::max();  ///< when it rings
     bool ending_ = false;
 };
 

@@ -33,6 +33,7 @@ std::string_view name(Unloading unloading) {
         case Unloading::empty: return "empty";
         case Unloading::busy: return "busy";
         case Unloading::error: return "error";
+        case Unloading::gone: return "gone";
         case Unloading::skipped: return "skipped";
     }
     return "unknown";
@@ -75,6 +76,10 @@ struct DeviceLease::Hold {
 
 void DeviceLease::failed() {
     if (hold_) hold_->end.failed = true;
+}
+
+void DeviceLease::abandoned() {
+    if (hold_) hold_->end.abandoned = true;
 }
 
 void DeviceLease::served() {

@@ -25,6 +25,9 @@ public:
     void served();
     /// The model could not be loaded: nothing of it is held.
     void failed();
+    /// Nobody waits any more for what was asked of the engine: it is told to stop, where it would
+    /// go on.
+    void abandoned();
 
     struct Hold;
 
@@ -40,7 +43,8 @@ struct DeviceReport {
     int jobs = 0;
     struct Engine {
         std::string key;
-        std::string trouble;  ///< why it could not be asked; empty: it could
+        std::string trouble;  ///< why it could not be asked what it holds; empty: it could
+        bool serves = false;  ///< and yet it answers requests
     };
     std::vector<Engine> engines;
 };
@@ -50,6 +54,7 @@ enum class Unloading {
     empty,    ///< nothing was loaded
     busy,     ///< something is at work
     error,    ///< it could not be asked, or kept a model
+    gone,     ///< nothing listens there: nothing is loaded
     skipped,  ///< it can't be asked
 };
 std::string_view name(Unloading unloading);

@@ -17,18 +17,27 @@ struct Holding {
     std::uint64_t vram = 0;
     bool busy = false;     ///< loading too
     bool loading = false;  ///< its sizes may still grow
+    bool leaving = false;  ///< its process is ending
     std::string device{};  ///< where it is; empty: where the configuration says
 };
 
 /// How one kind of engine says what it has loaded and lets go of it. One object an engine;
-/// used on the thread of Devices alone. Errors are those of the transport, or protocol.
+/// used on the thread of Devices alone. Errors: not_found (nothing listens at its address, so its
+/// process is gone, and its models with it), those of the transport, protocol.
 class Driver {
 public:
     virtual ~Driver() = default;
 
     virtual net::Task<base::Result<std::vector<Holding>>> holdings(base::Time by) = 0;
+    /// The same where nobody has to be asked; nullopt: only holdings() tells.
+    virtual std::optional<std::vector<Holding>> at_once() { return std::nullopt; }
     /// Asks it to let go. Whether it has is seen in holdings(): some answer before it is true.
     virtual net::Task<base::Result<void>> unload(std::string model, base::Time by) = 0;
+
+    /// It works on for a client that has hung up, until it is told to stop.
+    virtual bool works_on() const { return false; }
+    /// Stops what it is at work on, whoever's it is; returns when it has stopped, or at `by`.
+    virtual net::Task<> cancel(base::Time) { co_return; }
 };
 
 }  // namespace device

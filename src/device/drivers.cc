@@ -3,9 +3,12 @@
 #include "base/percent.h"
 #include "device/memory.h"
 #include "device/process_tree.h"
+#include "net/refused.h"
 
 #include <fmt/format.h>
 #include <boost/json.hpp>
+
+#include <algorithm>
 
 namespace device {
 namespace {
@@ -15,6 +18,8 @@ using base::ErrorKind;
 using base::Result;
 
 constexpr std::size_t kMostReply = 4u << 20;
+/// How often a service is asked whether it has stopped.
+constexpr base::Duration kCancelStep{50};
 
 std::uint64_t number(const json::object& from, std::string_view key) {
     const json::value* const value = from.if_contains(key);
@@ -39,6 +44,7 @@ template <class Read>
 Result<std::vector<Holding>> read_models(const json::object& reply, Read read) {
     std::vector<Holding> found;
     const json::value* const models = reply.if_contains("models");
+    if (models && models->is_null()) return found;
     if (!models || !models->is_array())
         return base::fail(ErrorKind::protocol, "it did not list its models");
     for (const json::value& one : models->get_array())
@@ -82,6 +88,8 @@ protected:
         if (!body.empty()) net::append_header(headers, "Content-Type", "application/json");
         auto reply =
             co_await tools_.client.send({origin_, method, path, headers, body}, by, by, abort);
+        if (!reply && net::nobody_listens(reply.error(), origin_.endpoint))
+            co_return base::fail(ErrorKind::not_found, std::move(reply.error().detail));
         if (!reply) co_return std::unexpected(reply.error());
         auto received = co_await (*reply)->rest(kMostReply, by);
         if (!received) co_return std::unexpected(received.error());
@@ -100,8 +108,9 @@ protected:
         co_return std::move(reply->body);
     }
 
-private:
     DriverTools& tools_;
+
+private:
     net::Origin origin_;
     std::string headers_;
 };
@@ -178,6 +187,24 @@ public:
         if (reply->status == 200) co_return Result<void>();
         co_return base::fail(ErrorKind::refused, fmt::format("it answered {}", reply->status));
     }
+
+    bool works_on() const override { return true; }
+
+    /// Kills its process. Told again only while it says that it did not: by then somebody else may
+    /// draw.
+    net::Task<> cancel(base::Time by) override {
+        for (bool told = false; base::Clock::now() < by;) {
+            const auto held = co_await holdings(by);
+            if (!held || std::ranges::none_of(*held, &Holding::busy)) co_return;
+            if (!told) {
+                const auto reply = co_await ask("POST", "/sdcpp/v1/cancel", "", by);
+                if (!reply || reply->status != 200) co_return;
+                told = truth(reply->body, "cancelled");
+            }
+            co_await net::sleep_until(tools_.worker.loop.get_executor(),
+                                      std::min(by, base::Clock::now() + kCancelStep));
+        }
+    }
 };
 
 /// A child process of ours.
@@ -186,7 +213,9 @@ public:
     OwnDriver(DriverTools& tools, const EngineSite& site)
         : tools_(tools), name_(site.key.substr(site.key.find(' ') + 1)) {}
 
-    net::Task<Result<std::vector<Holding>>> holdings(base::Time) override {
+    net::Task<Result<std::vector<Holding>>> holdings(base::Time) override { co_return *at_once(); }
+
+    std::optional<std::vector<Holding>> at_once() override {
         std::vector<Holding> found;
         for (const EngineStatus& engine : tools_.engines.status()) {
             const bool runs = engine.state != EngineState::stopped &&
@@ -195,9 +224,10 @@ public:
             const std::vector<int> pids = descendants_of(engine.guard);
             found.push_back({engine.name, resident_bytes(pids), tools_.vram_of(pids),
                              engine.state != EngineState::ready,
-                             engine.state == EngineState::starting, engine.device});
+                             engine.state == EngineState::starting,
+                             engine.state == EngineState::stopping, engine.device});
         }
-        co_return found;
+        return found;
     }
 
     net::Task<Result<void>> unload(std::string model, base::Time by) override {

@@ -120,6 +120,12 @@ void Scheduler::unreachable(const std::string& engine, Time now) {
     settle(now);
 }
 
+void Scheduler::lost(const std::string& engine, std::optional<std::uint64_t> bytes, Time now) {
+    residency_.observed(engine, {}, now);
+    if (bytes) residency_.set_others(*bytes);
+    settle(now);
+}
+
 void Scheduler::evicted(const ModelKey& key, Time now) {
     residency_.evicted(key);
     settle(now);
@@ -137,6 +143,11 @@ Time Scheduler::due() const {
     for (const Waiter& waiter : waiting_ | std::views::values)
         if (!waiter.impatient) due = std::min(due, waiter.since + terms_.patience);
     return due;
+}
+
+bool Scheduler::resident(const ModelKey& key) const {
+    const Residency::Model* model = residency_.find(key);
+    return model && model->usable();
 }
 
 /// Brings leases and evictions into line with who waits and what is there.

@@ -93,6 +93,9 @@ public:
                   const std::set<std::string>& in_doubt = {});
     /// It could not be asked: what it held stays counted, and nothing is evicted from it.
     void unreachable(const std::string& engine, base::Time now);
+    /// Nothing of it is there any more, or so it has to be taken: what is leased stays counted.
+    /// `others`: what others use once that is so, where it is known.
+    void lost(const std::string& engine, std::optional<std::uint64_t> others, base::Time now);
 
     /// It is gone, and its memory is free.
     void evicted(const ModelKey& key, base::Time now);
@@ -102,6 +105,9 @@ public:
     /// To be called at due().
     void tick(base::Time now);
     base::Time due() const;
+    /// A lease on it needs no memory: it is there, or is being loaded.
+    bool resident(const ModelKey& key) const;
+    bool anybody_waits() const { return !waiting_.empty(); }
     std::vector<Action> take_actions() { return std::exchange(actions_, {}); }
 
     /// For people (GET /v1/devices) and for the answer of one who had to go away.
