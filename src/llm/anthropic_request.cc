@@ -4,6 +4,7 @@
 #include "llm/anthropic_rules.h"
 #include "llm/fields.h"
 #include "llm/json.h"
+#include "llm/text_document.h"
 #include "llm/translate.h"
 
 #include <array>
@@ -26,6 +27,7 @@ void read_source(string_view source, Part& part) {
     if (type == "base64") {
         part.media_type = text_of(source, "media_type");
         part.data = text_of(source, "data");
+        read_as_text(part);
     } else if (type == "url") {
         part.url = text_of(source, "url");
     } else if (type == "file") {

@@ -3,6 +3,7 @@
 #include "llm/client_dialect.h"
 #include "llm/json.h"
 #include "llm/request_body.h"
+#include "llm/text_document.h"
 
 #include <simdjson.h>
 #include <algorithm>
@@ -26,6 +27,11 @@ std::unexpected<base::Error> refuse(std::string text) {
 
 bool is_openai(Endpoint endpoint) {
     return endpoint == Endpoint::chat || endpoint == Endpoint::completion;
+}
+
+/// Whether a part of a message is a file that is plain text.
+bool is_text_file(std::string_view part) {
+    return is_text_url(json::member(part, "file", "file_data"));
 }
 
 /// Whether an object has more members than are read one by one.
@@ -147,6 +153,7 @@ void Reader::content_parts() {
 void Reader::part() {
     std::size_t begin = in_.position();
     bool image = false;
+    bool file = false;
     std::string_view key;
     in_.enter_object();
     while (in_.next_member(key)) {
@@ -154,8 +161,10 @@ void Reader::part() {
         if (key != "type") continue;
         image = value == "\"image_url\"" || value == "\"input_image\"";
         request_.wants_audio = request_.wants_audio || value == "\"input_audio\"";
-        request_.wants_documents = request_.wants_documents || value == "\"file\"";
+        file = value == "\"file\"";
     }
+    if (file && !is_text_file(std::string_view(request_.body).substr(begin, in_.position() - begin)))
+        request_.wants_documents = true;
     if (!image) return;
     ++images_;
     image_bytes_ += in_.position() - begin;

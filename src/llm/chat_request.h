@@ -49,7 +49,7 @@ struct ChatRequest {
     bool wants_tools = false;                 ///< `tools` (or `functions`) is a non-empty array
     bool wants_vision = false;                ///< an image part in any message
     bool wants_audio = false;                 ///< an audio part in any message
-    bool wants_documents = false;             ///< a file part in any message
+    bool wants_documents = false;             ///< a file that is not plain text in any message
     bool wants_json_schema = false;           ///< response_format.type == json_schema
     std::uint64_t choices = 1;                ///< n
     std::optional<std::uint64_t> max_tokens;  ///< max_completion_tokens, else max_tokens

@@ -154,7 +154,7 @@ bool CallBuilder::special(const Member& member, string_view whole, string_view v
         splice_.replace(value, json::quote(upstream_.model));
     } else if (member.key == "messages") {
         object_.keep(whole);
-        openai::edit_messages(upstream_.provider, value, splice_, call_.changes);
+        openai::edit_messages(upstream_, value, splice_, call_.changes);
     } else if (member.key == "stream_options" && asks_usage()) {
         stream_options(whole, value);
     } else if (mistral && (member.key == "tools" || member.key == "tool_choice") && tools_empty()) {

@@ -3,6 +3,7 @@
 #include "llm/chunks.h"
 #include "llm/fields.h"
 #include "llm/json.h"
+#include "llm/text_document.h"
 #include "llm/translate.h"
 #include "llm/usage_json.h"
 
@@ -33,6 +34,7 @@ void read_file(string_view file, Part& part) {
         part.data = std::exchange(part.url, {});
         part.media_type = "application/pdf";
     }
+    read_as_text(part);
 }
 
 base::Result<Part> read_part(string_view object, string_view where) {

@@ -1,6 +1,7 @@
 #include "llm/openai_messages.h"
 
 #include "llm/fields.h"
+#include "llm/openai_client.h"
 
 #include <algorithm>
 #include <array>
@@ -77,6 +78,27 @@ void edit_members(const MessageRules& rules, string_view messages, Splice& splic
             note(changes, fmt::format("removed messages[].{}", field.key));
         });
         edit.finish();
+    });
+}
+
+bool reads_files(const Upstream& upstream) {
+    switch (upstream.provider) {
+        case base::Provider::groq:
+        case base::Provider::cerebras:
+        case base::Provider::mistral:
+        case base::Provider::huggingface: return false;
+        default: return upstream.documents;
+    }
+}
+
+void edit_files(string_view messages, Splice& splice, std::vector<std::string>& changes) {
+    for_each_element(messages, [&](string_view message) {
+        for_each_element(json::member(message, "content"), [&](string_view part) {
+            auto text = told_as_text(part);
+            if (!text) return;
+            splice.replace(part, *std::move(text));
+            note(changes, "changed messages[].content[].file to text");
+        });
     });
 }
 
@@ -166,6 +188,7 @@ void MistralMessages::role(string_view value) {
 
 void MistralMessages::content(string_view parts) {
     for_each_element(parts, [this](string_view part) {
+        if (told_as_text(part)) return;  // it is replaced as a whole
         ObjectEdit edit(splice_, part);
         for_each_field(part, [&](const Field& field) {
             if (field.key != "cache_control") return edit.keep(field.whole);
@@ -212,13 +235,22 @@ std::string mistral_tool_id(string_view id) {
     return out;
 }
 
-void edit_messages(base::Provider provider, string_view messages, Splice& splice,
+std::optional<std::string> told_as_text(string_view part) {
+    if (json::member(part, "type") != "\"file\"") return std::nullopt;
+    auto read = read_openai_content(fmt::format("[{}]", part));
+    if (!read || read->front().text.empty()) return std::nullopt;
+    return fmt::format(R"({{"type":"text","text":{}}})", json::quote(read->front().text));
+}
+
+void edit_messages(const Upstream& upstream, string_view messages, Splice& splice,
                    std::vector<std::string>& changes) {
-    const MessageRules rules = message_rules(provider);
+    const MessageRules rules = message_rules(upstream.provider);
     const bool drops = std::ranges::any_of(rules.drop, [messages](string_view key) {
         return messages.find(json::quote(key)) != messages.npos;
     });
-    if (provider == base::Provider::mistral)
+    if (!reads_files(upstream) && messages.find("\"file\"") != messages.npos)
+        edit_files(messages, splice, changes);
+    if (upstream.provider == base::Provider::mistral)
         MistralMessages(splice, changes).edit(messages);
     else if (drops || !rules.allow.empty())
         edit_members(rules, messages, splice, changes);
