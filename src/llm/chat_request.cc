@@ -55,6 +55,7 @@ private:
     void member(std::string_view key);
     void messages();
     void message();
+    void message_member(std::string_view key, std::string_view value);
     void content_parts();
     void part();
     std::size_t offset(std::string_view view) const {
@@ -136,8 +137,14 @@ void Reader::message() {
         if (key == "content" && in_.peek() == '[')
             content_parts();
         else
-            in_.skip();
+            message_member(key, in_.value());
     }
+}
+
+void Reader::message_member(std::string_view key, std::string_view value) {
+    if ((key == "function_call" && !json::blank(value)) ||
+        (key == "role" && value == "\"function\""))
+        request_.uses_functions = true;
 }
 
 void Reader::content_parts() {
@@ -163,7 +170,8 @@ void Reader::part() {
         request_.wants_audio = request_.wants_audio || value == "\"input_audio\"";
         file = value == "\"file\"";
     }
-    if (file && !is_text_file(std::string_view(request_.body).substr(begin, in_.position() - begin)))
+    if (file &&
+        !is_text_file(std::string_view(request_.body).substr(begin, in_.position() - begin)))
         request_.wants_documents = true;
     if (!image) return;
     ++images_;
@@ -226,6 +234,7 @@ void read_wishes(ChatRequest& request) {
         return text.starts_with('[') && !json::blank(text);
     };
     request.include_usage = json::member(value("stream_options"), "include_usage") == "true";
+    if (filled_array(value("functions"))) request.uses_functions = true;
     request.wants_tools = filled_array(value("tools")) || filled_array(value("functions"));
     request.wants_json_schema = json::member(value("response_format"), "type") == "\"json_schema\"";
     request.max_tokens = json::count(value("max_completion_tokens"));

@@ -127,6 +127,10 @@ constexpr Protocol protocol_of(base::Provider provider) {
 /// How a request that came in at `endpoint` is put to `upstream`.
 const Dialect& dialect(Endpoint endpoint, const Upstream& upstream);
 
+/// The same, for a request that may need more: tools in their first form are translated for
+/// targets that know only today's.
+const Dialect& plain_dialect(const ChatRequest& request, const Upstream& upstream);
+
 /// The same, with what the request asks beyond its protocol: an answer bound to a format.
 const Dialect& dialect(const ChatRequest& request, const Upstream& upstream);
 

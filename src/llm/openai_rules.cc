@@ -44,6 +44,7 @@ constexpr auto kOutputBound = std::to_array<Rename>({{"max_tokens", "max_complet
 constexpr Rules kCerebras{.allow = kCerebrasAllow,
                           .rename = kOutputBound,
                           .one_choice = true,
+                          .functions = false,
                           .completions = true,
                           .bound_output = "max_completion_tokens"};
 
@@ -80,7 +81,8 @@ constexpr auto kMistralAllow = std::to_array<string_view>({
 constexpr auto kMistralRename =
     std::to_array<Rename>({{"seed", "random_seed"}, {"max_completion_tokens", "max_tokens"}});
 constexpr Rules kMistral{
-    .allow = kMistralAllow, .rename = kMistralRename, .ask_usage = AskUsage::never};
+    .allow = kMistralAllow, .rename = kMistralRename, .ask_usage = AskUsage::never,
+    .functions = false};
 
 constexpr Rules kOpenAi{};
 

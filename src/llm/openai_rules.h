@@ -23,6 +23,7 @@ struct Rules {
     std::span<const Rename> rename{};
     AskUsage ask_usage = AskUsage::always;
     bool one_choice = false;          ///< `n` may only be 1
+    bool functions = true;            ///< knows tools in their first form, `functions`
     bool completions = false;         ///< serves /completions itself
     std::string_view bound_output{};  ///< added where the client sets no bound, "" = never
 };
