@@ -1,8 +1,11 @@
+#include "llm/fields.h"
 #include "llm/openai.h"
+#include "llm/openai_client.h"
 #include "llm/openai_messages.h"
 #include "llm/openai_rules.h"
 #include "llm/reasoning_effort.h"
 #include "llm/splice.h"
+#include "llm/tool_choice.h"
 
 #include <algorithm>
 
@@ -43,6 +46,8 @@ public:
 
 private:
     base::Result<void> check() const;
+    base::Result<void> read_choice();
+    void narrow_tools(string_view tools);
     void member(const Member& member);
     bool special(const Member& member, string_view whole, string_view value);
     void effort(string_view key, string_view whole, string_view value);
@@ -63,6 +68,9 @@ private:
     Splice splice_;
     ObjectEdit object_;
     std::vector<std::string> added_;
+    /// By their places in `tools`, and the choice between them, where some may not be called.
+    std::vector<std::size_t> callable_;
+    string_view choice_;
     Call call_;
 };
 
@@ -75,8 +83,44 @@ base::Result<void> CallBuilder::check() const {
                       fmt::format("n: {} gives one choice only", base::name(upstream_.provider)));
 }
 
+/// A choice of some tools is OpenAI's own: others are sent only those.
+base::Result<void> CallBuilder::read_choice() {
+    const Member* choice = request_.find("tool_choice");
+    const Member* tools = request_.find("tools");
+    const bool own = upstream_.provider == base::Provider::openai || allowed("tool_choice");
+    if (own || !choice || !tools) return {};
+    const string_view wanted = request_.text(choice->value);
+    if (json::member(wanted, "type") != "\"allowed_tools\"") return {};
+    auto list = read_openai_tools(request_.text(tools->value));
+    if (!list) return std::unexpected(list.error());
+    const Chat chat{.tools = *std::move(list)};
+    auto read = read_tool_choice(chat, wanted);
+    if (!read) return std::unexpected(read.error());
+    for (const Tool* tool : read->tools)
+        callable_.push_back(static_cast<std::size_t>(tool - chat.tools.data()));
+    choice_ = read->calls == ToolChoice::Calls::required ? "\"required\""
+              : read->calls == ToolChoice::Calls::none   ? "\"none\""
+                                                         : "\"auto\"";
+    return {};
+}
+
+void CallBuilder::narrow_tools(string_view tools) {
+    ObjectEdit edit(splice_, tools);
+    std::size_t place = 0;
+    for_each_element(tools, [&](string_view tool) {
+        if (std::ranges::find(callable_, place++) == callable_.end())
+            edit.remove(tool);
+        else
+            edit.keep(tool);
+    });
+    edit.finish();
+    if (callable_.size() < place)
+        call_.changes.emplace_back("sent only the tools that tool_choice names");
+}
+
 base::Result<Call> CallBuilder::build() {
     if (base::Result<void> good = check(); !good) return std::unexpected(good.error());
+    if (base::Result<void> good = read_choice(); !good) return std::unexpected(good.error());
     for (const Member& one : request_.members) member(one);
     add_missing();
     object_.finish();
@@ -159,6 +203,13 @@ bool CallBuilder::special(const Member& member, string_view whole, string_view v
         stream_options(whole, value);
     } else if (mistral && (member.key == "tools" || member.key == "tool_choice") && tools_empty()) {
         remove(member.key, whole);
+    } else if (member.key == "tools" && !choice_.empty()) {
+        object_.keep(whole);
+        narrow_tools(value);
+    } else if (member.key == "tool_choice" && !choice_.empty()) {
+        object_.keep(whole);
+        splice_.replace(value, std::string(choice_));
+        call_.changes.push_back(fmt::format("changed tool_choice to {}", choice_));
     } else if ((member.key == "reasoning_effort" || foreign_thinking) && !allowed(member.key)) {
         effort(member.key, whole, value);
     } else {
