@@ -57,6 +57,7 @@ private:
     void add(string_view key, string_view json, string_view note);
     void remove(string_view key, string_view whole);
     string_view renamed(string_view key) const;
+    bool outdone(string_view key) const;
     bool client_set(string_view key) const;
     bool dropped(string_view key) const;
     bool allowed(string_view key) const;
@@ -135,6 +136,13 @@ string_view CallBuilder::renamed(string_view key) const {
     return it == rules_.rename.end() ? key : it->to;
 }
 
+/// The older bound where the newer one, said as well, takes its name.
+bool CallBuilder::outdone(string_view key) const {
+    const Member* newer = request_.find("max_completion_tokens");
+    return key == "max_tokens" && newer && request_.text(newer->value) != "null" &&
+           renamed(newer->key) == key;
+}
+
 bool CallBuilder::client_set(string_view key) const {
     if (bounds_output(key))
         return request_.find("max_tokens") || request_.find("max_completion_tokens");
@@ -174,7 +182,8 @@ void CallBuilder::member(const Member& member) {
     if (special(member, whole, value)) return;
     string_view name = renamed(member.key);
     bool known = rules_.allow.empty() || contains(rules_.allow, name);
-    bool taken = name != member.key && request_.find(name);
+    bool taken = outdone(member.key) ||
+                 (name != member.key && request_.find(name) && !outdone(name));
     bool removed = !known || taken || contains(rules_.drop, member.key);
     if (removed && !allowed(member.key)) return remove(member.key, whole);
     if (name == member.key || taken) return object_.keep(whole);

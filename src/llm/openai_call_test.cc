@@ -134,6 +134,19 @@ TEST(OpenAiCall, MistralGetsItsClosedSchema) {
               std::string::npos);
 }
 
+TEST(OpenAiCall, TheNewerOfTwoBoundsCounts) {
+    const std::string both =
+        R"({"model":"x","max_tokens":5,"max_completion_tokens":6,)" + kMessages + "}";
+    EXPECT_EQ(send(to(Provider::mistral), both).body,
+              R"({"model":"up/m","max_tokens":6,)" + kMessages + "}");
+    EXPECT_EQ(send(to(Provider::cerebras), both).body,
+              R"({"model":"up/m","max_completion_tokens":6,)" + kMessages + "}");
+    EXPECT_EQ(send(to(Provider::mistral),
+                   R"({"max_completion_tokens":null,"model":"x","max_tokens":5,)" + kMessages + "}")
+                  .body,
+              R"({"model":"up/m","max_tokens":5,)" + kMessages + "}");
+}
+
 TEST(OpenAiCall, EffortIsSaidInTheTargetsWords) {
     struct Row {
         Provider provider;

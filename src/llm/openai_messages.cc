@@ -1,6 +1,8 @@
 #include "llm/openai_messages.h"
 
 #include "llm/fields.h"
+#include "llm/message_fields.h"
+#include "llm/mistral_messages.h"
 #include "llm/openai_client.h"
 
 #include <algorithm>
@@ -13,26 +15,6 @@ namespace llm::openai {
 namespace {
 
 using std::string_view;
-
-struct Field {
-    string_view key;
-    string_view quoted_key;
-    string_view value;
-    string_view whole;
-};
-
-template <class Visit>
-void for_each_field(string_view object, Visit visit) {
-    json::Cursor in(object);
-    string_view key;
-    if (!object.starts_with('{') || !in.enter_object()) return;
-    while (in.next_member(key)) {
-        string_view value = in.value();
-        const char* begin = key.data() - 1;
-        auto size = static_cast<std::size_t>(value.data() + value.size() - begin);
-        visit(Field{key, {begin, key.size() + 2}, value, {begin, size}});
-    }
-}
 
 /// What a provider takes of a message's members.
 struct MessageRules {
@@ -102,120 +84,6 @@ void edit_files(string_view messages, Splice& splice, std::vector<std::string>& 
     });
 }
 
-/// Mistral's messages: known keys by role, `developer` as `system`, tool ids, and
-/// an assistant turn between a tool's result and a user's next words.
-class MistralMessages {
-public:
-    MistralMessages(Splice& splice, std::vector<std::string>& changes)
-        : splice_(splice), changes_(changes) {}
-
-    void edit(string_view messages) {
-        string_view last;
-        for_each_element(messages, [&](string_view message) {
-            this->message(message);
-            last = message;
-        });
-        begin_answer(last);
-    }
-
-private:
-    void message(string_view message);
-    void begin_answer(string_view last);
-    void content(string_view parts);
-    void tool_calls(string_view calls);
-    void tool_id(string_view value);
-    void role(string_view value);
-
-    Splice& splice_;
-    std::vector<std::string>& changes_;
-    bool after_tool_ = false;
-};
-
-std::span<const string_view> mistral_keys(string_view role) {
-    static constexpr auto kAssistant =
-        std::to_array<string_view>({"role", "content", "tool_calls", "prefix"});
-    static constexpr auto kTool =
-        std::to_array<string_view>({"role", "content", "tool_call_id", "name"});
-    static constexpr auto kOther = std::to_array<string_view>({"role", "content"});
-    if (role == "\"assistant\"") return kAssistant;
-    if (role == "\"tool\"") return kTool;
-    return kOther;
-}
-
-void MistralMessages::message(string_view message) {
-    string_view role_value = json::member(message, "role");
-    if (after_tool_ && role_value == "\"user\"") {
-        splice_.insert(message.data(), R"({"role":"assistant","content":"OK."},)");
-        note(changes_, "added an assistant turn between tool and user");
-    }
-    after_tool_ = role_value == "\"tool\"";
-    std::span<const string_view> keys = mistral_keys(role_value);
-    ObjectEdit edit(splice_, message);
-    for_each_field(message, [&](const Field& field) {
-        bool empty_calls = field.key == "tool_calls" && json::blank(field.value);
-        if (empty_calls || std::ranges::find(keys, field.key) == keys.end()) {
-            edit.remove(field.whole);
-            note(changes_, fmt::format("removed messages[].{}", field.key));
-            return;
-        }
-        edit.keep(field.whole);
-        if (field.key == "role")
-            role(field.value);
-        else if (field.key == "content")
-            content(field.value);
-        else if (field.key == "tool_calls")
-            tool_calls(field.value);
-        else if (field.key == "tool_call_id")
-            tool_id(field.value);
-    });
-    edit.finish();
-}
-
-/// An assistant's message that stands last is the beginning of the answer.
-void MistralMessages::begin_answer(string_view last) {
-    bool open = json::member(last, "role") == "\"assistant\"" &&
-                json::blank(json::member(last, "tool_calls"));
-    if (!open || !json::member(last, "prefix").empty()) return;
-    splice_.insert(last.data() + 1, R"("prefix":true,)");
-    note(changes_, "added messages[].prefix");
-}
-
-void MistralMessages::role(string_view value) {
-    if (value != "\"developer\"") return;
-    splice_.replace(value, "\"system\"");
-    note(changes_, "changed messages[].role from developer to system");
-}
-
-void MistralMessages::content(string_view parts) {
-    for_each_element(parts, [this](string_view part) {
-        if (told_as_text(part)) return;  // it is replaced as a whole
-        ObjectEdit edit(splice_, part);
-        for_each_field(part, [&](const Field& field) {
-            if (field.key != "cache_control") return edit.keep(field.whole);
-            edit.remove(field.whole);
-            note(changes_, "removed messages[].content[].cache_control");
-        });
-        edit.finish();
-    });
-}
-
-void MistralMessages::tool_calls(string_view calls) {
-    for_each_element(calls, [this](string_view call) {
-        for_each_field(call, [this](const Field& field) {
-            if (field.key == "id") tool_id(field.value);
-        });
-    });
-}
-
-void MistralMessages::tool_id(string_view value) {
-    std::optional<std::string> id = json::text(value);
-    if (!id) return;
-    std::string fitting = mistral_tool_id(*id);
-    if (fitting == *id) return;
-    splice_.replace(value, json::quote(fitting));
-    note(changes_, "mapped tool call ids to nine characters");
-}
-
 constexpr string_view kBase62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 }  // namespace
@@ -251,7 +119,7 @@ void edit_messages(const Upstream& upstream, string_view messages, Splice& splic
     if (!reads_files(upstream) && messages.find("\"file\"") != messages.npos)
         edit_files(messages, splice, changes);
     if (upstream.provider == base::Provider::mistral)
-        MistralMessages(splice, changes).edit(messages);
+        edit_mistral_messages(messages, splice, changes);
     else if (drops || !rules.allow.empty())
         edit_members(rules, messages, splice, changes);
 }
