@@ -42,7 +42,7 @@ std::expected<bool, ClientError> may_continue(const Session& session,
 /// form, which has one choice and nothing that only its own provider can do. One that is bound to
 /// a format is judged whole.
 bool carries_over(const llm::ChatRequest& request) {
-    if (request.format || request.choices != 1) return false;
+    if (request.format || request.choices != 1 || request.uses_functions) return false;
     const base::Result<llm::Chat>& chat = llm::canonical(request);
     return chat && chat->native.empty() &&
            std::ranges::all_of(chat->tools,

@@ -36,8 +36,11 @@ base::Result<std::string> source(const Part& part) {
         return fmt::format(R"({{"type":"file","file_id":{}}})", json::quote(part.id));
     if (!part.url.empty())
         return fmt::format(R"({{"type":"url","url":{}}})", json::quote(part.url));
-    return fmt::format(R"({{"type":"base64","media_type":{},"data":{}}})",
-                       json::quote(part.media_type), json::quote(part.data));
+    // What many call image/jpg is taken under its registered name only.
+    const string_view given = part.media_type;
+    const string_view type = given == "image/jpg" ? "image/jpeg" : given;
+    return fmt::format(R"({{"type":"base64","media_type":{},"data":{}}})", json::quote(type),
+                       json::quote(part.data));
 }
 
 }  // namespace
@@ -54,6 +57,13 @@ std::string Conversation::extras(const std::vector<Extra>& extras, string_view w
 }
 
 base::Result<Conversation::Block> Conversation::document(const Part& part) {
+    constexpr string_view kPdf = "application/pdf";
+    const bool strange = part.text.empty() && !part.data.empty() && part.media_type != kPdf;
+    if (strange)
+        return base::fail(base::ErrorKind::unsupported,
+                          fmt::format("messages[].content[].file: Anthropic reads PDF and plain "
+                                      "text in UTF-8, not {}",
+                                      part.media_type));
     base::Result<std::string> from = source(part);
     if (!part.text.empty())
         from = fmt::format(R"({{"type":"text","media_type":"text/plain","data":{}}})",

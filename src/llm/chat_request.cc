@@ -3,6 +3,7 @@
 #include "llm/client_dialect.h"
 #include "llm/json.h"
 #include "llm/request_body.h"
+#include "llm/text_document.h"
 
 #include <simdjson.h>
 #include <algorithm>
@@ -28,6 +29,11 @@ bool is_openai(Endpoint endpoint) {
     return endpoint == Endpoint::chat || endpoint == Endpoint::completion;
 }
 
+/// Whether a part of a message is a file that is plain text.
+bool is_text_file(std::string_view part) {
+    return is_text_url(json::member(part, "file", "file_data"));
+}
+
 /// Whether an object has more members than are read one by one.
 bool crowded(std::string_view object) {
     Cursor in(object);
@@ -49,6 +55,7 @@ private:
     void member(std::string_view key);
     void messages();
     void message();
+    void message_member(std::string_view key, std::string_view value);
     void content_parts();
     void part();
     std::size_t offset(std::string_view view) const {
@@ -130,8 +137,14 @@ void Reader::message() {
         if (key == "content" && in_.peek() == '[')
             content_parts();
         else
-            in_.skip();
+            message_member(key, in_.value());
     }
+}
+
+void Reader::message_member(std::string_view key, std::string_view value) {
+    if ((key == "function_call" && !json::blank(value)) ||
+        (key == "role" && value == "\"function\""))
+        request_.uses_functions = true;
 }
 
 void Reader::content_parts() {
@@ -147,6 +160,7 @@ void Reader::content_parts() {
 void Reader::part() {
     std::size_t begin = in_.position();
     bool image = false;
+    bool file = false;
     std::string_view key;
     in_.enter_object();
     while (in_.next_member(key)) {
@@ -154,8 +168,11 @@ void Reader::part() {
         if (key != "type") continue;
         image = value == "\"image_url\"" || value == "\"input_image\"";
         request_.wants_audio = request_.wants_audio || value == "\"input_audio\"";
-        request_.wants_documents = request_.wants_documents || value == "\"file\"";
+        file = value == "\"file\"";
     }
+    if (file &&
+        !is_text_file(std::string_view(request_.body).substr(begin, in_.position() - begin)))
+        request_.wants_documents = true;
     if (!image) return;
     ++images_;
     image_bytes_ += in_.position() - begin;
@@ -217,6 +234,7 @@ void read_wishes(ChatRequest& request) {
         return text.starts_with('[') && !json::blank(text);
     };
     request.include_usage = json::member(value("stream_options"), "include_usage") == "true";
+    if (filled_array(value("functions"))) request.uses_functions = true;
     request.wants_tools = filled_array(value("tools")) || filled_array(value("functions"));
     request.wants_json_schema = json::member(value("response_format"), "type") == "\"json_schema\"";
     request.max_tokens = json::count(value("max_completion_tokens"));

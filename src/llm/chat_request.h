@@ -46,10 +46,11 @@ struct ChatRequest {
     std::string model;
     bool stream = false;
     bool include_usage = false;               ///< stream_options.include_usage
+    bool uses_functions = false;              ///< tools in OpenAI's first form, `functions`
     bool wants_tools = false;                 ///< `tools` (or `functions`) is a non-empty array
     bool wants_vision = false;                ///< an image part in any message
     bool wants_audio = false;                 ///< an audio part in any message
-    bool wants_documents = false;             ///< a file part in any message
+    bool wants_documents = false;             ///< a file that is not plain text in any message
     bool wants_json_schema = false;           ///< response_format.type == json_schema
     std::uint64_t choices = 1;                ///< n
     std::optional<std::uint64_t> max_tokens;  ///< max_completion_tokens, else max_tokens
@@ -65,6 +66,8 @@ struct ChatRequest {
     std::string_view text(Span span) const {
         return std::string_view(body).substr(span.begin, span.end - span.begin);
     }
+    /// The answer's call of a tool is to come in OpenAI's first form.
+    bool wants_function_call() const { return uses_functions && !find("tools"); }
     const Member* find(std::string_view key) const {
         for (const Member& member : members)
             if (member.key == key) return &member;

@@ -16,6 +16,8 @@
 #include "llm/responses_passthrough.h"
 #include "llm/translate.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 namespace llm {
@@ -81,12 +83,21 @@ const Dialect& dialect(Endpoint endpoint, const Upstream& upstream) {
     return to_openai(endpoint, upstream);
 }
 
+const Dialect& plain_dialect(const ChatRequest& request, const Upstream& upstream) {
+    const bool carried = request.uses_functions && request.endpoint == Endpoint::chat &&
+                         protocol_of(upstream.provider) == Protocol::openai &&
+                         !openai::rules(upstream).functions &&
+                         std::ranges::find(upstream.allow, "functions") == upstream.allow.end();
+    if (!carried) return dialect(request.endpoint, upstream);
+    return from_every_client<OpenAiUpstream>(request.endpoint, "carried functions as tools");
+}
+
 const Dialect& dialect(const ChatRequest& request, const Upstream& upstream) {
     static const FormatDialect formatted;
     // A reply of OpenAI's own /responses is no chat that could be judged: its owner binds it.
     const bool owners =
         request.endpoint == Endpoint::responses && upstream.provider == base::Provider::openai;
-    return request.format && !owners ? formatted : dialect(request.endpoint, upstream);
+    return request.format && !owners ? formatted : plain_dialect(request, upstream);
 }
 
 const ClientDialect& client_dialect(Endpoint endpoint) {

@@ -28,6 +28,7 @@ struct Upstream {
     bool stated = true;        ///< its configuration says what it can do
     bool json_schema = true;   ///< it can bind its answer to a JSON schema itself
     bool tools = true;         ///< it can call tools
+    bool documents = true;     ///< it reads files
     bool others_left = false;  ///< should it fail, somebody else can be asked
     std::optional<std::uint64_t> max_output_tokens{};
     std::span<const Extra> defaults{};   ///< sent unless the client set the member
@@ -125,6 +126,10 @@ constexpr Protocol protocol_of(base::Provider provider) {
 
 /// How a request that came in at `endpoint` is put to `upstream`.
 const Dialect& dialect(Endpoint endpoint, const Upstream& upstream);
+
+/// The same, for a request that may need more: tools in their first form are translated for
+/// targets that know only today's.
+const Dialect& plain_dialect(const ChatRequest& request, const Upstream& upstream);
 
 /// The same, with what the request asks beyond its protocol: an answer bound to a format.
 const Dialect& dialect(const ChatRequest& request, const Upstream& upstream);

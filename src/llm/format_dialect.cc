@@ -38,7 +38,7 @@ const Dialect& emulating(Endpoint endpoint, Protocol protocol) {
 }
 
 const Dialect& way(const ChatRequest& request, const Upstream& upstream) {
-    if (!emulates_format(request, upstream)) return dialect(request.endpoint, upstream);
+    if (!emulates_format(request, upstream)) return plain_dialect(request, upstream);
     return emulating(request.endpoint, protocol_of(upstream.provider));
 }
 

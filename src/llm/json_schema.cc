@@ -14,6 +14,8 @@
 #include <valijson/schema_parser.hpp>
 #include <valijson/validator.hpp>
 
+#include <cmath>
+#include <limits>
 #include <new>
 #include <vector>
 
@@ -91,6 +93,46 @@ struct Unique {
     }
 };
 
+struct Integer {
+    explicit Integer(const adapters::Adapter&) {}
+    const char* operator()(const adapters::Adapter& target) const {
+        const bool fraction =
+            target.isDouble() && std::trunc(target.asDouble()) != target.asDouble();
+        return fraction ? "Value type not permitted by 'type' constraint." : nullptr;
+    }
+};
+
+/// Decimal fractions are no binary ones: a quotient counts as whole where it is as near to it as
+/// its arithmetic can tell.
+class MultipleOf {
+public:
+    explicit MultipleOf(const adapters::Adapter& node) {
+        if (node.isInteger()) integer_ = node.asInteger();
+        if (node.isNumber())
+            divisor_ = node.isInteger() ? static_cast<double>(*integer_) : node.asDouble();
+        if (!(divisor_ > 0)) throw std::runtime_error("`multipleOf` must be a number above 0");
+    }
+
+    const char* operator()(const adapters::Adapter& target) const {
+        if (!target.isNumber()) return nullptr;
+        const bool whole = target.isInteger() && integer_ ? target.asInteger() % *integer_ == 0
+                           : target.isInteger() ? divides(static_cast<double>(target.asInteger()))
+                                                : divides(target.asDouble());
+        return whole ? nullptr : "it is no multiple of its multipleOf";
+    }
+
+private:
+    bool divides(double value) const {
+        if (std::fmod(value, divisor_) == 0) return true;
+        const double quotient = value / divisor_;
+        const double off = std::abs(quotient - std::round(quotient));
+        return off <= 4 * std::numeric_limits<double>::epsilon() * std::abs(quotient);
+    }
+
+    std::optional<std::int64_t> integer_;
+    double divisor_ = 0;
+};
+
 class Pattern {
 public:
     explicit Pattern(const adapters::Adapter& node) {
@@ -128,10 +170,27 @@ private:
     std::shared_ptr<pcre2_match_context> limits_;
 };
 
+/// One number, one kind: `1.0` and `1e2` are integers, what is larger than those can be is a
+/// double. valijson takes values of different kinds for different, and knows no unsigned ones.
+void unify_numbers(boost::json::value& value) {
+    constexpr double kExact = 9007199254740992;  // 2^53: below it no whole double is rounded
+    if (value.is_object())
+        for (auto& member : value.get_object()) unify_numbers(member.value());
+    else if (value.is_array())
+        for (boost::json::value& element : value.get_array()) unify_numbers(element);
+    else if (value.is_uint64())
+        value = static_cast<double>(value.get_uint64());
+    else if (value.is_double() && std::abs(value.get_double()) < kExact &&
+             std::trunc(value.get_double()) == value.get_double())
+        value = static_cast<std::int64_t>(value.get_double());
+}
+
 boost::json::value parse(string_view text, boost::json::error_code& error) {
     boost::json::parse_options options;
     options.max_depth = kDeepestJson;
-    return boost::json::parse({text.data(), text.size()}, error, {}, options);
+    boost::json::value value = boost::json::parse({text.data(), text.size()}, error, {}, options);
+    unify_numbers(value);
+    return value;
 }
 
 /// "[items]" and "[0]" as a pointer; a key that the schema does not name may be content.
@@ -176,6 +235,8 @@ base::Result<JsonSchema> JsonSchema::compile(string_view text) {
         parser.addConstraintBuilder(kStepsKeyword, new Builder<Steps>);
         parser.addConstraintBuilder(kUniqueKeyword, new Builder<Unique>);
         parser.addConstraintBuilder(kPatternKeyword, new Builder<Pattern>);
+        parser.addConstraintBuilder(kIntegerKeyword, new Builder<Integer>);
+        parser.addConstraintBuilder(kMultipleKeyword, new Builder<MultipleOf>);
         parser.populateSchema(adapters::BoostJsonAdapter(document), compiled->schema);
     } catch (const std::exception& wrong) {
         return refuse(wrong.what());

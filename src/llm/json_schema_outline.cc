@@ -238,8 +238,26 @@ void leave_out_pattern_properties(json::object& schema) {
     all.get_array().emplace_back(std::move(wider));
 }
 
+/// `integer` means any number without a fraction, however it is written and however large: it
+/// becomes `number`, beside our keyword. True: it is to stand there.
+bool widen_integer(json::object& schema) {
+    json::value* type = schema.if_contains("type");
+    if (!type) return false;
+    if (*type == json::value("integer")) {
+        *type = "number";
+        return true;
+    }
+    if (!type->is_array()) return false;
+    json::array& types = type->get_array();
+    auto integer = std::ranges::find(types, json::value("integer"));
+    if (integer == types.end() || std::ranges::find(types, json::value("number")) != types.end())
+        return false;
+    *integer = "number";
+    return true;
+}
+
 /// Our own keywords stand in `allOf`, which is looked at before everything else.
-void add_steps(json::object& schema) {
+void add_own(json::object& schema) {
     std::int64_t cost = 1 + static_cast<std::int64_t>(schema.size());
     for (const char* key : {"enum", "required", "properties"})
         if (const json::value* value = schema.if_contains(key))
@@ -249,9 +267,13 @@ void add_steps(json::object& schema) {
     json::object steps;
     steps[kStepsKeyword] = cost;
     if (schema.contains("uniqueItems")) steps[kUniqueKeyword] = true;
-    if (json::value* pattern = schema.if_contains("pattern")) {
-        steps[kPatternKeyword] = std::move(*pattern);
-        schema.erase("pattern");
+    if (widen_integer(schema)) steps[kIntegerKeyword] = true;
+    for (auto [theirs, ours] :
+         {std::pair("pattern", kPatternKeyword), std::pair("multipleOf", kMultipleKeyword)}) {
+        json::value* rule = schema.if_contains(theirs);
+        if (!rule) continue;
+        steps[ours] = std::move(*rule);
+        schema.erase(theirs);
     }
     json::value& all = schema["allOf"];
     if (!all.is_array()) all.emplace_array();
@@ -271,7 +293,7 @@ base::Result<void> prepare_schema(json::value& schema, std::set<std::string>& na
         json::object& object = found->get_object();
         write_as_draft_7(object);
         if (outline.has_pattern_properties()) leave_out_pattern_properties(object);
-        add_steps(object);
+        add_own(object);
     }
     return {};
 }

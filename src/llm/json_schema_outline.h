@@ -13,6 +13,8 @@ namespace llm {
 inline constexpr char kStepsKeyword[] = "freeway-steps";      ///< what one look at it costs
 inline constexpr char kUniqueKeyword[] = "freeway-unique";    ///< before `uniqueItems`
 inline constexpr char kPatternKeyword[] = "freeway-pattern";  ///< instead of `pattern`
+inline constexpr char kIntegerKeyword[] = "freeway-integer";  ///< beside `number`: only whole ones
+inline constexpr char kMultipleKeyword[] = "freeway-multiple";  ///< instead of `multipleOf`
 
 /// Makes a client's schema safe to compile and to ask: refuses (bad_input) one that is too
 /// large, reaches outside itself or refers to itself without going into the value, and puts

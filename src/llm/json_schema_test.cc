@@ -50,6 +50,40 @@ TEST(JsonSchema, KeysOfAMapAreContent) {
               "at `/*`: Value type not permitted by 'type' constraint.");
 }
 
+TEST(JsonSchema, AnIntegerIsANumberWithoutAFraction) {
+    JsonSchema whole = schema(R"({"type":"integer"})");
+    JsonSchema maybe = schema(R"({"type":["null","integer"]})");
+    for (string_view good :
+         {"1", "1.0", "1e2", "-0.0", "12345678901234567890", "12345678901234567890123", "-1e300"}) {
+        EXPECT_EQ(whole.violation(good), std::nullopt) << good;
+        EXPECT_EQ(maybe.violation(good), std::nullopt) << good;
+    }
+    for (string_view bad : {"1.5", "1e-2", "\"1\"", "true"}) {
+        EXPECT_EQ(whole.violation(bad), "at `/`: Value type not permitted by 'type' constraint.")
+            << bad;
+        EXPECT_TRUE(maybe.violation(bad)) << bad;
+    }
+    EXPECT_EQ(schema(R"({"type":["integer","number"]})").violation("1.5"), std::nullopt);
+    EXPECT_TRUE(schema(R"({"not":{"type":"integer"}})").violation("3.0"));
+    EXPECT_EQ(schema(R"({"enum":[1,2.0]})").violation("[1.0]"),
+              "at `/`: Failed to match against any enum values.");
+    for (string_view good : {"1.0", "2"})
+        EXPECT_EQ(schema(R"({"enum":[1,2.0]})").violation(good), std::nullopt) << good;
+    EXPECT_TRUE(schema(R"({"type":"number","maximum":5})").violation("12345678901234567890"));
+}
+
+TEST(JsonSchema, MultiplesAreThoseOfDecimals) {
+    JsonSchema cents = schema(R"({"multipleOf":0.01})");
+    for (string_view good : {"19.99", "0.07", "-4.35", "0", "3", "1234567.89"})
+        EXPECT_EQ(cents.violation(good), std::nullopt) << good;
+    EXPECT_EQ(cents.violation("19.995"), "at `/`: it is no multiple of its multipleOf");
+    JsonSchema even = schema(R"({"multipleOf":2})");
+    EXPECT_EQ(even.violation("4.0"), std::nullopt);
+    EXPECT_EQ(even.violation("\"3\""), std::nullopt);
+    for (string_view bad : {"2.5", "9007199254740993"}) EXPECT_TRUE(even.violation(bad)) << bad;
+    EXPECT_EQ(refusal(R"({"multipleOf":0})"), "`multipleOf` must be a number above 0");
+}
+
 TEST(JsonSchema, ReadsWhatLaterDraftsWrite) {
     JsonSchema pair = schema(R"({"$schema":"https://json-schema.org/draft/2020-12/schema",
         "$defs":{"n":{"type":"number"}},"type":"array",

@@ -1,8 +1,12 @@
+#include "llm/fields.h"
 #include "llm/openai.h"
+#include "llm/openai_client.h"
 #include "llm/openai_messages.h"
 #include "llm/openai_rules.h"
+#include "llm/parameters.h"
 #include "llm/reasoning_effort.h"
 #include "llm/splice.h"
+#include "llm/tool_choice.h"
 
 #include <algorithm>
 
@@ -11,7 +15,6 @@
 namespace llm {
 namespace {
 
-using openai::AskUsage;
 using openai::Rename;
 using openai::Rules;
 using std::string_view;
@@ -43,6 +46,10 @@ public:
 
 private:
     base::Result<void> check() const;
+    base::Result<void> read_choice();
+    void narrow_tools(string_view tools);
+    void cut_stops(string_view stops);
+    void cool(string_view temperature);
     void member(const Member& member);
     bool special(const Member& member, string_view whole, string_view value);
     void effort(string_view key, string_view whole, string_view value);
@@ -52,6 +59,7 @@ private:
     void add(string_view key, string_view json, string_view note);
     void remove(string_view key, string_view whole);
     string_view renamed(string_view key) const;
+    bool outdone(string_view key) const;
     bool client_set(string_view key) const;
     bool dropped(string_view key) const;
     bool allowed(string_view key) const;
@@ -63,6 +71,9 @@ private:
     Splice splice_;
     ObjectEdit object_;
     std::vector<std::string> added_;
+    /// By their places in `tools`, and the choice between them, where some may not be called.
+    std::vector<std::size_t> callable_;
+    string_view choice_;
     Call call_;
 };
 
@@ -75,8 +86,68 @@ base::Result<void> CallBuilder::check() const {
                       fmt::format("n: {} gives one choice only", base::name(upstream_.provider)));
 }
 
+/// A choice of some tools is OpenAI's own: others are sent only those.
+base::Result<void> CallBuilder::read_choice() {
+    const Member* choice = request_.find("tool_choice");
+    const Member* tools = request_.find("tools");
+    const bool own = upstream_.provider == base::Provider::openai || allowed("tool_choice");
+    if (own || !choice || !tools) return {};
+    const string_view wanted = request_.text(choice->value);
+    if (json::member(wanted, "type") != "\"allowed_tools\"") return {};
+    auto list = read_openai_tools(request_.text(tools->value));
+    if (!list) return std::unexpected(list.error());
+    const Chat chat{.tools = *std::move(list)};
+    auto read = read_tool_choice(chat, wanted);
+    if (!read) return std::unexpected(read.error());
+    for (const Tool* tool : read->tools)
+        callable_.push_back(static_cast<std::size_t>(tool - chat.tools.data()));
+    choice_ = read->calls == ToolChoice::Calls::required ? "\"required\""
+              : read->calls == ToolChoice::Calls::none   ? "\"none\""
+                                                         : "\"auto\"";
+    return {};
+}
+
+void CallBuilder::narrow_tools(string_view tools) {
+    ObjectEdit edit(splice_, tools);
+    std::size_t place = 0;
+    for_each_element(tools, [&](string_view tool) {
+        if (std::ranges::find(callable_, place++) == callable_.end())
+            edit.remove(tool);
+        else
+            edit.keep(tool);
+    });
+    edit.finish();
+    if (callable_.size() < place)
+        call_.changes.emplace_back("sent only the tools that tool_choice names");
+}
+
+/// The first texts of a list that is longer than the target takes.
+void CallBuilder::cut_stops(string_view stops) {
+    if (rules_.most_stops == 0 || !stops.starts_with('[')) return;
+    ObjectEdit edit(splice_, stops);
+    std::size_t count = 0;
+    for_each_element(stops, [&](string_view stop) {
+        if (++count > rules_.most_stops)
+            edit.remove(stop);
+        else
+            edit.keep(stop);
+    });
+    edit.finish();
+    if (count > rules_.most_stops)
+        call_.changes.push_back(fmt::format("removed stop texts after {}", rules_.most_stops));
+}
+
+void CallBuilder::cool(string_view temperature) {
+    const std::optional<double> value = json::number(temperature);
+    if (rules_.hottest == 0 || !value || (*value >= 0 && *value <= rules_.hottest)) return;
+    std::string within = clamped(*value, 0, rules_.hottest);
+    call_.changes.push_back(fmt::format("changed temperature from {} to {}", temperature, within));
+    splice_.replace(temperature, std::move(within));
+}
+
 base::Result<Call> CallBuilder::build() {
     if (base::Result<void> good = check(); !good) return std::unexpected(good.error());
+    if (base::Result<void> good = read_choice(); !good) return std::unexpected(good.error());
     for (const Member& one : request_.members) member(one);
     add_missing();
     object_.finish();
@@ -89,6 +160,13 @@ string_view CallBuilder::renamed(string_view key) const {
     if (request_.endpoint == Endpoint::completion) return key;
     auto it = std::ranges::find(rules_.rename, key, &Rename::from);
     return it == rules_.rename.end() ? key : it->to;
+}
+
+/// The older bound where the newer one, said as well, takes its name.
+bool CallBuilder::outdone(string_view key) const {
+    const Member* newer = request_.find("max_completion_tokens");
+    return key == "max_tokens" && newer && request_.text(newer->value) != "null" &&
+           renamed(newer->key) == key;
 }
 
 bool CallBuilder::client_set(string_view key) const {
@@ -108,7 +186,7 @@ bool CallBuilder::allowed(string_view key) const {
 }
 
 bool CallBuilder::asks_usage() const {
-    return request_.stream && !request_.include_usage && rules_.ask_usage != AskUsage::never &&
+    return request_.stream && !request_.include_usage && rules_.ask_usage &&
            !dropped("stream_options");
 }
 
@@ -130,9 +208,12 @@ void CallBuilder::member(const Member& member) {
     if (special(member, whole, value)) return;
     string_view name = renamed(member.key);
     bool known = rules_.allow.empty() || contains(rules_.allow, name);
-    bool taken = name != member.key && request_.find(name);
+    bool taken =
+        outdone(member.key) || (name != member.key && request_.find(name) && !outdone(name));
     bool removed = !known || taken || contains(rules_.drop, member.key);
     if (removed && !allowed(member.key)) return remove(member.key, whole);
+    if (member.key == "stop" && !allowed("stop")) cut_stops(value);
+    if (member.key == "temperature" && !allowed("temperature")) cool(value);
     if (name == member.key || taken) return object_.keep(whole);
     auto key_size = static_cast<std::size_t>(whole.find(':'));
     string_view quoted_key = base::trim(whole.substr(0, key_size));
@@ -154,11 +235,18 @@ bool CallBuilder::special(const Member& member, string_view whole, string_view v
         splice_.replace(value, json::quote(upstream_.model));
     } else if (member.key == "messages") {
         object_.keep(whole);
-        openai::edit_messages(upstream_.provider, value, splice_, call_.changes);
+        openai::edit_messages(upstream_, value, splice_, call_.changes);
     } else if (member.key == "stream_options" && asks_usage()) {
         stream_options(whole, value);
     } else if (mistral && (member.key == "tools" || member.key == "tool_choice") && tools_empty()) {
         remove(member.key, whole);
+    } else if (member.key == "tools" && !choice_.empty()) {
+        object_.keep(whole);
+        narrow_tools(value);
+    } else if (member.key == "tool_choice" && !choice_.empty()) {
+        object_.keep(whole);
+        splice_.replace(value, std::string(choice_));
+        call_.changes.push_back(fmt::format("changed tool_choice to {}", choice_));
     } else if ((member.key == "reasoning_effort" || foreign_thinking) && !allowed(member.key)) {
         effort(member.key, whole, value);
     } else {
@@ -200,7 +288,6 @@ void CallBuilder::set_effort(string_view key, string_view whole, string_view val
 
 void CallBuilder::stream_options(string_view whole, string_view value) {
     object_.keep(whole);
-    if (rules_.ask_usage == AskUsage::unless_client_spoke && value != "null") return;
     string_view current = json::member(value, "include_usage");
     if (!current.empty())
         splice_.replace(current, "true");

@@ -134,6 +134,35 @@ TEST(OpenAiCall, MistralGetsItsClosedSchema) {
               std::string::npos);
 }
 
+TEST(OpenAiCall, SamplingStaysWithinWhatTheTargetTakes) {
+    const std::string asked = R"({"model":"x","temperature":2,"stop":["a","b", "c","d","e","f"],)";
+    const std::string four = R"("stop":["a","b", "c","d"],)";
+    Sent cerebras = send(to(Provider::cerebras), asked + R"("max_tokens":9,)" + kMessages + "}");
+    EXPECT_NE(cerebras.body.find(R"("temperature":1.5,)" + four), std::string::npos);
+    EXPECT_EQ(
+        cerebras.changes,
+        (std::vector<std::string>{"changed temperature from 2 to 1.5", "removed stop texts after 4",
+                                  "renamed max_tokens to max_completion_tokens"}));
+    for (Provider provider : {Provider::groq, Provider::openai})
+        EXPECT_EQ(send(to(provider), asked + kMessages + "}").body,
+                  R"({"model":"up/m","temperature":2,)" + four + kMessages + "}");
+    EXPECT_NE(send(to(Provider::openai_compatible), asked + kMessages + "}").body.find("\"f\""),
+              std::string::npos);
+}
+
+TEST(OpenAiCall, TheNewerOfTwoBoundsCounts) {
+    const std::string both =
+        R"({"model":"x","max_tokens":5,"max_completion_tokens":6,)" + kMessages + "}";
+    EXPECT_EQ(send(to(Provider::mistral), both).body,
+              R"({"model":"up/m","max_tokens":6,)" + kMessages + "}");
+    EXPECT_EQ(send(to(Provider::cerebras), both).body,
+              R"({"model":"up/m","max_completion_tokens":6,)" + kMessages + "}");
+    EXPECT_EQ(send(to(Provider::mistral),
+                   R"({"max_completion_tokens":null,"model":"x","max_tokens":5,)" + kMessages + "}")
+                  .body,
+              R"({"model":"up/m","max_tokens":5,)" + kMessages + "}");
+}
+
 TEST(OpenAiCall, EffortIsSaidInTheTargetsWords) {
     struct Row {
         Provider provider;
@@ -255,8 +284,9 @@ TEST(OpenAiCall, StreamsAskForUsage) {
     EXPECT_EQ(options_of(send(to(Provider::groq), with(R"({ "x":1})"))),
               R"({"include_usage":true, "x":1}})");
     EXPECT_EQ(options_of(send(to(Provider::groq), with("null"))), R"({"include_usage":true}})");
-    EXPECT_EQ(options_of(send(to(Provider::openai_compatible), with(R"({"include_usage":false})"))),
-              R"({"include_usage":false}})");
+    for (std::string_view said : {R"({"include_usage":false})", "{}"})
+        EXPECT_EQ(options_of(send(to(Provider::openai_compatible), with(std::string(said)))),
+                  R"({"include_usage":true}})");
     Upstream agent = to(Provider::openai_compatible);
     std::vector<std::string> drop{"stream_options"};
     agent.drop = drop;

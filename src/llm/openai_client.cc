@@ -3,6 +3,8 @@
 #include "llm/chunks.h"
 #include "llm/fields.h"
 #include "llm/json.h"
+#include "llm/openai_functions.h"
+#include "llm/text_document.h"
 #include "llm/translate.h"
 #include "llm/usage_json.h"
 
@@ -33,6 +35,7 @@ void read_file(string_view file, Part& part) {
         part.data = std::exchange(part.url, {});
         part.media_type = "application/pdf";
     }
+    read_as_text(part);
 }
 
 base::Result<Part> read_part(string_view object, string_view where) {
@@ -104,14 +107,7 @@ void read_calls(string_view calls, std::vector<Part>& parts) {
     if (!calls.starts_with('[') || !in.enter_array()) return;
     while (in.next_element()) {
         string_view call = in.value();
-        string_view function = json::member(call, "function");
-        string_view given = json::member(function, "arguments");
-        std::string arguments =
-            json::text(given).value_or(given.starts_with('{') ? std::string(given) : "");
-        parts.push_back({.kind = Part::Kind::tool_call,
-                         .name = text_of(function, "name"),
-                         .id = text_of(call, "id"),
-                         .json = base::trim(arguments).empty() ? "{}" : std::move(arguments)});
+        parts.push_back(functions::read_call(json::member(call, "function"), text_of(call, "id")));
     }
 }
 
@@ -124,19 +120,24 @@ public:
 
 private:
     base::Result<void> tool_result(string_view message);
+    /// An id of the last call in the first form, which has none: results follow their call.
+    std::string function_id() const { return fmt::format("call_function_{}", functions_); }
 
     std::vector<Message> messages_;
     bool in_results_ = false;
+    std::size_t functions_ = 0;  ///< calls in the first form so far
 };
 
 base::Result<void> Messages::tool_result(string_view message) {
     auto content = read_openai_content(json::member(message, "content"));
     if (!content) return std::unexpected(content.error());
     if (!std::exchange(in_results_, true)) messages_.push_back({.role = Message::Role::user});
-    messages_.back().parts.push_back({.kind = Part::Kind::tool_result,
-                                      .name = text_of(message, "name"),
-                                      .id = text_of(message, "tool_call_id"),
-                                      .parts = *std::move(content)});
+    const bool function = text_of(message, "role") == "function";
+    messages_.back().parts.push_back(
+        {.kind = Part::Kind::tool_result,
+         .name = text_of(message, "name"),
+         .id = function ? function_id() : text_of(message, "tool_call_id"),
+         .parts = *std::move(content)});
     return {};
 }
 
@@ -144,9 +145,6 @@ base::Result<void> Messages::read(string_view message) {
     std::string role = text_of(message, "role");
     if (role == "tool" || role == "function") return tool_result(message);
     bool after_results = std::exchange(in_results_, false);
-    if (!json::blank(json::member(message, "function_call")))
-        return base::fail(base::ErrorKind::unsupported,
-                          "messages[].function_call: use tool_calls to reach this target");
     Message out{.name = text_of(message, "name")};
     if (role == "system" || role == "developer")
         out.role = Message::Role::system;
@@ -162,6 +160,10 @@ base::Result<void> Messages::read(string_view message) {
     if (std::string refusal = text_of(message, "refusal"); !refusal.empty())
         out.parts.push_back({.kind = Part::Kind::refusal, .text = std::move(refusal)});
     read_calls(json::member(message, "tool_calls"), out.parts);
+    if (string_view call = json::member(message, "function_call"); !json::blank(call)) {
+        ++functions_;
+        out.parts.push_back(functions::read_call(call, function_id()));
+    }
     keep_rest(message,
               {"role", "content", "name", "refusal", "tool_calls", "reasoning_content", "reasoning",
                "reasoning_details", "thinking_blocks", "annotations", "audio", "function_call"},
@@ -175,7 +177,7 @@ base::Result<void> Messages::read(string_view message) {
 }
 
 constexpr auto kNotParameters = std::to_array<string_view>(
-    {"model", "messages", "prompt", "tools", "stream", "stream_options", "n"});
+    {"model", "messages", "prompt", "tools", "functions", "stream", "stream_options", "n"});
 
 base::Result<void> read_parameters(const ChatRequest& request, Chat& chat) {
     for (const Member& member : request.members) {
@@ -183,13 +185,16 @@ base::Result<void> read_parameters(const ChatRequest& request, Chat& chat) {
         if (value == "null" ||
             std::ranges::find(kNotParameters, member.key) != kNotParameters.end())
             continue;
-        if ((member.key == "functions" || member.key == "audio") && !json::blank(value))
+        if (member.key == "audio" && !json::blank(value))
             return base::fail(base::ErrorKind::unsupported,
                               fmt::format("{}: not carried to another protocol", member.key));
         if (member.key == "modalities" && value.find("\"audio\"") != value.npos)
             return base::fail(base::ErrorKind::unsupported,
                               "modalities: audio is not carried to another protocol");
-        chat.set(member.key, std::string(value));
+        if (member.key == "function_call")
+            chat.set("tool_choice", functions::tool_choice(value));
+        else
+            chat.set(member.key, std::string(value));
     }
     if (request.choices > 1)
         return base::fail(base::ErrorKind::unsupported, "n: this target gives one choice only");
@@ -314,18 +319,30 @@ base::Result<Chat> OpenAiClient::read(const ChatRequest& request) const {
         chat.tools = *std::move(tools);
     }
     if (auto read = read_parameters(request, chat); !read) return std::unexpected(read.error());
+    if (const Member* member = request.find("functions")) {
+        auto tools = functions::read_tools(request.text(member->value));
+        if (!tools) return std::unexpected(tools.error());
+        std::ranges::move(*tools, std::back_inserter(chat.tools));
+    }
+    if (request.wants_function_call() && !chat.tools.empty())
+        chat.set("parallel_tool_calls", "false");
     return chat;
 }
 
-std::string OpenAiClient::answer(const ChatRequest&, string_view alias,
+std::string OpenAiClient::answer(const ChatRequest& request, string_view alias,
                                  const Completion& answer) const {
     std::string extras;
     for (const Extra& extra : answer.extras)
         extras += fmt::format(",{}:{}", json::quote(extra.key), extra.json);
+    std::string message = fmt::format("{{{}{}}}", openai_message_members(answer.parts), extras);
+    string_view reason = answer.finish_reason;
+    if (request.wants_function_call()) {
+        message = functions::as_function_call(message, answer.parts);
+        reason = functions::finish_reason(reason);
+    }
     return fmt::format(
-        R"({{"id":{},"object":"chat.completion","created":{},"model":{},"choices":[{{"index":0,"message":{{{}{}}},"finish_reason":{}}}],"usage":{}}})",
-        json::quote(answer.id), answer.created, json::quote(alias),
-        openai_message_members(answer.parts), extras, json::quote(answer.finish_reason),
+        R"({{"id":{},"object":"chat.completion","created":{},"model":{},"choices":[{{"index":0,"message":{},"finish_reason":{}}}],"usage":{}}})",
+        json::quote(answer.id), answer.created, json::quote(alias), message, json::quote(reason),
         usage_json(answer.usage));
 }
 

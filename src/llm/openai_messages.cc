@@ -1,6 +1,10 @@
 #include "llm/openai_messages.h"
 
 #include "llm/fields.h"
+#include "llm/message_fields.h"
+#include "llm/mistral_messages.h"
+#include "llm/openai_client.h"
+#include "llm/tool_names.h"
 
 #include <algorithm>
 #include <array>
@@ -12,26 +16,6 @@ namespace llm::openai {
 namespace {
 
 using std::string_view;
-
-struct Field {
-    string_view key;
-    string_view quoted_key;
-    string_view value;
-    string_view whole;
-};
-
-template <class Visit>
-void for_each_field(string_view object, Visit visit) {
-    json::Cursor in(object);
-    string_view key;
-    if (!object.starts_with('{') || !in.enter_object()) return;
-    while (in.next_member(key)) {
-        string_view value = in.value();
-        const char* begin = key.data() - 1;
-        auto size = static_cast<std::size_t>(value.data() + value.size() - begin);
-        visit(Field{key, {begin, key.size() + 2}, value, {begin, size}});
-    }
-}
 
 /// What a provider takes of a message's members.
 struct MessageRules {
@@ -80,117 +64,40 @@ void edit_members(const MessageRules& rules, string_view messages, Splice& splic
     });
 }
 
-/// Mistral's messages: known keys by role, `developer` as `system`, tool ids, and
-/// an assistant turn between a tool's result and a user's next words.
-class MistralMessages {
-public:
-    MistralMessages(Splice& splice, std::vector<std::string>& changes)
-        : splice_(splice), changes_(changes) {}
+/// Others than OpenAI give longer ids than it takes back.
+void shorten_ids(string_view messages, Splice& splice, std::vector<std::string>& changes) {
+    auto shorten = [&](string_view value) {
+        const std::optional<std::string> id = json::text(value);
+        if (!id || id->size() <= kLongestOpenAiId) return;
+        splice.replace(value, json::quote(fitting_name(*id, kLongestOpenAiId)));
+        note(changes, "shortened ids of tool calls");
+    };
+    for_each_element(messages, [&](string_view message) {
+        shorten(json::member(message, "tool_call_id"));
+        for_each_element(json::member(message, "tool_calls"),
+                         [&](string_view call) { shorten(json::member(call, "id")); });
+    });
+}
 
-    void edit(string_view messages) {
-        string_view last;
-        for_each_element(messages, [&](string_view message) {
-            this->message(message);
-            last = message;
-        });
-        begin_answer(last);
+bool reads_files(const Upstream& upstream) {
+    switch (upstream.provider) {
+        case base::Provider::groq:
+        case base::Provider::cerebras:
+        case base::Provider::mistral:
+        case base::Provider::huggingface: return false;
+        default: return upstream.documents;
     }
-
-private:
-    void message(string_view message);
-    void begin_answer(string_view last);
-    void content(string_view parts);
-    void tool_calls(string_view calls);
-    void tool_id(string_view value);
-    void role(string_view value);
-
-    Splice& splice_;
-    std::vector<std::string>& changes_;
-    bool after_tool_ = false;
-};
-
-std::span<const string_view> mistral_keys(string_view role) {
-    static constexpr auto kAssistant =
-        std::to_array<string_view>({"role", "content", "tool_calls", "prefix"});
-    static constexpr auto kTool =
-        std::to_array<string_view>({"role", "content", "tool_call_id", "name"});
-    static constexpr auto kOther = std::to_array<string_view>({"role", "content"});
-    if (role == "\"assistant\"") return kAssistant;
-    if (role == "\"tool\"") return kTool;
-    return kOther;
 }
 
-void MistralMessages::message(string_view message) {
-    string_view role_value = json::member(message, "role");
-    if (after_tool_ && role_value == "\"user\"") {
-        splice_.insert(message.data(), R"({"role":"assistant","content":"OK."},)");
-        note(changes_, "added an assistant turn between tool and user");
-    }
-    after_tool_ = role_value == "\"tool\"";
-    std::span<const string_view> keys = mistral_keys(role_value);
-    ObjectEdit edit(splice_, message);
-    for_each_field(message, [&](const Field& field) {
-        bool empty_calls = field.key == "tool_calls" && json::blank(field.value);
-        if (empty_calls || std::ranges::find(keys, field.key) == keys.end()) {
-            edit.remove(field.whole);
-            note(changes_, fmt::format("removed messages[].{}", field.key));
-            return;
-        }
-        edit.keep(field.whole);
-        if (field.key == "role")
-            role(field.value);
-        else if (field.key == "content")
-            content(field.value);
-        else if (field.key == "tool_calls")
-            tool_calls(field.value);
-        else if (field.key == "tool_call_id")
-            tool_id(field.value);
-    });
-    edit.finish();
-}
-
-/// An assistant's message that stands last is the beginning of the answer.
-void MistralMessages::begin_answer(string_view last) {
-    bool open = json::member(last, "role") == "\"assistant\"" &&
-                json::blank(json::member(last, "tool_calls"));
-    if (!open || !json::member(last, "prefix").empty()) return;
-    splice_.insert(last.data() + 1, R"("prefix":true,)");
-    note(changes_, "added messages[].prefix");
-}
-
-void MistralMessages::role(string_view value) {
-    if (value != "\"developer\"") return;
-    splice_.replace(value, "\"system\"");
-    note(changes_, "changed messages[].role from developer to system");
-}
-
-void MistralMessages::content(string_view parts) {
-    for_each_element(parts, [this](string_view part) {
-        ObjectEdit edit(splice_, part);
-        for_each_field(part, [&](const Field& field) {
-            if (field.key != "cache_control") return edit.keep(field.whole);
-            edit.remove(field.whole);
-            note(changes_, "removed messages[].content[].cache_control");
-        });
-        edit.finish();
-    });
-}
-
-void MistralMessages::tool_calls(string_view calls) {
-    for_each_element(calls, [this](string_view call) {
-        for_each_field(call, [this](const Field& field) {
-            if (field.key == "id") tool_id(field.value);
+void edit_files(string_view messages, Splice& splice, std::vector<std::string>& changes) {
+    for_each_element(messages, [&](string_view message) {
+        for_each_element(json::member(message, "content"), [&](string_view part) {
+            auto text = told_as_text(part);
+            if (!text) return;
+            splice.replace(part, *std::move(text));
+            note(changes, "changed messages[].content[].file to text");
         });
     });
-}
-
-void MistralMessages::tool_id(string_view value) {
-    std::optional<std::string> id = json::text(value);
-    if (!id) return;
-    std::string fitting = mistral_tool_id(*id);
-    if (fitting == *id) return;
-    splice_.replace(value, json::quote(fitting));
-    note(changes_, "mapped tool call ids to nine characters");
 }
 
 constexpr string_view kBase62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -212,14 +119,26 @@ std::string mistral_tool_id(string_view id) {
     return out;
 }
 
-void edit_messages(base::Provider provider, string_view messages, Splice& splice,
+std::optional<std::string> told_as_text(string_view part) {
+    if (json::member(part, "type") != "\"file\"") return std::nullopt;
+    auto read = read_openai_content(fmt::format("[{}]", part));
+    if (!read || read->front().text.empty()) return std::nullopt;
+    return fmt::format(R"({{"type":"text","text":{}}})", json::quote(read->front().text));
+}
+
+void edit_messages(const Upstream& upstream, string_view messages, Splice& splice,
                    std::vector<std::string>& changes) {
-    const MessageRules rules = message_rules(provider);
+    const MessageRules rules = message_rules(upstream.provider);
     const bool drops = std::ranges::any_of(rules.drop, [messages](string_view key) {
         return messages.find(json::quote(key)) != messages.npos;
     });
-    if (provider == base::Provider::mistral)
-        MistralMessages(splice, changes).edit(messages);
+    if (!reads_files(upstream) && messages.find("\"file\"") != messages.npos)
+        edit_files(messages, splice, changes);
+    const bool calls = messages.find("\"tool_calls\"") != messages.npos;
+    if (upstream.provider == base::Provider::openai && calls)
+        shorten_ids(messages, splice, changes);
+    if (upstream.provider == base::Provider::mistral)
+        edit_mistral_messages(messages, splice, changes);
     else if (drops || !rules.allow.empty())
         edit_members(rules, messages, splice, changes);
 }

@@ -1,6 +1,7 @@
 #include "llm/chunks.h"
 #include "llm/json.h"
 #include "llm/openai_client.h"
+#include "llm/openai_functions.h"
 #include "llm/translate.h"
 #include "llm/usage_json.h"
 
@@ -16,7 +17,10 @@ using std::string_view;
 class ChatWriter : public AnswerWriter {
 public:
     ChatWriter(const ChatRequest& request, string_view alias, base::WallTime now)
-        : include_usage_(request.include_usage), alias_(alias), now_(now) {}
+        : include_usage_(request.include_usage),
+          functions_(request.wants_function_call()),
+          alias_(alias),
+          now_(now) {}
 
     void start(string_view id, std::uint64_t created) override {
         if (chunks_) return;
@@ -45,6 +49,7 @@ public:
                               json::quote(data)));
     }
     void tool_call(string_view id, string_view name) override {
+        if (functions_) return function_call("name", name, calls_++);
         chunks().delta(
             out_,
             fmt::format(
@@ -52,6 +57,7 @@ public:
                 calls_++, json::quote(id), json::quote(name)));
     }
     void arguments(std::size_t call, string_view fragment) override {
+        if (functions_) return function_call("arguments", fragment, call);
         chunks().delta(
             out_, fmt::format(R"({{"tool_calls":[{{"index":{},"function":{{"arguments":{}}}}}]}})",
                               call, json::quote(fragment)));
@@ -60,7 +66,7 @@ public:
         chunks().delta(out_, fmt::format("{{{}:{}}}", json::quote(key), json));
     }
     void finish(string_view reason, string_view, const Usage& usage) override {
-        chunks().finish(out_, reason);
+        chunks().finish(out_, functions_ ? functions::finish_reason(reason) : reason);
         if (include_usage_) chunks_->usage(out_, usage);
         ChunkWriter::done(out_);
     }
@@ -70,12 +76,19 @@ public:
     }
 
 private:
+    /// There is one call in the first form: the answer's first.
+    void function_call(string_view key, string_view value, std::size_t call) {
+        if (call == 0)
+            chunks().delta(out_, fmt::format(R"({{"function_call":{{{}:{}}}}})", json::quote(key),
+                                             json::quote(value)));
+    }
     ChunkWriter& chunks() {
         start({}, 0);
         return *chunks_;
     }
 
     bool include_usage_;
+    bool functions_;
     std::string alias_;
     base::WallTime now_;
     std::optional<ChunkWriter> chunks_;
