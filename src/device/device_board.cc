@@ -214,8 +214,8 @@ std::shared_ptr<Driver> DeviceBoard::left_at_work(const std::string& name, Sched
     if (!engine->second.driver->works_on()) return nullptr;
     std::ptrdiff_t users = 0;
     for (const auto& [where, on] : devices_)
-        users += std::ranges::count_if(
-            on.leases, [&](const auto& it) { return it.second.key.engine == key; });
+        users += std::ranges::count_if(on.leases,
+                                       [&](const auto& it) { return it.second.key.engine == key; });
     return users == 1 ? engine->second.driver : nullptr;
 }
 
@@ -551,8 +551,8 @@ net::Task<std::optional<UnloadReport>> DeviceBoard::unload_engine(std::string ke
     }
     auto holdings = co_await look(driver);
     if (!holdings) {
-        out.status = holdings.error().kind == ErrorKind::not_found ? Unloading::gone
-                                                                   : Unloading::error;
+        out.status =
+            holdings.error().kind == ErrorKind::not_found ? Unloading::gone : Unloading::error;
         out.error = said(holdings.error());
         const auto asked = engines_.find(key);
         if (asked != engines_.end() && asked->second.driver == driver)
