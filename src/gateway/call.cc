@@ -3,6 +3,7 @@
 #include "gateway/device_turn.h"
 #include "llm/classify.h"
 #include "llm/rates.h"
+#include "llm/reasoning_effort.h"
 
 namespace gateway {
 
