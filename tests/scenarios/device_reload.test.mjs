@@ -50,26 +50,26 @@ function engines() {
 }
 
 describe('a model that a reload moves to another device', { concurrency: 3 }, () => {
-  const both = (service, device) => [ollama('moves', service, 'moves:1b', 6, { info: { device } }), ollama('stays', service, 'stays:1b', 1)];
+  const on = (service, device) => [ollama('moves', service, 'moves:1b', 6, { info: { device } })];
 
   test('is counted there alone', async (t) => {
-    const service = await OllamaService.start(t, { models: { 'moves:1b': model(6), 'stays:1b': model(1) } });
-    const { gateway, reload } = await reloadable(t, both(service, 'cuda'));
+    const service = await OllamaService.start(t, { models: { 'moves:1b': model(6) } });
+    const { gateway, reload } = await reloadable(t, on(service, 'cuda'));
     assert.equal((await chat(gateway, 'moves')).status, 200);
     await until(async () => (await counted(gateway, 'cuda')).includes('moves:1b'), LONG, 'it is counted');
-    await reload(both(service, 'cpu'));
+    await reload(on(service, 'cpu'));
     await until(async () => !(await counted(gateway, 'cuda')).includes('moves:1b'), LONG, 'it is not counted where it was');
     assert.equal((await chat(gateway, 'moves')).status, 200);
     await until(async () => (await counted(gateway, 'cpu')).includes('moves:1b'), LONG, 'it is counted where it is');
   });
 
   test('is counted where it was until its leases there have ended', async (t) => {
-    const service = await OllamaService.start(t, { models: { 'moves:1b': model(6), 'stays:1b': model(1) } });
-    const { gateway, reload } = await reloadable(t, both(service, 'cuda'));
+    const service = await OllamaService.start(t, { models: { 'moves:1b': model(6) } });
+    const { gateway, reload } = await reloadable(t, on(service, 'cuda'));
     service.stall();
     const holder = chat(gateway, 'moves');
     await until(() => service.running === 1, LONG, 'it is at work');
-    await reload(both(service, 'cpu'));
+    await reload(on(service, 'cpu'));
     assert.deepEqual((await models(gateway, 'cuda')).map(({ leases }) => leases), [1]);
     service.proceed();
     assert.equal((await holder).status, 200);

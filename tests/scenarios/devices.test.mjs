@@ -267,6 +267,7 @@ describe('engines that are busy', { concurrency: 3 }, () => {
     let busy = true;
     const client = async () => { const seen = new Set(); while (busy) seen.add((await chat(w.gateway, 'small')).status); return [...seen]; };
     const clients = [client(), client(), client()];
+    await until(() => w.llm.asked('chat').length > 10, 20_000, 'requests come and go');
     await fetch(`${w.llm.url}/api/chat`, { method: 'POST', body: JSON.stringify({ model: 'big:8b', messages: [{ role: 'user', content: 'hi' }], stream: false }) });
     await until(async () => (await deviceOf(w.gateway)).models.some(({ model: name }) => name === 'big:8b'), 20_000, 'the other model is seen').finally(() => { busy = false; });
     assert.deepEqual(await Promise.all(clients), [[200], [200], [200]]);
