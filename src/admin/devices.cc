@@ -38,7 +38,9 @@ json::object engine_json(const device::DeviceReport& device,
     out["engine"] = engine.key;
     const auto troubled = device.view.troubled.find(engine.key);
     const bool keeps = troubled != device.view.troubled.end();
-    out["status"] = !engine.trouble.empty() ? "unreachable" : keeps ? "does not unload" : "ok";
+    out["status"] = engine.trouble.empty() ? (keeps ? "does not unload" : "ok")
+                    : engine.serves        ? "does not list"
+                                           : "unreachable";
     if (!engine.trouble.empty())
         out["detail"] = engine.trouble;
     else if (keeps)

@@ -18,11 +18,12 @@ using namespace std::chrono_literals;
 
 /// So old may be what an engine said, for a request to be scheduled by it.
 constexpr base::Duration kFresh = 10s;
-/// An engine that did not answer is asked again after so long.
-constexpr base::Duration kRest = 30s;
+/// An engine that did not answer is left out for so long.
+constexpr base::Duration kLeftOut = 30s;
 constexpr base::Duration kPollTime = 1s;
-/// While something loads or leaves, and while things are merely loaded.
+/// While something loads or leaves, while somebody waits, and while things are merely loaded.
 constexpr base::Duration kPollBusy = 300ms;
+constexpr base::Duration kPollWaiting = 500ms;
 constexpr base::Duration kPollCalm = 5s;
 /// How often an engine whose leases end all the time is asked in one go.
 constexpr int kMostRounds = 3;
@@ -44,10 +45,11 @@ DeviceBoard::DeviceBoard(net::Worker& worker, Supervisor& engines, Answer answer
       tools_{worker, client_, engines, [this](int pid) { return vram_of(pid); }},
       answer_(std::move(answer)),
       pulse_(worker.deadlines, [this] {
+          pulse_at_ = base::Time::max();
           const base::Time now = base::Clock::now();
           for (auto& [name, device] : devices_) {
               device.scheduler.tick(now);
-              if (!device.unasked.empty() && fresh(name, now)) admit(device);
+              admit(name, device);
               follow(name, device);
           }
           look_at_all();
@@ -124,33 +126,37 @@ std::vector<DeviceBoard::Engine*> DeviceBoard::engines_on(const std::string& dev
     return found;
 }
 
-bool DeviceBoard::fresh(const std::string& device, base::Time now) {
-    return std::ranges::all_of(engines_on(device),
-                               [&](Engine* engine) { return now < engine->polled + kFresh; });
-}
-
 void DeviceBoard::ask(Scheduler::Ticket ticket, const Use& use) {
     Device& asked = device(use.device);
     asked.in_use = true;
     const base::Time now = base::Clock::now();
     if (asked.unasked.size() >= asked.settings.queue)
         return answer_(ticket, base::fail(ErrorKind::refused, "too many requests wait for it"));
-    asked.unasked.emplace(ticket, use.need);
-    if (fresh(use.device, now)) {
-        admit(asked);
-        follow(use.device, asked);
-    } else {
-        for (Engine* engine : engines_on(use.device))
-            if (now >= engine->polled + kFresh) poll(*engine);
+    asked.unasked.emplace(ticket, Unasked{use.need, now});
+    for (Engine* engine : engines_on(use.device)) {
+        hurry(*engine);
+        if (now >= engine->looked + kFresh && now >= engine->look_at) poll(*engine);
     }
+    admit(use.device, asked);
+    follow(use.device, asked);
     pulse();
 }
 
-/// Those that came before the engines had said what they hold.
-void DeviceBoard::admit(Device& device) {
+/// Puts those into the queue for whom the engines have said what they hold.
+void DeviceBoard::admit(const std::string& name, Device& device) {
+    if (device.unasked.empty()) return;
     const base::Time now = base::Clock::now();
-    for (auto& [ticket, need] : std::exchange(device.unasked, {}))
-        device.scheduler.ask(ticket, std::move(need), now);
+    const std::vector<Engine*> engines = engines_on(name);
+    for (auto at = device.unasked.begin(); at != device.unasked.end();) {
+        const Unasked& one = at->second;
+        const base::Time since = one.at - kFresh;
+        const bool known = std::ranges::all_of(engines, [&](const Engine* engine) {
+            return engine->looked >= since ||
+                   (engine->silence && now < engine->silence->last + kLeftOut);
+        });
+        if (known) device.scheduler.ask(at->first, one.need, now);
+        at = known ? device.unasked.erase(at) : std::next(at);
+    }
 }
 
 void DeviceBoard::withdraw(const std::string& name, Scheduler::Ticket ticket) {
@@ -179,8 +185,9 @@ void DeviceBoard::lease_ended(Device& device, const std::string& key, bool serve
     Engine* const engine =
         found != engines_.end() && found->second.driver ? &found->second : nullptr;
     if (engine) ++engine->released;
+    if (engine && served) engine->served = base::Clock::now();
     // It may be loading on for nobody: only the engine knows.
-    if (engine && !served) poll(*engine);
+    if (engine && (!served || engine->silence)) poll(*engine);
     // Nobody will ever say what it holds: its models count while they are used.
     if (!engine || !engine->answers) device.scheduler.observed(key, {}, base::Clock::now());
 }
@@ -217,10 +224,14 @@ void DeviceBoard::pulse() {
         if (moves)
             next = std::min(next, now + kPollBusy);
         else if (device.in_use)
-            next = std::min(next, now + kPollCalm);
+            next =
+                std::min(next, now + (device.scheduler.anybody_waits() ? kPollWaiting : kPollCalm));
         next = std::min(next, std::max(now, device.scheduler.due()));
     }
-    if (next < base::Time::max()) pulse_.set(next);
+    // Events in a row put off no look.
+    if (next >= pulse_at_) return;
+    pulse_at_ = next;
+    pulse_.set(next);
 }
 
 void DeviceBoard::look_at_all() {
@@ -231,7 +242,7 @@ void DeviceBoard::look_at_all() {
     }
     const base::Time now = base::Clock::now();
     for (Engine* engine : asked)
-        if (now >= engine->polled + kPollBusy) poll(*engine);
+        if (now >= engine->look_at) poll(*engine);
 }
 
 void DeviceBoard::poll(Engine& engine) {
@@ -249,29 +260,28 @@ net::Task<> DeviceBoard::poll_task(std::string key) {
     int rounds = 0;
     do {
         released = engine.released;
-        holdings = co_await driver->holdings(base::Clock::now() + kPollTime);
+        holdings = co_await look(driver);
     } while (holdings && released != engine.released && ++rounds < kMostRounds && !ending_);
     engine.polling = false;
     if (engine.generation != generation_) co_return;
-    const base::Time now = base::Clock::now();
-    if (holdings && released != engine.released) {
-        engine.polled = now;  // the next look tells
-    } else if (holdings) {
-        if (!engine.trouble.empty())
-            base::log::write(base::log::Level::info, "engine answers again", {{"engine", key}});
-        engine.trouble.clear();
-        engine.answers = true;
-        engine.polled = now;
-        observed(engine, *holdings);
-    } else {
-        if (engine.trouble.empty())
-            base::log::write(base::log::Level::warning, "engine can't be asked what it holds",
-                             {{"engine", key}, {"detail", said(holdings.error())}});
-        engine.trouble = said(holdings.error());
-        engine.polled = now + kRest - kFresh;
-        for (auto& [name, device] : devices_) device.scheduler.unreachable(key, now);
-    }
+    if (holdings && released != engine.released)
+        engine.looked = base::Clock::now();  // the next look tells
+    else if (holdings)
+        answered(engine, *holdings);
+    else
+        silent(engine, std::move(holdings.error()));
     after_poll();
+}
+
+void DeviceBoard::answered(Engine& engine, const std::vector<Holding>& holdings) {
+    if (engine.silence)
+        base::log::write(base::log::Level::info, "engine answers again",
+                         {{"engine", engine.site.key}});
+    engine.silence.reset();
+    engine.answers = true;
+    engine.looked = base::Clock::now();
+    engine.look_at = engine.looked + kPollBusy;
+    observed(engine, holdings);
 }
 
 /// What an engine holds, device by device.
@@ -313,16 +323,25 @@ void DeviceBoard::settle_cold(Device& device, const std::string& engine,
     });
 }
 
-/// What is used on the device beyond our engines' models, of the part that is ours to give. Only
-/// looked at while nothing loads or leaves: its memory would be counted twice.
-void DeviceBoard::measure_others(const std::string& name, Device& device) {
-    if (!device.cold.empty() || device.evictions > 0) return;
+/// What is used on the device beyond our engines' models, of the part that is ours to give; with
+/// what `without` holds and nobody leases among it. nullopt: it can't be measured, also while
+/// something loads or leaves, whose memory would be counted twice.
+std::optional<std::uint64_t> DeviceBoard::others_on(const std::string& name, const Device& device,
+                                                    const std::string& without) const {
+    if (!device.cold.empty() || device.evictions > 0) return std::nullopt;
     const auto reading = memory_of(name, device.settings);
     const Scheduler::View view = device.scheduler.view(base::Clock::now());
-    if (!reading || !view.budget) return;
+    if (!reading || !view.budget) return std::nullopt;
+    std::uint64_t ours = view.used;
+    for (const auto& model : view.models)
+        if (model.key.engine == without && model.leases == 0) ours -= model.bytes;
     const std::uint64_t left = reading->total - std::min(reading->total, reading->used);
-    const std::uint64_t reachable = view.used + left;
-    device.scheduler.others(*view.budget - std::min(*view.budget, reachable), base::Clock::now());
+    return *view.budget - std::min(*view.budget, ours + left);
+}
+
+void DeviceBoard::measure_others(const std::string& name, Device& device) {
+    if (const auto others = others_on(name, device, ""))
+        device.scheduler.others(*others, base::Clock::now());
 }
 
 void DeviceBoard::after_poll() {
@@ -330,7 +349,7 @@ void DeviceBoard::after_poll() {
     for (auto& [name, device] : devices_) {
         if (!device.in_use) continue;
         measure_others(name, device);
-        if (!device.unasked.empty() && fresh(name, now)) admit(device);
+        admit(name, device);
         follow(name, device);
         const Scheduler::View view = device.scheduler.view(now);
         device.in_use = !view.models.empty() || !view.waiting.empty() || !device.unasked.empty();
@@ -368,6 +387,7 @@ net::Task<Result<bool>> DeviceBoard::holds(std::string engine, std::string model
     if (found == engines_.end() || !found->second.driver) co_return false;
     const auto driver = found->second.driver;
     auto holdings = co_await driver->holdings(by);
+    if (!holdings && holdings.error().kind == ErrorKind::not_found) co_return false;
     if (!holdings) co_return std::unexpected(holdings.error());
     co_return std::ranges::find(*holdings, model, &Holding::model) != holdings->end();
 }
@@ -383,7 +403,7 @@ net::Task<Result<void>> DeviceBoard::send_away(std::string name, ModelKey key) {
         if (model.key == key) bytes = model.bytes;
     const auto driver = found->second.driver;
     auto asked = co_await driver->unload(key.model, base::Clock::now() + kUnloadTime);
-    if (!asked) co_return asked;
+    if (!asked && asked.error().kind != ErrorKind::not_found) co_return asked;
     const base::Time by = base::Clock::now() + kGoneTime;
     for (;;) {
         auto still = co_await holds(key.engine, key.model, base::Clock::now() + kPollTime);
@@ -429,7 +449,9 @@ std::vector<DeviceReport> DeviceBoard::report() const {
                          .jobs = device.settings.jobs,
                          .engines = {}};
         for (const auto& [key, engine] : engines_)
-            if (engine.site.device == name) one.engines.push_back({key, engine.trouble});
+            if (engine.site.device == name)
+                one.engines.push_back(
+                    {key, engine.silence ? engine.silence->why.detail : "", serves(engine)});
         all.push_back(std::move(one));
     }
     return all;
@@ -446,10 +468,13 @@ net::Task<std::optional<UnloadReport>> DeviceBoard::unload_engine(std::string ke
         out.status = "skipped";
         co_return out;
     }
-    auto holdings = co_await driver->holdings(base::Clock::now() + kPollTime);
+    auto holdings = co_await look(driver);
     if (!holdings) {
-        out.status = "error";
+        out.status = holdings.error().kind == ErrorKind::not_found ? "gone" : "error";
         out.error = said(holdings.error());
+        const auto asked = engines_.find(key);
+        if (asked != engines_.end() && asked->second.driver == driver)
+            silent(asked->second, std::move(holdings.error()));
         co_return out;
     }
     if (holdings->empty()) out.status = "empty";
@@ -483,6 +508,7 @@ net::Task<std::vector<UnloadReport>> DeviceBoard::unload(std::string only) {
         if (!engines_.contains(key)) continue;
         if (auto one = co_await unload_engine(key, only)) all.push_back(std::move(*one));
         if (const auto engine = engines_.find(key); engine != engines_.end()) poll(engine->second);
+        after_poll();
     }
     co_return all;
 }

@@ -42,13 +42,22 @@ public:
     void shut_down();
 
 private:
+    /// How it is that an engine can't be asked.
+    struct Silence {
+        base::Time since;
+        base::Time last{};  ///< looked at
+        base::Duration rest{0};
+        base::Error why{};
+    };
     struct Engine {
         EngineSite site;
         std::shared_ptr<Driver> driver;  ///< null: it can't be asked
         bool polling = false;
-        bool answers = false;                   ///< has ever said what it holds
-        base::Time polled = base::Time::min();  ///< the last answer, good or bad
-        std::string trouble;
+        bool answers = false;                    ///< has ever said what it holds
+        base::Time looked = base::Time::min();   ///< when it last said so
+        base::Time look_at = base::Time::min();  ///< not asked again before, unless a lease ends
+        base::Time served = base::Time::min();
+        std::optional<Silence> silence;
         std::uint64_t generation = 0;  ///< of the plan that it is from
         std::uint64_t released = 0;    ///< leases given up so far
     };
@@ -56,11 +65,16 @@ private:
         ModelKey key;
         base::Time since;
     };
+    /// A request before it is in the queue: the engines are looked at first.
+    struct Unasked {
+        Need need;
+        base::Time at;
+    };
     struct Device {
         explicit Device(Terms terms) : scheduler(terms) {}
         config::DeviceSettings settings;
         Scheduler scheduler;
-        std::map<Scheduler::Ticket, Need> unasked;  ///< wait for the first look at the engines
+        std::map<Scheduler::Ticket, Unasked> unasked;
         std::map<Scheduler::Ticket, std::string> leases;  ///< and their engines
         std::map<Scheduler::Ticket, Cold> cold;  ///< those whose model may still be loading
         int evictions = 0;
@@ -73,18 +87,25 @@ private:
                                            const config::DeviceSettings& settings) const;
     std::uint64_t vram_of(int pid) const;
     std::vector<Engine*> engines_on(const std::string& device);
-    bool fresh(const std::string& device, base::Time now);
-
-    void admit(Device& device);
+    void admit(const std::string& name, Device& device);
     void lease_ended(Device& device, const std::string& engine, bool served);
     void follow(const std::string& name, Device& device);
     void pulse();
     void look_at_all();
     void poll(Engine& engine);
     net::Task<> poll_task(std::string key);
+    net::Task<base::Result<std::vector<Holding>>> look(std::shared_ptr<Driver> driver);
+    void answered(Engine& engine, const std::vector<Holding>& holdings);
+    void silent(Engine& engine, base::Error why);
+    bool holds_nothing(const Engine& engine, bool measured, base::Time now) const;
+    bool waited_for(const Engine& engine);
+    bool serves(const Engine& engine) const;
+    void hurry(Engine& engine);
     void observed(Engine& engine, const std::vector<Holding>& holdings);
     void settle_cold(Device& device, const std::string& engine,
                      const std::set<std::string>& loaded);
+    std::optional<std::uint64_t> others_on(const std::string& name, const Device& device,
+                                           const std::string& without) const;
     void measure_others(const std::string& name, Device& device);
     void after_poll();
 
@@ -107,6 +128,7 @@ private:
     std::map<std::string, Device> devices_;
     std::uint64_t generation_ = 0;
     net::Deadlines::Alarm pulse_;
+    base::Time pulse_at_ = base::Time::max();  ///< when it rings
     bool ending_ = false;
 };
 

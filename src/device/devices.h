@@ -40,7 +40,8 @@ struct DeviceReport {
     int jobs = 0;
     struct Engine {
         std::string key;
-        std::string trouble;  ///< why it could not be asked; empty: it could
+        std::string trouble;  ///< why it could not be asked what it holds; empty: it could
+        bool serves = false;  ///< and yet it answers requests
     };
     std::vector<Engine> engines;
 };
@@ -49,7 +50,9 @@ struct DeviceReport {
 struct UnloadReport {
     std::string engine;
     std::string device;
-    std::string status;  ///< ok, empty (nothing was loaded), busy, error, skipped (can't be asked)
+    /// ok, empty (nothing was loaded), busy, error, gone (nothing listens there: nothing is
+    /// loaded), skipped (can't be asked)
+    std::string status;
     std::vector<std::string> unloaded;
     std::string error;
 };

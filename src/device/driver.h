@@ -20,7 +20,8 @@ struct Holding {
 };
 
 /// How one kind of engine says what it has loaded and lets go of it. One object an engine;
-/// used on the thread of Devices alone. Errors are those of the transport, or protocol.
+/// used on the thread of Devices alone. Errors: not_found (nothing listens at its address, so its
+/// process is gone, and its models with it), those of the transport, protocol.
 class Driver {
 public:
     virtual ~Driver() = default;

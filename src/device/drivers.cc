@@ -2,6 +2,7 @@
 
 #include "base/percent.h"
 #include "device/memory.h"
+#include "net/refused.h"
 
 #include <fmt/format.h>
 #include <boost/json.hpp>
@@ -38,6 +39,7 @@ template <class Read>
 Result<std::vector<Holding>> read_models(const json::object& reply, Read read) {
     std::vector<Holding> found;
     const json::value* const models = reply.if_contains("models");
+    if (models && models->is_null()) return found;
     if (!models || !models->is_array())
         return base::fail(ErrorKind::protocol, "it did not list its models");
     for (const json::value& one : models->get_array())
@@ -81,6 +83,8 @@ protected:
         if (!body.empty()) net::append_header(headers, "Content-Type", "application/json");
         auto reply =
             co_await tools_.client.send({origin_, method, path, headers, body}, by, by, abort);
+        if (!reply && net::nobody_listens(reply.error(), origin_.endpoint))
+            co_return base::fail(ErrorKind::not_found, std::move(reply.error().detail));
         if (!reply) co_return std::unexpected(reply.error());
         auto received = co_await (*reply)->rest(kMostReply, by);
         if (!received) co_return std::unexpected(received.error());

@@ -243,6 +243,44 @@ TEST(Residency, AnEngineThatCanNotBeAskedKeepsWhatItHeld) {
     EXPECT_EQ(story.lists({{"a", 7 * kGb}}), "evict:a");
 }
 
+TEST(Residency, AnEngineThatIsGoneHoldsNothing) {
+    Story story;
+    story.lists({{"a", 7 * kGb}});
+    story.scheduler.unreachable("e", story.now);
+    EXPECT_EQ(story.ask(1, "b", 4), "");
+    EXPECT_EQ(story.lost("e"), "load:1");
+    EXPECT_EQ(story.used(), 4u);
+}
+
+TEST(Residency, AClaimOnAnEngineThatIsGoneIsVoid) {
+    Story story;
+    story.lists({});
+    story.ask(1, "a", 7);
+    EXPECT_EQ(story.release(1), "") << "it may be loading on";
+    EXPECT_EQ(story.ask(2, Need{{"other", "b"}, 7 * kGb}), "");
+    EXPECT_EQ(story.lost("e"), "load:2");
+}
+
+TEST(Residency, WhatIsLeasedOfAnEngineThatIsGoneCountsUntilTheLeaseEnds) {
+    Story story;
+    story.lists({{"a", 7 * kGb}});
+    EXPECT_EQ(story.ask(1, "a", 7), "grant:1");
+    EXPECT_EQ(story.ask(2, Need{{"other", "b"}, 7 * kGb}), "");
+    EXPECT_EQ(story.lost("e"), "");
+    EXPECT_EQ(story.release(1), "") << "until it was looked for once more";
+    EXPECT_EQ(story.lost("e"), "load:2");
+}
+
+TEST(Residency, WhatTheDriverSeesOfASilentEngineIsOthers) {
+    Story story;
+    story.lists({{"a", 7 * kGb}});
+    EXPECT_EQ(story.ask(1, Need{{"other", "b"}, 5 * kGb}), "evict:a");
+    story.still_there("a");
+    EXPECT_EQ(story.lost("e", 6), "") << "6 of 10 are taken, whoever has them";
+    EXPECT_EQ(story.used(), 0u);
+    EXPECT_EQ(story.others(5), "load:1");
+}
+
 TEST(Residency, AnEngineThatWasNeverAskedHoldsClaimsOnly) {
     Story story;
     story.ask(1, "a", 7);

@@ -119,6 +119,12 @@ void Scheduler::unreachable(const std::string& engine, Time now) {
     settle(now);
 }
 
+void Scheduler::lost(const std::string& engine, std::optional<std::uint64_t> bytes, Time now) {
+    residency_.observed(engine, {}, now);
+    if (bytes) residency_.set_others(*bytes);
+    settle(now);
+}
+
 void Scheduler::evicted(const ModelKey& key, Time now) {
     residency_.evicted(key);
     settle(now);

@@ -91,6 +91,9 @@ public:
     void observed(const std::string& engine, std::vector<Resident> residents, base::Time now);
     /// It could not be asked: what it held stays counted, and nothing is evicted from it.
     void unreachable(const std::string& engine, base::Time now);
+    /// Nothing of it is there any more, or so it has to be taken: what is leased stays counted.
+    /// `others`: what others use once that is so, where it is known.
+    void lost(const std::string& engine, std::optional<std::uint64_t> others, base::Time now);
 
     /// It is gone, and its memory is free.
     void evicted(const ModelKey& key, base::Time now);
@@ -100,6 +103,7 @@ public:
     /// To be called at due().
     void tick(base::Time now);
     base::Time due() const;
+    bool anybody_waits() const { return !waiting_.empty(); }
     std::vector<Action> take_actions() { return std::exchange(actions_, {}); }
 
     /// For people (GET /v1/devices) and for the answer of one who had to go away.

@@ -87,6 +87,7 @@ void add_trouble(World& world) {
     world.unload_fails = dice.chance(50) ? 0.2 : 0;
     world.load_fails = dice.chance(50) ? 0.2 : 0;
     world.unreachable = dice.chance(50) ? 0.1 : 0;
+    world.dies = dice.chance(30) ? 0.02 : 0;
     for (Request& request : world.requests)
         if (dice.chance(30)) request.leaves_after = dice.between(0s, 20s);
     if (!world.terms.budget) return;

@@ -187,7 +187,9 @@ private:
         std::set<std::string> engines;
         for (const Model& model : world_.models) engines.insert(model.key.engine);
         for (const std::string& engine : engines) {
-            if (chance(world_.unreachable))
+            if (world_.dies > 0 && chance(world_.dies))
+                die(engine);
+            else if (chance(world_.unreachable))
                 scheduler_.unreachable(engine, now_);
             else
                 tell(engine);
@@ -199,6 +201,23 @@ private:
                               return job.state == State::done;
                           });
         if (!over && now_ < Time(std::chrono::hours(48))) after(world_.poll, [this] { poll(); });
+    }
+
+    /// Its requests fail, and it is seen to be gone; from then on it is there again, empty.
+    void die(const std::string& engine) {
+        for (std::size_t model = 0; model < truth_.size(); ++model) {
+            if (world_.models[model].key.engine != engine) continue;
+            Held& held = truth_[model];
+            held.truth = Truth::absent;
+            held.joiners.clear();
+            for (std::size_t i = 0; i < jobs_.size(); ++i) {
+                if (world_.requests[i].model != model || !alive(i)) continue;
+                if (jobs_[i].state == State::waiting) continue;
+                if (jobs_[i].state == State::working) --held.users;
+                give_up(i, false);
+            }
+        }
+        scheduler_.lost(engine, std::nullopt, now_);
     }
 
     void tell(const std::string& engine) {
@@ -332,7 +351,7 @@ private:
     /// On a device for one model nobody patient goes before somebody out of patience, unless they
     /// want the same model, or an engine that lets nothing go keeps that one from being served.
     void check_turn(std::size_t i) {
-        if (world_.unload_fails > 0 || world_.unreachable > 0) return;
+        if (world_.unload_fails > 0 || world_.unreachable > 0 || world_.dies > 0) return;
         if (world_.terms.budget || now_ - jobs_[i].asked >= world_.terms.patience) return;
         for (std::size_t other = 0; other < jobs_.size(); ++other) {
             const Job& job = jobs_[other];

@@ -70,6 +70,12 @@ struct Story {
         scheduler.eviction_failed({"e", std::move(model)}, "it did not go", now);
         return actions();
     }
+    std::string lost(const std::string& engine, std::optional<std::uint64_t> gigabytes = {}) {
+        std::optional<std::uint64_t> bytes;
+        if (gigabytes) bytes = *gigabytes * kGb;
+        scheduler.lost(engine, bytes, now);
+        return actions();
+    }
     std::string others(std::uint64_t gigabytes) {
         scheduler.others(gigabytes * kGb, now);
         return actions();

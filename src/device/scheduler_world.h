@@ -47,6 +47,7 @@ struct World {
     double unload_fails = 0;  ///< chances, 0 to 1
     double load_fails = 0;
     double unreachable = 0;
+    double dies = 0;             ///< an engine, with all that it holds or loads
     double goes_on_loading = 0;  ///< when its client hangs up
 };
 

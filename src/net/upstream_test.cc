@@ -1,5 +1,6 @@
 #include "net/upstream.h"
 
+#include "net/refused.h"
 #include "net/test_loopback.h"
 
 #include <gtest/gtest.h>
@@ -295,6 +296,16 @@ TEST(Upstream, AClosedPortIsAConnectError) {
     ASSERT_FALSE(reply);
     EXPECT_EQ(reply.error().kind, ErrorKind::connect);
     EXPECT_NE(reply.error().detail.find(pair.origin.authority), std::string::npos);
+    EXPECT_TRUE(nobody_listens(reply.error(), pair.origin.endpoint));
+}
+
+TEST(Upstream, OnlyARefusedConnectionMeansThatNobodyListens) {
+    const Endpoint there{false, "127.0.0.1", 81};
+    const base::Error refused{ErrorKind::connect, "127.0.0.1:81: Connection refused"};
+    EXPECT_TRUE(nobody_listens(refused, there));
+    EXPECT_FALSE(nobody_listens(refused, {false, "127.0.0.1", 82})) << "that was a proxy";
+    EXPECT_FALSE(nobody_listens({ErrorKind::connect, "127.0.0.1:81: No route to host"}, there));
+    EXPECT_FALSE(nobody_listens({ErrorKind::reset, "127.0.0.1:81: Connection refused"}, there));
 }
 
 TEST(Upstream, ANameIsLookedUp) {

@@ -31,6 +31,7 @@
 //   service.stall(): requests that were let in wait at their first token until service.proceed()
 //   service.stuck = true: unloading is promised and never done
 //   service.remove(tag), service.down() / await service.up(): the model, the whole service
+//   await service.die(): as down(), and all that it held or was loading is gone with its process
 import http from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { vectorOf } from './vectors.mjs';
@@ -103,6 +104,12 @@ export class OllamaService {
   async down() {
     this.server.closeAllConnections();
     await new Promise((resolve) => this.server.close(resolve));
+  }
+  async die() {
+    await this.down();
+    for (const name of this.slots.keys()) this.memory.free(this.#holder(name));
+    this.slots.clear();
+    this.loading = false;
   }
   async close() { this.closed = true; if (this.server.listening) await this.down(); }
 

@@ -1,0 +1,125 @@
+// Services on a shared GPU that die, hiccup, go on working for nobody, or are used behind freeway's back.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { Memory, OllamaService } from '../providers/ollama_service.mjs';
+import { chat, deviceOf, deviceWorld, fakeGpu, GB, ollama } from '../lib/devices.mjs';
+import { until } from '../lib/until.mjs';
+
+const model = (gb) => ({ size: gb * GB });
+const statusOf = async (gateway, service) => (await deviceOf(gateway)).engines.find(({ engine }) => engine.includes(service.url)).status;
+const unload = (gateway) => gateway.send('/v1/unload/cuda', { method: 'POST', body: {} });
+
+/** Two Ollamas on a GPU of 8 GB; each has a model of 7. */
+async function twoServices(t, { first: options, params, ...more } = {}) {
+  const memory = new Memory(8 * GB);
+  const first = await OllamaService.start(t, { models: { 'a:7b': model(7) }, memory, ...options });
+  const second = await OllamaService.start(t, { models: { 'b:7b': model(7) }, memory });
+  const gateway = await deviceWorld(t, [ollama('a', first, 'a:7b', 7, { params }), ollama('b', second, 'b:7b', 7, { params })], more);
+  return { memory, first, second, gateway };
+}
+
+describe('a service that is gone', { concurrency: 3 }, () => {
+  test('what it held is free for the others', async (t) => {
+    const w = await twoServices(t);
+    assert.equal((await chat(w.gateway, 'a')).status, 200);
+    await w.first.die();
+    const answer = await chat(w.gateway, 'b');
+    assert.equal(answer.status, 200, answer.text);
+    const cuda = await deviceOf(w.gateway);
+    assert.deepEqual(cuda.models.map((one) => one.model), ['b:7b']);
+    await until(async () => await statusOf(w.gateway, w.first) === 'unreachable', 10_000, 'it is said so');
+  });
+
+  test('what it was loading is free for the others', async (t) => {
+    const w = await twoServices(t, { first: { loadMs: 8000 } });
+    const loads = chat(w.gateway, 'a');
+    await until(() => w.first.happened('load').length === 1, 10_000, 'it loads');
+    await w.first.die();
+    assert.notEqual((await loads).status, 200);
+    const answer = await chat(w.gateway, 'b');
+    assert.equal(answer.status, 200, answer.text);
+  });
+
+  test('what it was loading for a client that hung up is free too', async (t) => {
+    const w = await twoServices(t, { first: { loadMs: 8000 } });
+    const leaving = new AbortController();
+    const gone = w.gateway.chat('a', {}, { signal: leaving.signal }).catch(() => {});
+    await until(() => w.first.happened('load').length === 1, 10_000, 'it loads');
+    leaving.abort();
+    await gone;
+    await w.first.die();
+    const answer = await chat(w.gateway, 'b');
+    assert.equal(answer.status, 200, answer.text);
+  });
+
+  test('POST /v1/unload says that it is gone', async (t) => {
+    const w = await twoServices(t);
+    assert.equal((await chat(w.gateway, 'a')).status, 200);
+    await w.first.die();
+    const { json } = await unload(w.gateway);
+    assert.deepEqual(Object.entries(json.results).map(([engine, { status }]) => [engine.includes(w.first.url), status]).sort(),
+      [[false, 'empty'], [true, 'gone']]);
+    await until(async () => (await deviceOf(w.gateway)).used_bytes === 0, 10_000, 'nothing is booked');
+  });
+
+  test('one that comes back is found to be empty, and serves', async (t) => {
+    const w = await twoServices(t);
+    assert.equal((await chat(w.gateway, 'a')).status, 200);
+    await w.first.die();
+    assert.equal((await chat(w.gateway, 'b')).status, 200);
+    await w.first.up();
+    const answer = await chat(w.gateway, 'a');
+    assert.equal(answer.status, 200, answer.text);
+    assert.deepEqual(w.second.loaded, []);
+  });
+
+  test('one that only says nothing keeps its memory until the driver says that it is free', async (t) => {
+    const gpu = fakeGpu();
+    const w = await twoServices(t, { first: { memory: new Memory(8 * GB) }, devices: { cuda: {} }, env: gpu.env });
+    assert.equal((await chat(w.gateway, 'a')).status, 200);
+    gpu.show(8 * GB, 7 * GB);
+    w.first.always('ps', { silence: true });
+    await until(async () => await statusOf(w.gateway, w.first) !== 'ok', 20_000, 'it is silent');
+    const waits = w.gateway.chat('b', {}, { within: 60_000 });
+    await until(async () => (await deviceOf(w.gateway)).others_bytes === 7 * GB, 40_000, 'somebody has the memory');
+    assert.equal(w.second.happened('load').length, 0);
+    gpu.show(8 * GB, 0);
+    const answer = await waits;
+    assert.equal(answer.status, 200, answer.text);
+  });
+});
+
+describe('a service that stumbles', { concurrency: 3 }, () => {
+  for (const [how, answer] of [['does not answer', { silence: true }], ['answers nonsense', { raw: 'oops' }]]) {
+    test(`one list that ${how} holds nobody up for long`, async (t) => {
+      const service = await OllamaService.start(t, { models: { 'a:3b': model(3), 'd:7b': model(7) } });
+      const gateway = await deviceWorld(t, [ollama('a', service, 'a:3b', 3), ollama('d', service, 'd:7b', 7)]);
+      assert.equal((await chat(gateway, 'a')).status, 200);
+      service.next('ps', answer);
+      await until(async () => await statusOf(gateway, service) !== 'ok', 20_000, 'it stumbled');
+      const from = performance.now();
+      assert.equal((await chat(gateway, 'd')).status, 200);
+      const took = performance.now() - from;
+      assert.ok(took < 10_000, `looked at again soon, not after half a minute: ${took} ms`);
+      assert.equal(await statusOf(gateway, service), 'ok');
+    });
+  }
+
+  test('one that serves and does not say what it holds is not called unreachable', async (t) => {
+    const service = await OllamaService.start(t, { models: { 'a:3b': model(3) } });
+    const gateway = await deviceWorld(t, [ollama('a', service, 'a:3b', 3)]);
+    service.always('ps', { silence: true });
+    assert.equal((await chat(gateway, 'a')).status, 200);
+    await until(async () => await statusOf(gateway, service) === 'does not list', 10_000, 'it is said so');
+    service.always('ps', null);
+    await until(async () => (await chat(gateway, 'a')).status === 200 && await statusOf(gateway, service) === 'ok', 10_000, 'it says so again');
+  });
+
+  test('a list of null is an empty one', async (t) => {
+    const service = await OllamaService.start(t, { models: { 'a:3b': model(3) } });
+    const gateway = await deviceWorld(t, [ollama('a', service, 'a:3b', 3)]);
+    service.always('ps', { json: { models: null } });
+    assert.equal((await chat(gateway, 'a')).status, 200);
+    assert.equal(await statusOf(gateway, service), 'ok');
+  });
+});
