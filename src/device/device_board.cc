@@ -16,8 +16,12 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// So old may be what an engine said, for a request to be scheduled by it.
+/// So old may be what an engine said, for a request to be scheduled by it; and where it would load
+/// a model: others may have loaded one since.
 constexpr base::Duration kFresh = 10s;
+constexpr base::Duration kJustNow = 500ms;
+/// How long a load waits for such a look.
+constexpr base::Duration kLookTime = 500ms;
 /// An engine that did not answer is left out for so long.
 constexpr base::Duration kLeftOut = 30s;
 constexpr base::Duration kPollTime = 1s;
@@ -132,10 +136,12 @@ void DeviceBoard::ask(Scheduler::Ticket ticket, const Use& use) {
     const base::Time now = base::Clock::now();
     if (asked.unasked.size() >= asked.settings.queue)
         return answer_(ticket, base::fail(ErrorKind::refused, "too many requests wait for it"));
-    asked.unasked.emplace(ticket, Unasked{use.need, now});
+    const bool cold = !asked.scheduler.resident(use.need.key);
+    asked.unasked.emplace(ticket, Unasked{use.need, now, cold});
     for (Engine* engine : engines_on(use.device)) {
-        hurry(*engine);
-        if (now >= engine->looked + kFresh && now >= engine->look_at) poll(*engine);
+        if (cold) hurry(*engine);
+        const bool old = engine->looked + (cold ? kJustNow : kFresh) <= now;
+        if (old && now >= engine->look_at) poll(*engine);
     }
     admit(use.device, asked);
     follow(use.device, asked);
@@ -149,7 +155,8 @@ void DeviceBoard::admit(const std::string& name, Device& device) {
     const std::vector<Engine*> engines = engines_on(name);
     for (auto at = device.unasked.begin(); at != device.unasked.end();) {
         const Unasked& one = at->second;
-        const base::Time since = one.at - kFresh;
+        const bool close = one.cold && now < one.at + kLookTime;
+        const base::Time since = one.at - (close ? kJustNow : kFresh);
         const bool known = std::ranges::all_of(engines, [&](const Engine* engine) {
             return engine->looked >= since ||
                    (engine->silence && now < engine->silence->last + kLeftOut);

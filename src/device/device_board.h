@@ -69,6 +69,7 @@ private:
     struct Unasked {
         Need need;
         base::Time at;
+        bool cold = false;
     };
     struct Device {
         explicit Device(Terms terms) : scheduler(terms) {}

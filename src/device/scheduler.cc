@@ -144,6 +144,11 @@ Time Scheduler::due() const {
     return due;
 }
 
+bool Scheduler::resident(const ModelKey& key) const {
+    const Residency::Model* model = residency_.find(key);
+    return model && model->usable();
+}
+
 /// Brings leases and evictions into line with who waits and what is there.
 void Scheduler::settle(Time now, Evictions evictions) {
     residency_.wake(now);

@@ -103,6 +103,8 @@ public:
     /// To be called at due().
     void tick(base::Time now);
     base::Time due() const;
+    /// A lease on it needs no memory: it is there, or is being loaded.
+    bool resident(const ModelKey& key) const;
     bool anybody_waits() const { return !waiting_.empty(); }
     std::vector<Action> take_actions() { return std::exchange(actions_, {}); }
 

@@ -1,8 +1,10 @@
 // Services on a shared GPU that die, hiccup, go on working for nobody, or are used behind freeway's back.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Memory, OllamaService } from '../providers/ollama_service.mjs';
 import { chat, deviceOf, deviceWorld, fakeGpu, GB, ollama } from '../lib/devices.mjs';
+import { send } from '../lib/client.mjs';
 import { until } from '../lib/until.mjs';
 
 const model = (gb) => ({ size: gb * GB });
@@ -121,5 +123,32 @@ describe('a service that stumbles', { concurrency: 3 }, () => {
     service.always('ps', { json: { models: null } });
     assert.equal((await chat(gateway, 'a')).status, 200);
     assert.equal(await statusOf(gateway, service), 'ok');
+  });
+});
+
+describe('others on the same service', { concurrency: 2 }, () => {
+  test('a model that they loaded a moment ago is seen before the next load', async (t) => {
+    const memory = new Memory(8 * GB);
+    const service = await OllamaService.start(t, { models: { 'a:1b': model(1), 'x:6b': model(6) }, memory });
+    const other = await OllamaService.start(t, { models: { 'd:7b': model(7) }, memory });
+    const gateway = await deviceWorld(t, [ollama('a', service, 'a:1b', 1), ollama('d', other, 'd:7b', 7)]);
+    assert.equal((await chat(gateway, 'a')).status, 200);
+    await sleep(700);  // so that what was seen for `a` is old
+    await send(`${service.url}/api/generate`, { body: { model: 'x:6b' } });
+    assert.equal((await chat(gateway, 'd')).status, 200);
+    assert.ok(memory.peak <= 8 * GB, `peak ${memory.peak / GB} GB of 8`);
+  });
+
+  test('what is loaded already is served without a look', async (t) => {
+    const service = await OllamaService.start(t, { models: { 'a:1b': model(1) } });
+    const gateway = await deviceWorld(t, [ollama('a', service, 'a:1b', 1)]);
+    assert.equal((await chat(gateway, 'a')).status, 200);
+    await until(async () => (await deviceOf(gateway)).models[0]?.state === 'loaded', 10_000, 'it is loaded');
+    await until(async () => {
+      await sleep(700);
+      const before = service.calls.length;
+      assert.equal((await chat(gateway, 'a')).status, 200);
+      return service.calls[before].kind === 'chat';
+    }, 20_000, 'no list was asked for first');
   });
 });
