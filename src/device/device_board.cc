@@ -37,6 +37,8 @@ constexpr base::Duration kGoneStep = 200ms;
 /// A driver gives memory back a little after the process has let go of it.
 constexpr base::Duration kMemoryTime = 5s;
 constexpr double kMemoryShare = 0.75;
+/// A lease whose client has left is kept for so long, until its engine has stopped.
+constexpr base::Duration kStopTime = 900ms;
 
 std::string said(const base::Error& error) {
     return error.detail.empty() ? std::string("no answer") : error.detail;
@@ -174,6 +176,36 @@ void DeviceBoard::withdraw(const std::string& name, Scheduler::Ticket ticket) {
 }
 
 void DeviceBoard::release(const std::string& name, Scheduler::Ticket ticket, End end) {
+    if (auto driver = left_at_work(name, ticket, end))
+        worker_.tasks.spawn(stop_work(name, ticket, end, std::move(driver)), [] {});
+    else
+        give_up(name, ticket, end);
+}
+
+/// The driver of an engine that works on for one who has left, and for nobody else of ours.
+std::shared_ptr<Driver> DeviceBoard::left_at_work(const std::string& name, Scheduler::Ticket ticket,
+                                                  End end) {
+    if (!end.abandoned || end.failed || ending_) return nullptr;
+    const auto& leases = device(name).leases;
+    const auto lease = leases.find(ticket);
+    if (lease == leases.end()) return nullptr;
+    const auto engine = engines_.find(lease->second);
+    if (engine == engines_.end() || !engine->second.driver) return nullptr;
+    if (!engine->second.driver->works_on()) return nullptr;
+    std::ptrdiff_t users = 0;
+    for (const auto& [where, on] : devices_)
+        users +=
+            std::ranges::count(on.leases, lease->second, [](const auto& it) { return it.second; });
+    return users == 1 ? engine->second.driver : nullptr;
+}
+
+net::Task<> DeviceBoard::stop_work(std::string name, Scheduler::Ticket ticket, End end,
+                                   std::shared_ptr<Driver> driver) {
+    co_await driver->cancel(base::Clock::now() + kStopTime);
+    give_up(name, ticket, end);
+}
+
+void DeviceBoard::give_up(const std::string& name, Scheduler::Ticket ticket, End end) {
     Device& asked = device(name);
     const base::Time now = base::Clock::now();
     if (const auto cold = asked.cold.extract(ticket); !cold.empty() && end.served)

@@ -29,6 +29,7 @@ public:
     /// How a lease ended. `served`: when its engine began to answer, if it did.
     struct End {
         bool failed = false;
+        bool abandoned = false;  ///< its engine may be at work on for nobody
         std::optional<base::Time> served{};
     };
     void release(const std::string& device, Scheduler::Ticket ticket, End end);
@@ -89,6 +90,11 @@ private:
     std::uint64_t vram_of(int pid) const;
     std::vector<Engine*> engines_on(const std::string& device);
     void admit(const std::string& name, Device& device);
+    void give_up(const std::string& device, Scheduler::Ticket ticket, End end);
+    std::shared_ptr<Driver> left_at_work(const std::string& device, Scheduler::Ticket ticket,
+                                         End end);
+    net::Task<> stop_work(std::string device, Scheduler::Ticket ticket, End end,
+                          std::shared_ptr<Driver> driver);
     void lease_ended(Device& device, const std::string& engine, bool served);
     void follow(const std::string& name, Device& device);
     void pulse();

@@ -66,6 +66,10 @@ void DeviceLease::failed() {
     if (hold_) hold_->end.failed = true;
 }
 
+void DeviceLease::abandoned() {
+    if (hold_) hold_->end.abandoned = true;
+}
+
 void DeviceLease::served() {
     if (hold_ && !hold_->end.served) hold_->end.served = base::Clock::now();
 }

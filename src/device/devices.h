@@ -25,6 +25,9 @@ public:
     void served();
     /// The model could not be loaded: nothing of it is held.
     void failed();
+    /// Nobody waits any more for what was asked of the engine: it is told to stop, where it would
+    /// go on.
+    void abandoned();
 
     struct Hold;
 

@@ -29,6 +29,11 @@ public:
     virtual net::Task<base::Result<std::vector<Holding>>> holdings(base::Time by) = 0;
     /// Asks it to let go. Whether it has is seen in holdings(): some answer before it is true.
     virtual net::Task<base::Result<void>> unload(std::string model, base::Time by) = 0;
+
+    /// It works on for a client that has hung up, until it is told to stop.
+    virtual bool works_on() const { return false; }
+    /// Stops what it is at work on, whoever's it is; returns when it has stopped, or at `by`.
+    virtual net::Task<> cancel(base::Time) { co_return; }
 };
 
 }  // namespace device

@@ -7,6 +7,8 @@
 #include <fmt/format.h>
 #include <boost/json.hpp>
 
+#include <algorithm>
+
 namespace device {
 namespace {
 
@@ -15,6 +17,8 @@ using base::ErrorKind;
 using base::Result;
 
 constexpr std::size_t kMostReply = 4u << 20;
+/// How often a service is asked whether it has stopped.
+constexpr base::Duration kCancelStep{50};
 
 std::uint64_t number(const json::object& from, std::string_view key) {
     const json::value* const value = from.if_contains(key);
@@ -103,8 +107,9 @@ protected:
         co_return std::move(reply->body);
     }
 
-private:
     DriverTools& tools_;
+
+private:
     net::Origin origin_;
     std::string headers_;
 };
@@ -180,6 +185,24 @@ public:
         if (!reply) co_return std::unexpected(reply.error());
         if (reply->status == 200) co_return Result<void>();
         co_return base::fail(ErrorKind::refused, fmt::format("it answered {}", reply->status));
+    }
+
+    bool works_on() const override { return true; }
+
+    /// Kills its process. Told again only while it says that it did not: by then somebody else may
+    /// draw.
+    net::Task<> cancel(base::Time by) override {
+        for (bool told = false; base::Clock::now() < by;) {
+            const auto held = co_await holdings(by);
+            if (!held || std::ranges::none_of(*held, &Holding::busy)) co_return;
+            if (!told) {
+                const auto reply = co_await ask("POST", "/sdcpp/v1/cancel", "", by);
+                if (!reply || reply->status != 200) co_return;
+                told = truth(reply->body, "cancelled");
+            }
+            co_await net::sleep_until(tools_.worker.loop.get_executor(),
+                                      std::min(by, base::Clock::now() + kCancelStep));
+        }
     }
 };
 

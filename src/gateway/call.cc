@@ -152,8 +152,10 @@ Failure transport_failure(const base::Error& error) {
 Failure broken_off(OpenCall& call, const base::Error& error) {
     if (call.lease.cancelled())
         return {.outcome = Outcome::cancelled, .detail = "the engine was ended by an operator"};
-    if (error.kind == base::ErrorKind::gone || error.kind == base::ErrorKind::timed_out)
+    if (error.kind == base::ErrorKind::gone || error.kind == base::ErrorKind::timed_out) {
         call.lease.abandon();
+        call.device.abandoned();
+    }
     return transport_failure(error);
 }
 

@@ -5,6 +5,8 @@
 //   draws.base           for `api_base`; draws.loaded is the key of the model, or undefined
 //   draws.calls          [{method, path, status, at, closedEarly}]; draws.asked(path)
 //   draws.hold()         drawing stops until the function that it gives is called
+//   draws.refusesCancel = true
+//   POST /sdcpp/v1/cancel kills its process: the drawing under way is answered with 502
 //   options              loadMs 0, drawMs 0, loadFails false, prefix 'local-sdcpp-cuda-'
 import http from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -57,6 +59,7 @@ export class SdcppService {
     if (path === '/health') return { status: 200, json: { status: 'ok' } };
     if (path === '/sdcpp/v1/status') return { status: 200, json: this.#status() };
     if (path === '/sdcpp/v1/unload') return { status: 200, json: this.#unload() };
+    if (path === '/sdcpp/v1/cancel') return { status: 200, json: this.#cancel() };
     if (path === '/sdcpp/v1/load') return this.#alone('load', () => this.#load(new URL(url, 'http://x').searchParams.get('model')));
     if (path === '/v1/images/generations') return this.#alone('draw', () => this.#draw(JSON.parse(body)));
     return { status: 404, json: { error: 'not found' } };
@@ -76,6 +79,13 @@ export class SdcppService {
     return { unloaded: true, model };
   }
 
+  #cancel() {
+    if (!this.busy || this.refusesCancel) return { cancelled: false, reason: 'nothing to cancel' };
+    this.#drop();
+    this.kill?.({ status: 502, json: { error: { message: 'backend died' } } });
+    return { cancelled: true };
+  }
+
   #drop() {
     this.options.memory?.free(`sdcpp ${this.loaded}`);
     this.loaded = undefined;
@@ -84,7 +94,8 @@ export class SdcppService {
   async #alone(what, work) {
     if (this.busy) return { status: 503, json: { error: { message: 'another load or generation is in progress' } } };
     this.busy = what;
-    try { return await work(); } finally { this.busy = undefined; }
+    const killed = new Promise((resolve) => { this.kill = resolve; });
+    try { return await Promise.race([work(), killed]); } finally { this.busy = undefined; }
   }
 
   async #load(key) {

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Memory, OllamaService } from '../providers/ollama_service.mjs';
-import { chat, deviceOf, deviceWorld, fakeGpu, GB, ollama } from '../lib/devices.mjs';
+import { SdcppService } from '../providers/sdcpp_service.mjs';
+import { calm, chat, deviceOf, deviceWorld, draw, draws, fakeGpu, GB, ollama } from '../lib/devices.mjs';
 import { send } from '../lib/client.mjs';
 import { until } from '../lib/until.mjs';
 
@@ -123,6 +124,66 @@ describe('a service that stumbles', { concurrency: 3 }, () => {
     service.always('ps', { json: { models: null } });
     assert.equal((await chat(gateway, 'a')).status, 200);
     assert.equal(await statusOf(gateway, service), 'ok');
+  });
+});
+
+describe('an image service whose client left', { concurrency: 2 }, () => {
+  async function studio(t, more = {}) {
+    const memory = new Memory(8 * GB);
+    const service = await SdcppService.start(t, { memory, sizes: { 'sd-turbo': 2 * GB, 'flux-schnell': 7 * GB } });
+    const gateway = await deviceWorld(t, [draws('turbo', service, 'sd-turbo', 2, more), draws('flux', service, 'flux-schnell', 7, more)]);
+    return { memory, service, gateway };
+  }
+  const drawing = (w, count = 1) => until(() => w.service.busy === 'draw' && w.service.asked('/v1/images/generations').length === count, 10_000, 'it draws');
+
+  test('H1 it is told to stop, and the device is free within a second', async (t) => {
+    const w = await studio(t);
+    const open = w.service.hold();
+    const leaving = new AbortController();
+    const gone = draw(w.gateway, 'turbo', { signal: leaving.signal }).catch(() => {});
+    await drawing(w);
+    const left = performance.now();
+    leaving.abort();
+    await gone;
+    await calm(w.gateway);
+    assert.ok(performance.now() - left < 1500, `free after ${performance.now() - left} ms`);
+    assert.equal(w.service.asked('/sdcpp/v1/cancel').length, 1);
+    assert.equal(w.service.busy, undefined);
+    open();
+    const next = await draw(w.gateway, 'flux');
+    assert.equal(next.status, 200, next.text);
+    assert.deepEqual(w.service.asked('/v1/images/generations').map(({ status }) => status).slice(1), [200], 'it never met a busy service');
+  });
+
+  test('it draws on where another client of ours has a lease on it', async (t) => {
+    const w = await studio(t, { info: { slots: 2 } });
+    const open = w.service.hold();
+    const leaving = new AbortController();
+    const gone = draw(w.gateway, 'turbo', { signal: leaving.signal }).catch(() => {});
+    await drawing(w);
+    const stays = draw(w.gateway, 'turbo');
+    await until(async () => (await deviceOf(w.gateway)).models[0]?.leases === 2, 10_000, 'both have a lease');
+    leaving.abort();
+    await gone;
+    await until(async () => (await deviceOf(w.gateway)).models[0]?.leases === 1, 10_000, 'one has left');
+    open();
+    assert.equal((await stays).status, 200);
+    assert.equal(w.service.asked('/sdcpp/v1/cancel').length, 0);
+  });
+
+  test('one that can not stop holds the lease for a moment only', async (t) => {
+    const w = await studio(t);
+    const open = w.service.hold();
+    w.service.refusesCancel = true;
+    const leaving = new AbortController();
+    const gone = draw(w.gateway, 'turbo', { signal: leaving.signal }).catch(() => {});
+    await drawing(w);
+    leaving.abort();
+    await gone;
+    await calm(w.gateway);
+    assert.equal((await deviceOf(w.gateway)).models.length, 1, 'it is at work, and counted');
+    open();
+    assert.equal((await draw(w.gateway, 'flux')).status, 200);
   });
 });
 
