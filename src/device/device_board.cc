@@ -140,11 +140,13 @@ void DeviceBoard::ask(Scheduler::Ticket ticket, const Use& use) {
         return answer_(ticket, base::fail(ErrorKind::refused, "too many requests wait for it"));
     const bool cold = !asked.scheduler.resident(use.need.key);
     asked.unasked.emplace(ticket, Unasked{use.need, now, cold});
+    bool any = false;
     for (Engine* engine : engines_on(use.device)) {
         if (cold) hurry(*engine);
         const bool old = engine->looked + (cold ? kJustNow : kFresh) <= now;
-        if (old && now >= engine->look_at) poll(*engine);
+        if (old && now >= engine->look_at) any |= poll(*engine);
     }
+    if (any) after_poll();
     admit(use.device, asked);
     follow(use.device, asked);
     pulse();
@@ -280,14 +282,22 @@ void DeviceBoard::look_at_all() {
         for (Engine* engine : engines_on(name)) asked.insert(engine);
     }
     const base::Time now = base::Clock::now();
+    bool any = false;
     for (Engine* engine : asked)
-        if (now >= engine->look_at) poll(*engine);
+        if (now >= engine->look_at) any |= poll(*engine);
+    if (any) after_poll();
 }
 
-void DeviceBoard::poll(Engine& engine) {
-    if (engine.polling || ending_ || !engine.driver) return;
+/// True: it has answered at once.
+bool DeviceBoard::poll(Engine& engine) {
+    if (engine.polling || ending_ || !engine.driver) return false;
+    if (const auto holdings = engine.driver->at_once()) {
+        answered(engine, *holdings);
+        return true;
+    }
     engine.polling = true;
     worker_.tasks.spawn(poll_task(engine.site.key), [] {});
+    return false;
 }
 
 net::Task<> DeviceBoard::poll_task(std::string key) {
@@ -330,15 +340,15 @@ void DeviceBoard::observed(Engine& engine, const std::vector<Holding>& holdings)
     std::set<std::string> loaded;
     for (const auto& [model, known] : site.models) found[known.device];
     for (const Holding& one : holdings) {
-        if (!one.loading) loaded.insert(one.model);
+        if (!one.loading && !one.leaving) loaded.insert(one.model);
         const auto known = site.models.find(one.model);
         const std::string& where = known == site.models.end() ? site.device : known->second.device;
         std::uint64_t bytes = where == "cpu" ? one.ram + one.vram : one.vram;
         if ((bytes == 0 || one.loading) && known != site.models.end()) bytes = known->second.bytes;
-        found[where].push_back({one.model, bytes, one.busy});
+        found[where].push_back({one.model, bytes, one.busy, one.loading, one.leaving});
         // A model that did not fit on the GPU lies in main memory for the rest.
         if (where != "cpu" && site.kind == EngineSite::Kind::ollama && one.ram > 0)
-            found["cpu"].push_back({one.model, one.ram, one.busy});
+            found["cpu"].push_back({one.model, one.ram, one.busy, one.loading, one.leaving});
     }
     const base::Time now = base::Clock::now();
     for (auto& [name, residents] : found) {
@@ -479,7 +489,11 @@ net::Task<std::optional<bool>> DeviceBoard::busy(std::string key, base::Time by)
     co_return std::ranges::any_of(*holdings, &Holding::busy);
 }
 
-std::vector<DeviceReport> DeviceBoard::report() const {
+std::vector<DeviceReport> DeviceBoard::report() {
+    bool any = false;
+    for (auto& [key, engine] : engines_)
+        if (engine.site.kind == EngineSite::Kind::own) any |= poll(engine);
+    if (any) after_poll();
     std::vector<DeviceReport> all;
     const base::Time now = base::Clock::now();
     for (const auto& [name, device] : devices_) {

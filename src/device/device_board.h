@@ -37,7 +37,7 @@ public:
 
     /// Whether a model of the engine is at work; nullopt: it does not say.
     net::Task<std::optional<bool>> busy(std::string engine, base::Time by);
-    std::vector<DeviceReport> report() const;
+    std::vector<DeviceReport> report();
     net::Task<std::vector<UnloadReport>> unload(std::string device);
     /// No task begins any more; those under way end soon.
     void shut_down();
@@ -99,7 +99,7 @@ private:
     void follow(const std::string& name, Device& device);
     void pulse();
     void look_at_all();
-    void poll(Engine& engine);
+    bool poll(Engine& engine);
     net::Task<> poll_task(std::string key);
     net::Task<base::Result<std::vector<Holding>>> look(std::shared_ptr<Driver> driver);
     void answered(Engine& engine, const std::vector<Holding>& holdings);

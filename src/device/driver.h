@@ -17,6 +17,7 @@ struct Holding {
     std::uint64_t vram = 0;
     bool busy = false;     ///< loading too
     bool loading = false;  ///< its sizes may still grow
+    bool leaving = false;  ///< its process is ending
 };
 
 /// How one kind of engine says what it has loaded and lets go of it. One object an engine;
@@ -27,6 +28,8 @@ public:
     virtual ~Driver() = default;
 
     virtual net::Task<base::Result<std::vector<Holding>>> holdings(base::Time by) = 0;
+    /// The same where nobody has to be asked; nullopt: only holdings() tells.
+    virtual std::optional<std::vector<Holding>> at_once() { return std::nullopt; }
     /// Asks it to let go. Whether it has is seen in holdings(): some answer before it is true.
     virtual net::Task<base::Result<void>> unload(std::string model, base::Time by) = 0;
 

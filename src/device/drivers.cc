@@ -212,7 +212,9 @@ public:
     OwnDriver(DriverTools& tools, const EngineSite& site)
         : tools_(tools), name_(site.key.substr(site.key.find(' ') + 1)) {}
 
-    net::Task<Result<std::vector<Holding>>> holdings(base::Time) override {
+    net::Task<Result<std::vector<Holding>>> holdings(base::Time) override { co_return *at_once(); }
+
+    std::optional<std::vector<Holding>> at_once() override {
         std::vector<Holding> found;
         for (const EngineStatus& engine : tools_.engines.status()) {
             const bool runs = engine.state != EngineState::stopped &&
@@ -220,9 +222,10 @@ public:
             if (engine.name != name_ || !runs) continue;
             found.push_back({engine.name, resident_bytes(engine.pid), tools_.vram_of(engine.pid),
                              engine.state != EngineState::ready,
-                             engine.state == EngineState::starting});
+                             engine.state == EngineState::starting,
+                             engine.state == EngineState::stopping});
         }
-        co_return found;
+        return found;
     }
 
     net::Task<Result<void>> unload(std::string model, base::Time by) override {

@@ -64,6 +64,7 @@ bool Residency::claim(const ModelKey& key, std::uint64_t declared, Time now) {
 void Residency::loaded(const ModelKey& key, std::optional<Duration> took) {
     Model& model = models_.at(key);
     model.presence = Presence::seen;
+    model.loading = false;
     model.settling = false;
     if (took) blend(model.load_time, *took);
 }
@@ -97,7 +98,7 @@ void Residency::observed(const std::string& engine, const std::vector<Resident>&
         // A lease keeps its claim: it may be loading, or the engine swaps in between.
         if (model.presence == Presence::seen) model.presence = Presence::expected;
         if (model.leases == 0) model.presence = Presence::absent;
-        model.busy = false;
+        model.busy = model.loading = model.leaving = false;
     }
     for (const Resident& resident : residents) {
         Model& model = models_[{engine, resident.model}];
@@ -105,6 +106,8 @@ void Residency::observed(const std::string& engine, const std::vector<Resident>&
         if (model.presence == Presence::absent || resident.busy) model.idle_since = now;
         model.presence = Presence::seen;
         model.busy = resident.busy;
+        model.loading = resident.loading;
+        model.leaving = resident.leaving;
         model.seen = resident.bytes;
         const bool idle = !model.busy && model.leases == 0;
         if (idle) model.settling = false;
@@ -128,7 +131,7 @@ void Residency::unreachable(const std::string& engine) {
 void Residency::evicted(const ModelKey& key) {
     Model& model = models_[key];
     model.evicting = false;
-    model.busy = false;
+    model.busy = model.loading = model.leaving = false;
     model.seen = 0;
     model.presence = model.leases > 0 ? Presence::expected : Presence::absent;
     engines_[key.engine].failures = 0;

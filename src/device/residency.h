@@ -24,6 +24,8 @@ struct Resident {
     std::string model;
     std::uint64_t bytes = 0;  ///< on this device; 0: it did not say
     bool busy = false;        ///< at work (also: loading), for us or for others
+    bool loading = false;
+    bool leaving = false;  ///< by itself
 };
 
 /// Which models are on a device and how much of its memory they take: what their engines said,
@@ -41,6 +43,8 @@ public:
         Presence presence = Presence::absent;
         bool evicting = false;
         bool busy = false;
+        bool loading = false;   ///< as its engine said; else it is taken to be there
+        bool leaving = false;   ///< as its engine said
         bool settling = false;  ///< a lease of ours began to load it, nobody has seen it loaded
         int leases = 0;
         std::uint64_t declared = 0;  ///< by who claimed it; 0: unknown

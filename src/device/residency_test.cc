@@ -281,6 +281,18 @@ TEST(Residency, WhatTheDriverSeesOfASilentEngineIsOthers) {
     EXPECT_EQ(story.others(5), "load:1");
 }
 
+TEST(Residency, WhatIsLoadingOrLeavingIsShownAsSuch) {
+    Story story;
+    const auto shown = [&](const Resident& resident) {
+        story.lists({resident});
+        const auto model = story.scheduler.view(story.now).models.at(0);
+        return model.evicting ? "leaving" : model.loaded ? "loaded" : "loading";
+    };
+    EXPECT_STREQ(shown({"a", kGb, true, true}), "loading");
+    EXPECT_STREQ(shown({"a", kGb}), "loaded");
+    EXPECT_STREQ(shown({"a", kGb, true, false, true}), "leaving");
+}
+
 TEST(Residency, AnEngineThatWasNeverAskedHoldsClaimsOnly) {
     Story story;
     story.ask(1, "a", 7);

@@ -121,8 +121,8 @@ Scheduler::View Scheduler::view(Time now) const {
         const std::uint64_t bytes = residency_.known_bytes(model);
         const bool idle = model.leases == 0 && !model.busy;
         view.used += bytes;
-        view.models.push_back({key, bytes, model.presence == Residency::Presence::seen,
-                               model.evicting, model.leases,
+        const bool loaded = model.presence == Residency::Presence::seen && !model.loading;
+        view.models.push_back({key, bytes, loaded, model.evicting || model.leaving, model.leases,
                                idle ? since(model.idle_since, now) : Duration(0)});
     }
     for (const Ticket ticket : in_turn()) {

@@ -6,6 +6,7 @@ import { Memory, OllamaService } from '../providers/ollama_service.mjs';
 import { SdcppService } from '../providers/sdcpp_service.mjs';
 import { calm, chat, deviceOf, deviceWorld, draw, draws, fakeGpu, GB, ollama } from '../lib/devices.mjs';
 import { send } from '../lib/client.mjs';
+import { ROOT } from '../lib/gateway.mjs';
 import { until } from '../lib/until.mjs';
 
 const model = (gb) => ({ size: gb * GB });
@@ -211,5 +212,31 @@ describe('others on the same service', { concurrency: 2 }, () => {
       assert.equal((await chat(gateway, 'a')).status, 200);
       return service.calls[before].kind === 'chat';
     }, 20_000, 'no list was asked for first');
+  });
+});
+
+describe('an engine of our own', { concurrency: 2 }, () => {
+  const own = (alias, engine) => ({
+    model_name: alias, litellm_params: { model: 'openai/flite', api_key: 'unused', timeout: 60 },
+    model_info: { mode: 'audio_speech', device: 'cuda', memory_gb: 2, engine },
+  });
+  const speak = (gateway, alias) => gateway.send('/v1/audio/speech', { body: { model: alias, input: 'Hello.', voice: 'slt', response_format: 'wav' } });
+
+  test('is off the list as soon as it has stopped', async (t) => {
+    const gateway = await deviceWorld(t, [own('voice', { command: ['node', `${ROOT}/tests/engines/speak.mjs`], ready: '/health', ttl: '1s' })]);
+    const answer = await speak(gateway, 'voice');
+    assert.equal(answer.status, 200, answer.text);
+    await until(async () => (await gateway.get('/health/readiness')).json.engines[0].state === 'stopped', 20_000, 'it has stopped');
+    assert.deepEqual((await deviceOf(gateway)).models, []);
+  });
+
+  test('that could not be started is not called loaded', async (t) => {
+    const gateway = await deviceWorld(t, [own('voice', { command: ['sh', '-c', 'trap "" TERM; while :; do sleep 1; done'], ready: '/health', start_timeout: '1s' })]);
+    const states = new Set();
+    const answer = speak(gateway, 'voice');
+    await until(async () => (await deviceOf(gateway)).models.some(({ state }) => { states.add(state); return state === 'leaving'; }), 20_000, 'it is on its way out');
+    assert.notEqual((await answer).status, 200);
+    await until(async () => (await deviceOf(gateway)).models.length === 0, 20_000, 'it is gone');
+    assert.deepEqual([...states].sort(), ['leaving', 'loading']);
   });
 });
