@@ -109,8 +109,9 @@ describe('a shared device', { concurrency: 3 }, () => {
 
   test('a GPU that is not free in time hops to the CPU twin at once after `wait`; alone it says when to come again', async (t) => {
     const cpu = await OllamaService.start(t, { models: { 'big:8b': model(5) }, device: 'cpu' });
+    const third = await OllamaService.start(t, { models: { 'big:8b': model(5) } });
     const w = await sharedGpu(t, {
-      chains: [{ big: ['cpu-big'] }], more: [ollama('cpu-big', cpu, 'big:8b', 5, { info: { device: 'cpu' } }), ollama('alone', cpu, 'big:8b', 5, { info: { device: 'cuda' }, params: { timeout: 2 } })],
+      chains: [{ big: ['cpu-big'] }], more: [ollama('cpu-big', cpu, 'big:8b', 5, { info: { device: 'cpu' } }), ollama('alone', third, 'big:8b', 5, { info: { device: 'cuda' }, params: { timeout: 2 } })],
       devices: { cuda: { memory_gb: 8, wait: '1s' }, cpu: { memory_gb: 8 } },
     });
     const release = w.talkies.hold();

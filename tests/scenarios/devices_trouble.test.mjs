@@ -31,7 +31,7 @@ describe('a service that is gone', { concurrency: 3 }, () => {
     assert.equal(answer.status, 200, answer.text);
     const cuda = await deviceOf(w.gateway);
     assert.deepEqual(cuda.models.map((one) => one.model), ['b:7b']);
-    assert.equal(await statusOf(w.gateway, w.first), 'unreachable');
+    await until(async () => await statusOf(w.gateway, w.first) === 'unreachable', 10_000, 'it is said so');
   });
 
   test('what it was loading is free for the others', async (t) => {
@@ -79,12 +79,12 @@ describe('a service that is gone', { concurrency: 3 }, () => {
 
   test('one that only says nothing keeps its memory until the driver says that it is free', async (t) => {
     const gpu = fakeGpu();
-    const w = await twoServices(t, { devices: { cuda: {} }, env: gpu.env });
+    const w = await twoServices(t, { first: { memory: new Memory(8 * GB) }, devices: { cuda: {} }, env: gpu.env });
     assert.equal((await chat(w.gateway, 'a')).status, 200);
     gpu.show(8 * GB, 7 * GB);
     w.first.always('ps', { silence: true });
     await until(async () => await statusOf(w.gateway, w.first) !== 'ok', 20_000, 'it is silent');
-    const waits = chat(w.gateway, 'b');
+    const waits = w.gateway.chat('b', {}, { within: 60_000 });
     await until(async () => (await deviceOf(w.gateway)).others_bytes === 7 * GB, 40_000, 'somebody has the memory');
     assert.equal(w.second.happened('load').length, 0);
     gpu.show(8 * GB, 0);
@@ -216,8 +216,8 @@ describe('others on the same service', { concurrency: 2 }, () => {
 });
 
 describe('an engine of our own', { concurrency: 2 }, () => {
-  const own = (alias, engine, timeout = 60) => ({
-    model_name: alias, litellm_params: { model: 'openai/x', api_key: 'unused', timeout },
+  const own = (alias, engine) => ({
+    model_name: alias, litellm_params: { model: 'openai/flite', api_key: 'unused', timeout: 60 },
     model_info: { mode: 'audio_speech', device: 'cuda', memory_gb: 2, engine },
   });
   const speak = (gateway, alias) => gateway.send('/v1/audio/speech', { body: { model: alias, input: 'Hello.', voice: 'slt', response_format: 'wav' } });
