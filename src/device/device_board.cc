@@ -39,7 +39,6 @@ constexpr base::Duration kMemoryTime = 5s;
 constexpr double kMemoryShare = 0.75;
 /// A lease whose client has left is kept for so long, until its engine has stopped.
 constexpr base::Duration kStopTime = 900ms;
-<<<<<<< HEAD
 
 /// Whether the configuration has models of the engine on the device.
 bool sits_on(const EngineSite& site, const std::string& device) {
@@ -47,8 +46,6 @@ bool sits_on(const EngineSite& site, const std::string& device) {
                return model.second.device == device;
            });
 }
-=======
->>>>>>> local_dev
 
 std::string said(const base::Error& error) {
     return error.detail.empty() ? std::string("no answer") : error.detail;
@@ -211,23 +208,14 @@ std::shared_ptr<Driver> DeviceBoard::left_at_work(const std::string& name, Sched
     const auto& leases = device(name).leases;
     const auto lease = leases.find(ticket);
     if (lease == leases.end()) return nullptr;
-<<<<<<< HEAD
     const std::string& key = lease->second.key.engine;
     const auto engine = engines_.find(key);
-=======
-    const auto engine = engines_.find(lease->second);
->>>>>>> local_dev
     if (engine == engines_.end() || !engine->second.driver) return nullptr;
     if (!engine->second.driver->works_on()) return nullptr;
     std::ptrdiff_t users = 0;
     for (const auto& [where, on] : devices_)
-<<<<<<< HEAD
         users += std::ranges::count_if(on.leases,
                                        [&](const auto& it) { return it.second.key.engine == key; });
-=======
-        users +=
-            std::ranges::count(on.leases, lease->second, [](const auto& it) { return it.second; });
->>>>>>> local_dev
     return users == 1 ? engine->second.driver : nullptr;
 }
 
@@ -257,7 +245,6 @@ void DeviceBoard::lease_ended(const std::string& name, const Held& held, bool se
     const auto found = engines_.find(model.engine);
     Engine* const engine =
         found != engines_.end() && found->second.driver ? &found->second : nullptr;
-<<<<<<< HEAD
     const bool own = engine && engine->site.kind == EngineSite::Kind::own;
     const bool elsewhere = engine && held.generation != generation_ &&
                            (!wanted(*engine) || !sits_on(engine->site, name));
@@ -272,14 +259,6 @@ void DeviceBoard::lease_ended(const std::string& name, const Held& held, bool se
     if (engine && engine->answers && (own || !elsewhere)) return;
     on.scheduler.observed(model.engine, {}, base::Clock::now());
     if (!engines_on(name).empty()) measure_others(name, on);
-=======
-    if (engine) ++engine->released;
-    if (engine && served) engine->served = base::Clock::now();
-    // It may be loading on for nobody: only the engine knows.
-    if (engine && (!served || engine->silence)) poll(*engine);
-    // Nobody will ever say what it holds: its models count while they are used.
-    if (!engine || !engine->answers) device.scheduler.observed(key, {}, base::Clock::now());
->>>>>>> local_dev
 }
 
 base::Duration DeviceBoard::expected_wait(const Use& use) {
@@ -358,22 +337,12 @@ net::Task<> DeviceBoard::poll_task(std::string key) {
     int rounds = 0;
     do {
         released = engine.released;
-<<<<<<< HEAD
         engine.released_models.clear();
         holdings = co_await look(driver);
     } while (holdings && released != engine.released && ++rounds < kMostRounds && !ending_);
     engine.polling = false;
     if (!engine.driver) co_return;  // a reload took it out
     if (holdings)
-=======
-        holdings = co_await look(driver);
-    } while (holdings && released != engine.released && ++rounds < kMostRounds && !ending_);
-    engine.polling = false;
-    if (engine.generation != generation_) co_return;
-    if (holdings && released != engine.released)
-        engine.looked = base::Clock::now();  // the next look tells
-    else if (holdings)
->>>>>>> local_dev
         answered(engine, *holdings);
     else
         silent(engine, std::move(holdings.error()));
@@ -389,26 +358,16 @@ void DeviceBoard::answered(Engine& engine, const std::vector<Holding>& holdings)
     engine.looked = base::Clock::now();
     engine.look_at = engine.looked + kPollBusy;
     observed(engine, holdings);
-<<<<<<< HEAD
     // A child of ours that a reload took out, and that is gone now.
     if (!wanted(engine) && engine.seen_on.empty()) engine.driver.reset();
 }
 
 /// What an engine holds, device by device; nothing on those where it has nothing.
-=======
-}
-
-/// What an engine holds, device by device.
->>>>>>> local_dev
 void DeviceBoard::observed(Engine& engine, const std::vector<Holding>& holdings) {
     const EngineSite& site = engine.site;
     std::map<std::string, std::vector<Resident>> found;
     std::map<std::string, std::set<std::string>> loaded;
     for (const Holding& one : holdings) {
-<<<<<<< HEAD
-=======
-        if (!one.loading && !one.leaving) loaded.insert(one.model);
->>>>>>> local_dev
         const auto known = site.models.find(one.model);
         const std::string& where = !one.device.empty()          ? one.device
                                    : known != site.models.end() ? known->second.device
@@ -571,11 +530,7 @@ std::vector<DeviceReport> DeviceBoard::report() {
                          .jobs = device.settings.jobs,
                          .engines = {}};
         for (const auto& [key, engine] : engines_)
-<<<<<<< HEAD
             if (engine.site.device == name && there(engine))
-=======
-            if (engine.site.device == name)
->>>>>>> local_dev
                 one.engines.push_back(
                     {key, engine.silence ? engine.silence->why.detail : "", serves(engine)});
         all.push_back(std::move(one));
@@ -596,12 +551,8 @@ net::Task<std::optional<UnloadReport>> DeviceBoard::unload_engine(std::string ke
     }
     auto holdings = co_await look(driver);
     if (!holdings) {
-<<<<<<< HEAD
         out.status =
             holdings.error().kind == ErrorKind::not_found ? Unloading::gone : Unloading::error;
-=======
-        out.status = holdings.error().kind == ErrorKind::not_found ? "gone" : "error";
->>>>>>> local_dev
         out.error = said(holdings.error());
         const auto asked = engines_.find(key);
         if (asked != engines_.end() && asked->second.driver == driver)

@@ -59,28 +59,20 @@ private:
         base::Time look_at = base::Time::min();  ///< not asked again before, unless a lease ends
         base::Time served = base::Time::min();
         std::optional<Silence> silence;
-<<<<<<< HEAD
         std::uint64_t generation = 0;           ///< of the plan that it is from
         std::uint64_t released = 0;             ///< leases given up so far
         std::set<std::string> released_models;  ///< of those, since it was asked last
         std::set<std::string> seen_on;          ///< devices on which it last had something
-=======
-        std::uint64_t generation = 0;  ///< of the plan that it is from
-        std::uint64_t released = 0;    ///< leases given up so far
->>>>>>> local_dev
     };
     struct Cold {
         ModelKey key;
         base::Time since;
     };
-<<<<<<< HEAD
     /// A lease: on what, and of which plan.
     struct Held {
         ModelKey key;
         std::uint64_t generation = 0;
     };
-=======
->>>>>>> local_dev
     /// A request before it is in the queue: the engines are looked at first.
     struct Unasked {
         Need need;
@@ -92,11 +84,7 @@ private:
         config::DeviceSettings settings;
         Scheduler scheduler;
         std::map<Scheduler::Ticket, Unasked> unasked;
-<<<<<<< HEAD
         std::map<Scheduler::Ticket, Held> leases;
-=======
-        std::map<Scheduler::Ticket, std::string> leases;  ///< and their engines
->>>>>>> local_dev
         std::map<Scheduler::Ticket, Cold> cold;  ///< those whose model may still be loading
         int evictions = 0;
         bool in_use = false;  ///< anything loaded, claimed or waited for
@@ -108,25 +96,18 @@ private:
                                            const config::DeviceSettings& settings) const;
     std::uint64_t vram_of(std::span<const int> pids) const;
     std::vector<Engine*> engines_on(const std::string& device);
-<<<<<<< HEAD
 
-=======
->>>>>>> local_dev
     void admit(const std::string& name, Device& device);
     void give_up(const std::string& device, Scheduler::Ticket ticket, End end);
     std::shared_ptr<Driver> left_at_work(const std::string& device, Scheduler::Ticket ticket,
                                          End end);
     net::Task<> stop_work(std::string device, Scheduler::Ticket ticket, End end,
                           std::shared_ptr<Driver> driver);
-<<<<<<< HEAD
     void lease_ended(const std::string& name, const Held& held, bool served);
     bool wanted(const Engine& engine) const { return engine.generation == generation_; }
     /// Or on its way out.
     bool there(const Engine& engine) const { return wanted(engine) || engine.driver; }
     void reassign(base::Time now);
-=======
-    void lease_ended(Device& device, const std::string& engine, bool served);
->>>>>>> local_dev
     void follow(const std::string& name, Device& device);
     void pulse();
     void look_at_all();

@@ -63,13 +63,7 @@ std::string_view name(Unloading unloading);
 struct UnloadReport {
     std::string engine;
     std::string device;
-<<<<<<< HEAD
     Unloading status = Unloading::ok;
-=======
-    /// ok, empty (nothing was loaded), busy, error, gone (nothing listens there: nothing is
-    /// loaded), skipped (can't be asked)
-    std::string status;
->>>>>>> local_dev
     std::vector<std::string> unloaded;
     std::string error;
 };

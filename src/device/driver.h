@@ -18,10 +18,7 @@ struct Holding {
     bool busy = false;     ///< loading too
     bool loading = false;  ///< its sizes may still grow
     bool leaving = false;  ///< its process is ending
-<<<<<<< HEAD
     std::string device{};  ///< where it is; empty: where the configuration says
-=======
->>>>>>> local_dev
 };
 
 /// How one kind of engine says what it has loaded and lets go of it. One object an engine;

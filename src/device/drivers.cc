@@ -2,10 +2,7 @@
 
 #include "base/percent.h"
 #include "device/memory.h"
-<<<<<<< HEAD
 #include "device/process_tree.h"
-=======
->>>>>>> local_dev
 #include "net/refused.h"
 
 #include <fmt/format.h>
@@ -228,11 +225,7 @@ public:
             found.push_back({engine.name, resident_bytes(pids), tools_.vram_of(pids),
                              engine.state != EngineState::ready,
                              engine.state == EngineState::starting,
-<<<<<<< HEAD
                              engine.state == EngineState::stopping, engine.device});
-=======
-                             engine.state == EngineState::stopping});
->>>>>>> local_dev
         }
         return found;
     }
