@@ -40,6 +40,7 @@ struct Capabilities {
     bool audio_input = false;
     bool documents = false;  ///< reads files such as PDF
     bool reasoning = false;
+    bool reasoning_stated = false;  ///< the file says whether it reasons, or lists what it can
     bool json_schema = false;
     bool diarization = false;
     bool agent = false;  ///< runs commands, writes files: has side effects

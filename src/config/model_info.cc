@@ -81,6 +81,7 @@ void read_supports(const Value& info, Capabilities& has, Findings& findings) {
             has.audio_input = has.documents = true;
         }
         has.*flag.has = *supported;
+        if (flag.has == &Capabilities::reasoning) has.reasoning_stated = true;
     }
     has.prefill = boolean_of(info, "supports_assistant_prefill", findings);
 }
@@ -88,7 +89,7 @@ void read_supports(const Value& info, Capabilities& has, Findings& findings) {
 void read_capabilities(const Value& info, Capabilities& has, Findings& findings) {
     const Value* list = info.find("capabilities");
     if (list) {
-        has.stated = true;
+        has.stated = has.reasoning_stated = true;
         has.streaming = false;
     }
     for (const std::string& word : texts_of(info, "capabilities", findings)) {

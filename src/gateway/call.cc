@@ -3,6 +3,7 @@
 #include "gateway/device_turn.h"
 #include "llm/classify.h"
 #include "llm/rates.h"
+#include "llm/reasoning_effort.h"
 
 namespace gateway {
 
@@ -222,7 +223,8 @@ llm::Upstream upstream_of(Session& session, const route::Candidate& candidate,
     return {.provider = target.provider,
             .alias = target.alias,
             .model = candidate.model,
-            .reasoning = can.reasoning,
+            .reasoning = can.reasoning || (!can.reasoning_stated &&
+                                           llm::known_to_reason(target.provider, candidate.model)),
             .stated = can.stated,
             .json_schema = !can.stated || can.json_schema,
             .tools = !can.stated || can.tools,

@@ -4,6 +4,7 @@
 #include "llm/fields.h"
 #include "llm/json.h"
 #include "llm/parameters.h"
+#include "llm/reasoning_effort.h"
 #include "llm/tool_choice.h"
 
 #include <array>
@@ -173,7 +174,7 @@ void CallBuilder::read_thinking() {
     }
     std::optional<std::uint64_t> stated = json::count(json::member(wanted, "budget_tokens"));
     const bool adapt = model_.strict() || (model_.adaptive() && !stated);
-    string_view level = budget ? string_view(effort) : effort_of(stated.value_or(8192));
+    string_view level = budget ? string_view(effort) : effort_of_budget(stated.value_or(8192));
     if (level == "minimal") level = "low";
     if (level == "xhigh" && !model_.strict()) level = "high";
     think(stated ? *stated : budget.value_or(8192), adapt ? level : string_view());

@@ -4,6 +4,7 @@
 #include "llm/anthropic_rules.h"
 #include "llm/fields.h"
 #include "llm/json.h"
+#include "llm/reasoning_effort.h"
 #include "llm/text_document.h"
 #include "llm/translate.h"
 
@@ -299,7 +300,9 @@ void Reader::thinking(string_view thinking) {
     const std::string type = text_of(thinking, "type");
     if (chat_.find("reasoning_effort") || (type != "enabled" && type != "adaptive")) return;
     auto budget = json::count(json::member(thinking, "budget_tokens"));
-    chat_.set("reasoning_effort", json::quote(effort_of(budget.value_or(8192))));
+    string_view effort = effort_of_budget(budget.value_or(8192));
+    if (effort == "minimal") effort = "low";  // which switches thinking off at some
+    chat_.set("reasoning_effort", json::quote(effort));
 }
 
 /// OpenAI's `user` has at most 64 characters: a longer one is told by its hash.

@@ -94,11 +94,6 @@ std::optional<std::uint64_t> budget_of(string_view effort) {
     return it->budget;
 }
 
-string_view effort_of(std::uint64_t budget) {
-    if (budget < 8192) return "low";
-    return budget < 16384 ? "medium" : "high";
-}
-
 std::string input_object(string_view arguments) {
     json::Cursor whole(arguments);
     const bool object = whole.peek() == '{' && whole.skip() && whole.complete();

@@ -38,8 +38,6 @@ bool signed_here(const Part& thinking);
 
 /// Tokens of thinking for one of OpenAI's efforts; nullopt for `none`.
 std::optional<std::uint64_t> budget_of(std::string_view effort);
-/// OpenAI's effort for a budget.
-std::string_view effort_of(std::uint64_t budget);
 
 inline constexpr std::uint64_t kLeastBudget = 1024;
 inline constexpr std::uint64_t kDefaultMaxTokens = 4096;

@@ -277,7 +277,7 @@ TEST(AnthropicClient, ThinkingIsKeptAndToldAsAnEffort) {
         return extra ? extra->json : std::string();
     };
     const std::string budget = R"("thinking":{"type":"enabled","budget_tokens":10000})";
-    EXPECT_EQ(parameter(budget, "reasoning_effort"), "\"medium\"");
+    EXPECT_EQ(parameter(budget, "reasoning_effort"), "\"high\"");
     EXPECT_EQ(parameter(budget, "thinking"), R"({"type":"enabled","budget_tokens":10000})");
     EXPECT_EQ(parameter(R"("thinking":{"type":"adaptive"},"output_config":{"effort":"max"})",
                         "reasoning_effort"),

@@ -3,6 +3,7 @@
 #include "llm/fields.h"
 #include "llm/json.h"
 #include "llm/openai_upstream.h"
+#include "llm/reasoning_effort.h"
 #include "llm/tool_choice.h"
 
 #include <algorithm>
@@ -176,7 +177,8 @@ std::string effort_of(string_view thinking) {
     if (json::member(thinking, "type") == "\"disabled\"") return "none";
     const auto budget = json::count(json::member(thinking, "budget_tokens"));
     if (!budget) return "medium";
-    return *budget <= 2048 ? "low" : *budget <= 8192 ? "medium" : "high";
+    string_view effort = effort_of_budget(*budget);
+    return std::string(effort == "minimal" ? "low" : effort);  // a budget is no wish not to think
 }
 
 /// Left out, `think` means yes on models that can; on the others it has no place. Where nobody

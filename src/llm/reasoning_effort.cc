@@ -1,5 +1,6 @@
 #include "llm/reasoning_effort.h"
 
+#include "llm/anthropic_rules.h"
 #include "llm/json.h"
 
 #include <algorithm>
@@ -52,14 +53,6 @@ const Words* words_of(const Upstream& upstream) {
     return line == kLines.end() ? nullptr : &line->words;
 }
 
-/// Budgets of thinking up to which an effort goes.
-struct Budget {
-    std::uint64_t tokens;
-    string_view effort;
-};
-constexpr auto kBudgets =
-    std::to_array<Budget>({{1024, "minimal"}, {2048, "low"}, {8192, "medium"}});
-
 }  // namespace
 
 std::string effort_for(const Upstream& upstream, string_view wanted) {
@@ -78,9 +71,48 @@ string_view effort_of_thinking(string_view thinking) {
     if (type == "\"disabled\"") return "none";
     const auto tokens = json::count(json::member(thinking, "budget_tokens"));
     if (!tokens) return {};
-    for (const Budget& budget : kBudgets)
-        if (*tokens <= budget.tokens) return budget.effort;
-    return "high";
+    return effort_of_budget(*tokens);
 }
 
 }  // namespace llm::openai
+
+namespace llm {
+namespace {
+
+/// Budgets of thinking up to which an effort goes.
+struct Budget {
+    std::uint64_t tokens;
+    std::string_view effort;
+};
+constexpr auto kBudgets =
+    std::to_array<Budget>({{1024, "minimal"}, {2048, "low"}, {8192, "medium"}});
+
+/// Ollama refuses `think` for the variants of Qwen that only answer.
+bool thinks_at_ollama(std::string_view model) {
+    auto named = [model](std::string_view part) { return model.find(part) != model.npos; };
+    const bool qwen = named("qwen3:") && !named("instruct");
+    return named("gpt-oss") || named("deepseek-r1") || named("magistral") || qwen;
+}
+
+}  // namespace
+
+bool known_to_reason(base::Provider provider, std::string_view model) {
+    auto named = [model](std::string_view part) { return model.find(part) != model.npos; };
+    constexpr int kFirstThatThinks = 307;  // Claude 3.7
+    switch (provider) {
+        case base::Provider::anthropic:
+            return anthropic::model_named(model).version >= kFirstThatThinks;
+        case base::Provider::mistral: return named("magistral") || named("mistral-small-2603");
+        case base::Provider::cohere: return named("reasoning");
+        case base::Provider::ollama: return thinks_at_ollama(model);
+        default: return false;
+    }
+}
+
+std::string_view effort_of_budget(std::uint64_t tokens) {
+    for (const Budget& budget : kBudgets)
+        if (tokens <= budget.tokens) return budget.effort;
+    return "high";
+}
+
+}  // namespace llm

@@ -2,8 +2,22 @@
 
 #include "llm/dialect.h"
 
+#include <cstdint>
 #include <string>
 #include <string_view>
+
+namespace llm {
+
+/// Whether a model is known by its name to think when it is asked to, for targets whose
+/// configuration does not say (provider-wire sections 5 to 7 and 12). Only for providers that
+/// would refuse to be asked otherwise; the others are told whatever the client says.
+bool known_to_reason(base::Provider provider, std::string_view model);
+
+/// OpenAI's effort for a budget of thinking, the one scale: up to 1024, 2048, 8192 tokens and
+/// above it is minimal, low, medium, high.
+std::string_view effort_of_budget(std::uint64_t tokens);
+
+}  // namespace llm
 
 namespace llm::openai {
 
