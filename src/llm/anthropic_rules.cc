@@ -1,7 +1,8 @@
 #include "llm/anthropic_rules.h"
 
+#include "base/units.h"
 #include "llm/json.h"
-#include "llm/translate.h"
+#include "llm/tool_names.h"
 
 #include <algorithm>
 #include <array>
@@ -14,21 +15,8 @@ namespace {
 
 using std::string_view;
 
-constexpr string_view kFitting = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+constexpr std::size_t kLongestName = 128;
 constexpr string_view kBase64 = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/=";
-
-/// `text` itself where it fits, else what is left of it with a hash behind.
-std::string fitting(string_view text, std::size_t longest) {
-    constexpr std::size_t kHash = 8;
-    const bool fits =
-        !text.empty() && text.size() <= longest && text.find_first_not_of(kFitting) == text.npos;
-    if (fits) return std::string(text);
-    std::string out(text.substr(0, longest - kHash - 1));
-    for (char& c : out)
-        if (kFitting.find(c) == kFitting.npos) c = '_';
-    const std::string id = made_up_id(text);
-    return out + '_' + id.substr(id.size() - kHash);
-}
 
 /// The number that `text` begins with, taken off it; a date is none.
 std::optional<int> take_number(string_view& text) {
@@ -70,14 +58,12 @@ Model model_named(string_view id) {
     return model;
 }
 
-std::string tool_id(string_view id) { return fitting(id, 128); }
+std::string tool_id(string_view id) { return fitting_name(id, kLongestName); }
 
-std::string tool_name(string_view name) { return fitting(name, 128); }
+std::string tool_name(string_view name) { return fitting_name(name, kLongestName); }
 
 std::string client_name(const Chat& chat, string_view name) {
-    for (const Tool& tool : chat.tools)
-        if (tool_name(tool.name) == name) return tool.name;
-    return std::string(name);
+    return client_tool_name(chat, name, kLongestName);
 }
 
 bool signed_here(const Part& thinking) {

@@ -5,6 +5,7 @@
 #include "llm/openai_client.h"
 #include "llm/openai_upstream.h"
 #include "llm/parameters.h"
+#include "llm/tool_names.h"
 #include "llm/tool_choice.h"
 
 #include <algorithm>
@@ -290,7 +291,7 @@ std::string fitting(string_view name) {
     for (char& c : out)
         if (!fits(c)) c = '_';
     if (out.empty() || (out.front() >= '0' && out.front() <= '9')) out.insert(0, 1, '_');
-    return out;
+    return fitting_name(out, kLongestOpenAiName);
 }
 
 }  // namespace

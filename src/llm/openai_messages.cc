@@ -4,6 +4,7 @@
 #include "llm/message_fields.h"
 #include "llm/mistral_messages.h"
 #include "llm/openai_client.h"
+#include "llm/tool_names.h"
 
 #include <algorithm>
 #include <array>
@@ -63,6 +64,21 @@ void edit_members(const MessageRules& rules, string_view messages, Splice& splic
     });
 }
 
+/// Others than OpenAI give longer ids than it takes back.
+void shorten_ids(string_view messages, Splice& splice, std::vector<std::string>& changes) {
+    auto shorten = [&](string_view value) {
+        const std::optional<std::string> id = json::text(value);
+        if (!id || id->size() <= kLongestOpenAiId) return;
+        splice.replace(value, json::quote(fitting_name(*id, kLongestOpenAiId)));
+        note(changes, "shortened ids of tool calls");
+    };
+    for_each_element(messages, [&](string_view message) {
+        shorten(json::member(message, "tool_call_id"));
+        for_each_element(json::member(message, "tool_calls"),
+                         [&](string_view call) { shorten(json::member(call, "id")); });
+    });
+}
+
 bool reads_files(const Upstream& upstream) {
     switch (upstream.provider) {
         case base::Provider::groq:
@@ -118,6 +134,9 @@ void edit_messages(const Upstream& upstream, string_view messages, Splice& splic
     });
     if (!reads_files(upstream) && messages.find("\"file\"") != messages.npos)
         edit_files(messages, splice, changes);
+    const bool calls = messages.find("\"tool_calls\"") != messages.npos;
+    if (upstream.provider == base::Provider::openai && calls)
+        shorten_ids(messages, splice, changes);
     if (upstream.provider == base::Provider::mistral)
         edit_mistral_messages(messages, splice, changes);
     else if (drops || !rules.allow.empty())

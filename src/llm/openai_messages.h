@@ -13,9 +13,9 @@ namespace llm::openai {
 /// What is known of a provider's `messages` that differs from OpenAI's: Groq has
 /// no `name`, Groq and Cerebras call `reasoning_content` `reasoning` and refuse what
 /// else answers bring along, Mistral's schema is closed at every depth and has rules
-/// on order and tool ids, OpenAI has no `thinking_blocks`, and who reads no files gets those that
-/// are plain text as texts. `messages` lies in the text of `splice`. The other providers'
-/// messages are not even looked at.
+/// on order and tool ids, OpenAI has no `thinking_blocks` and takes no long ids, and who reads no
+/// files gets those that are plain text as texts. `messages` lies in the text of `splice`. The
+/// other providers' messages are not even looked at.
 void edit_messages(const Upstream& upstream, std::string_view messages, Splice& splice,
                    std::vector<std::string>& changes);
 
