@@ -14,7 +14,6 @@
 namespace llm {
 namespace {
 
-using openai::AskUsage;
 using openai::Rename;
 using openai::Rules;
 using std::string_view;
@@ -160,7 +159,7 @@ bool CallBuilder::allowed(string_view key) const {
 }
 
 bool CallBuilder::asks_usage() const {
-    return request_.stream && !request_.include_usage && rules_.ask_usage != AskUsage::never &&
+    return request_.stream && !request_.include_usage && rules_.ask_usage &&
            !dropped("stream_options");
 }
 
@@ -260,7 +259,6 @@ void CallBuilder::set_effort(string_view key, string_view whole, string_view val
 
 void CallBuilder::stream_options(string_view whole, string_view value) {
     object_.keep(whole);
-    if (rules_.ask_usage == AskUsage::unless_client_spoke && value != "null") return;
     string_view current = json::member(value, "include_usage");
     if (!current.empty())
         splice_.replace(current, "true");

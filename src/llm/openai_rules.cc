@@ -81,7 +81,7 @@ constexpr auto kMistralAllow = std::to_array<string_view>({
 constexpr auto kMistralRename =
     std::to_array<Rename>({{"seed", "random_seed"}, {"max_completion_tokens", "max_tokens"}});
 constexpr Rules kMistral{
-    .allow = kMistralAllow, .rename = kMistralRename, .ask_usage = AskUsage::never,
+    .allow = kMistralAllow, .rename = kMistralRename, .ask_usage = false,
     .functions = false};
 
 constexpr Rules kOpenAi{};
@@ -96,7 +96,7 @@ constexpr auto kOpenAiO3Drop = std::to_array<string_view>(
      "logit_bias", "parallel_tool_calls", "stop"});
 constexpr Rules kOpenAiO3{.drop = kOpenAiO3Drop, .rename = kOutputBound};
 
-constexpr Rules kCompatible{.ask_usage = AskUsage::unless_client_spoke, .completions = true};
+constexpr Rules kCompatible{.completions = true};
 
 /// OpenAI's o-series, also behind somebody's compatible base.
 bool is_o_series(string_view model) {

@@ -12,16 +12,13 @@ struct Rename {
     std::string_view to;
 };
 
-/// Whether a stream is asked for its usage when the client did not.
-enum class AskUsage { never, unless_client_spoke, always };
-
 /// What one provider takes at the top level of a chat request
 /// (provider-wire sections 1-5 and 8).
 struct Rules {
     std::span<const std::string_view> allow{};  ///< a closed schema; empty: everything
     std::span<const std::string_view> drop{};
     std::span<const Rename> rename{};
-    AskUsage ask_usage = AskUsage::always;
+    bool ask_usage = true;            ///< streams tell their usage only where they are asked
     bool one_choice = false;          ///< `n` may only be 1
     bool functions = true;            ///< knows tools in their first form, `functions`
     bool completions = false;         ///< serves /completions itself

@@ -153,6 +153,17 @@ describe('usage', { concurrency: 4 }, () => {
     assert.match(record.text, /\b11\b/, record.text);
   });
 
+  test('a client that wants no usage sees none, and the books have it all the same', async (t) => {
+    const w = await world(t, { a: generic });
+    for (const stream_options of [{ include_usage: false }, {}]) {
+      const answer = await w.gateway.stream('a', { stream_options });
+      assert.deepEqual([answer.status, answer.usage], [200, undefined], answer.text);
+      assert.equal(w.a.last.body.stream_options.include_usage, true);
+      const record = await w.gateway.get(`/v1/requests/${answer.requestId}/explain`);
+      assert.deepEqual([...numbers(record.json.usage), record.json.usage.estimated], [11, 7, 18, false], record.text);
+    }
+  });
+
   test('without usage it is estimated and marked', async (t) => {
     const w = await world(t, { a: generic });
     w.a.always({ usage: null, reply: 'some words that count' });
