@@ -60,8 +60,15 @@ private:
     std::string begun_;
 };
 
-/// Calls come whole; many models give them no id. Ours is the same for the same call.
-Part read_call(string_view call, string_view created_at, std::size_t number) {
+/// Where an answer stands: when it began, and how much of the conversation came before it.
+std::string place_of(const ChatRequest& request, string_view created_at) {
+    const base::Result<Chat>& chat = canonical(request);
+    return fmt::format("{}/{}", created_at, chat ? chat->messages.size() : 0);
+}
+
+/// Calls come whole; many models give them no id. Ours is made of the call and its
+/// place, so that it is another one in each turn of a conversation, whatever the clock says.
+Part read_call(string_view call, string_view place, std::size_t number) {
     string_view function = json::member(call, "function");
     string_view arguments = json::member(function, "arguments");
     Part part{.kind = Part::Kind::tool_call,
@@ -69,7 +76,7 @@ Part read_call(string_view call, string_view created_at, std::size_t number) {
               .id = text_of(json::member(call, "id")),
               .json = json::text(arguments).value_or(std::string(arguments))};
     if (part.id.empty())
-        part.id = made_up_id(fmt::format("{}/{}/{}/{}", created_at, number, part.name, part.json))
+        part.id = made_up_id(fmt::format("{}/{}/{}/{}", place, number, part.name, part.json))
                       .replace(0, string_view("chatcmpl-").size(), "call_");
     return part;
 }
@@ -151,7 +158,8 @@ MaybeFailure OllamaReader::take(string_view line, AnswerSink& sink) {
 void OllamaReader::calls(string_view line, AnswerSink& sink) {
     for_each_call(json::member(line, "message"), [&](string_view call) {
         if (one_call_ && calls_ > 0) return;
-        const Part part = read_call(call, json::member(line, "created_at"), calls_);
+        const std::string place = place_of(request_, json::member(line, "created_at"));
+        const Part part = read_call(call, place, calls_);
         sink.tool_call(part.id, part.name);
         sink.arguments(calls_++, part.json);
     });
@@ -226,7 +234,7 @@ std::expected<Completion, Failure> OllamaUpstream::answer(const ChatRequest& req
         out.parts.push_back({.text = std::move(text)});
     std::size_t number = 0;
     for_each_call(said, [&](string_view call) {
-        out.parts.push_back(read_call(call, created_at, number++));
+        out.parts.push_back(read_call(call, place_of(request, created_at), number++));
     });
     if (wants_one_call(canonical(request).value())) keep_first_call(out);
     out.finish_reason = finish_of(text_of(json::member(body, "done_reason")));

@@ -7,6 +7,8 @@
 
 #include <gtest/gtest.h>
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace llm {
@@ -148,6 +150,33 @@ TEST(Ollama, CallsInAStreamAreCallsAndNoText) {
     EXPECT_EQ(call.name, "get_weather");
     EXPECT_EQ(call.json, R"({"city":"Oslo"})");
     EXPECT_TRUE(call.id.starts_with("call_")) << call.id;
+}
+
+TEST(Ollama, TheSameCallInAnotherTurnHasAnotherId) {
+    const auto id_after = [](string_view earlier) {
+        auto request = parse_chat(
+            fmt::format(R"({{"model":"m","messages":[{{"role":"user","content":"hi"}}{}]}})",
+                        earlier),
+            Endpoint::chat);
+        EXPECT_TRUE(request) << request.error().detail;
+        std::vector<Header> headers;
+        auto answer = dialect(Endpoint::chat, kTarget)
+                          .answer(*request, kTarget,
+                                  {.status = 200,
+                                   .headers = headers,
+                                   .body = R"({"created_at":"2025-01-01T00:00:00Z","message":{)"
+                                           R"("tool_calls":[{"function":{"name":"f",)"
+                                           R"("arguments":{}}}]},"done":true})"},
+                                  {});
+        EXPECT_TRUE(answer) << answer.error().detail;
+        const std::string body = answer ? answer->body : "";
+        return body.substr(body.find("\"call_"), 24);
+    };
+    const std::string turn =
+        R"(,{"role":"assistant","tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","tool_call_id":"c","content":"1"})";
+    EXPECT_EQ(id_after(turn), id_after(turn));
+    EXPECT_NE(id_after(""), id_after(turn));
+    EXPECT_NE(id_after(turn), id_after(turn + turn));
 }
 
 TEST(Ollama, ArgumentsAreObjectsWhateverAModelWrote) {
