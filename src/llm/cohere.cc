@@ -5,8 +5,8 @@
 #include "llm/openai_client.h"
 #include "llm/openai_upstream.h"
 #include "llm/parameters.h"
-#include "llm/tool_names.h"
 #include "llm/tool_choice.h"
+#include "llm/tool_names.h"
 
 #include <algorithm>
 #include <unordered_map>
@@ -185,7 +185,7 @@ void MessageWriter::assistant(const Message& message) {
 }
 
 /// Out of range is a 400 there, and so are both penalties together.
-void add_sampling(Parameters& parameters, ObjectWriter& body) {
+void add_sampling(Parameters& parameters, ObjectWriter& body, std::vector<std::string>& changes) {
     if (auto value = parameters.number("temperature"))
         body.set("temperature", clamped(*value, 0, 1));
     if (auto value = parameters.number("top_p")) body.set("p", clamped(*value, 0.01, 0.99));
@@ -198,7 +198,10 @@ void add_sampling(Parameters& parameters, ObjectWriter& body) {
     if (string_view seed = parameters.get("seed"); json::count(seed))
         body.set("seed", std::string(seed));
     std::vector<std::string> stops = parameters.stops();
-    stops.resize(std::min(stops.size(), kMostStops));
+    if (stops.size() > kMostStops) {
+        stops.resize(kMostStops);
+        note(changes, fmt::format("removed stop texts after {}", kMostStops));
+    }
     if (!stops.empty()) body.set("stop_sequences", quoted_list(stops));
 }
 
@@ -341,7 +344,7 @@ base::Result<Call> CohereUpstream::call(const Chat& chat, const ChatRequest& req
         return std::unexpected(added.error());
     if (std::optional<std::uint64_t> bound = parameters.max_tokens())
         body.set("max_tokens", std::to_string(*bound));
-    add_sampling(parameters, body);
+    add_sampling(parameters, body, changes);
     if (upstream.reasoning) add_thinking(parameters, body);
     if (auto added = add_format(parameters, body); !added) return std::unexpected(added.error());
     parameters.finish(body);

@@ -27,8 +27,8 @@ std::string sent_choice(string_view choice) {
         if (auto text = json::text(name)) splice.replace(name, json::quote(sent_name(*text)));
     };
     rename(choice);
-    for (string_view list : {json::member(choice, "allowed_tools", "tools"),
-                             json::member(choice, "tools")})
+    for (string_view list :
+         {json::member(choice, "allowed_tools", "tools"), json::member(choice, "tools")})
         for_each_element(list, rename);
     return splice.apply();
 }
@@ -242,12 +242,14 @@ base::Result<std::string> openai_body(const Chat& chat, const ChatRequest& reque
     for (const Message& message : chat.messages) messages.add(message);
     if (messages.error()) return std::unexpected(*messages.error());
     std::string out = R"({"model":"x","messages":)" + messages.str();
-    if (!chat.tools.empty()) out += ",\"tools\":" + openai_tools(sent_tools(chat, changes), changes);
+    if (!chat.tools.empty())
+        out += ",\"tools\":" + openai_tools(sent_tools(chat, changes), changes);
     for (const Extra& parameter : chat.parameters) {
         if (foreign(parameter.key, upstream)) {
             note(changes, fmt::format("removed {}", parameter.key));
             continue;
         }
+        if (parameter.key == "stop" && json::blank(parameter.json)) continue;  // none is allowed
         const bool choice = parameter.key == "tool_choice" && parameter.json.starts_with('{');
         out += fmt::format(",{}:{}", json::quote(parameter.key),
                            choice ? sent_choice(parameter.json) : parameter.json);

@@ -3,6 +3,7 @@
 #include "llm/openai_client.h"
 #include "llm/openai_messages.h"
 #include "llm/openai_rules.h"
+#include "llm/parameters.h"
 #include "llm/reasoning_effort.h"
 #include "llm/splice.h"
 #include "llm/tool_choice.h"
@@ -47,6 +48,8 @@ private:
     base::Result<void> check() const;
     base::Result<void> read_choice();
     void narrow_tools(string_view tools);
+    void cut_stops(string_view stops);
+    void cool(string_view temperature);
     void member(const Member& member);
     bool special(const Member& member, string_view whole, string_view value);
     void effort(string_view key, string_view whole, string_view value);
@@ -118,6 +121,30 @@ void CallBuilder::narrow_tools(string_view tools) {
         call_.changes.emplace_back("sent only the tools that tool_choice names");
 }
 
+/// The first texts of a list that is longer than the target takes.
+void CallBuilder::cut_stops(string_view stops) {
+    if (rules_.most_stops == 0 || !stops.starts_with('[')) return;
+    ObjectEdit edit(splice_, stops);
+    std::size_t count = 0;
+    for_each_element(stops, [&](string_view stop) {
+        if (++count > rules_.most_stops)
+            edit.remove(stop);
+        else
+            edit.keep(stop);
+    });
+    edit.finish();
+    if (count > rules_.most_stops)
+        call_.changes.push_back(fmt::format("removed stop texts after {}", rules_.most_stops));
+}
+
+void CallBuilder::cool(string_view temperature) {
+    const std::optional<double> value = json::number(temperature);
+    if (rules_.hottest == 0 || !value || (*value >= 0 && *value <= rules_.hottest)) return;
+    std::string within = clamped(*value, 0, rules_.hottest);
+    call_.changes.push_back(fmt::format("changed temperature from {} to {}", temperature, within));
+    splice_.replace(temperature, std::move(within));
+}
+
 base::Result<Call> CallBuilder::build() {
     if (base::Result<void> good = check(); !good) return std::unexpected(good.error());
     if (base::Result<void> good = read_choice(); !good) return std::unexpected(good.error());
@@ -181,10 +208,12 @@ void CallBuilder::member(const Member& member) {
     if (special(member, whole, value)) return;
     string_view name = renamed(member.key);
     bool known = rules_.allow.empty() || contains(rules_.allow, name);
-    bool taken = outdone(member.key) ||
-                 (name != member.key && request_.find(name) && !outdone(name));
+    bool taken =
+        outdone(member.key) || (name != member.key && request_.find(name) && !outdone(name));
     bool removed = !known || taken || contains(rules_.drop, member.key);
     if (removed && !allowed(member.key)) return remove(member.key, whole);
+    if (member.key == "stop" && !allowed("stop")) cut_stops(value);
+    if (member.key == "temperature" && !allowed("temperature")) cool(value);
     if (name == member.key || taken) return object_.keep(whole);
     auto key_size = static_cast<std::size_t>(whole.find(':'));
     string_view quoted_key = base::trim(whole.substr(0, key_size));

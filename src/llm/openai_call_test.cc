@@ -134,6 +134,22 @@ TEST(OpenAiCall, MistralGetsItsClosedSchema) {
               std::string::npos);
 }
 
+TEST(OpenAiCall, SamplingStaysWithinWhatTheTargetTakes) {
+    const std::string asked = R"({"model":"x","temperature":2,"stop":["a","b", "c","d","e","f"],)";
+    const std::string four = R"("stop":["a","b", "c","d"],)";
+    Sent cerebras = send(to(Provider::cerebras), asked + R"("max_tokens":9,)" + kMessages + "}");
+    EXPECT_NE(cerebras.body.find(R"("temperature":1.5,)" + four), std::string::npos);
+    EXPECT_EQ(
+        cerebras.changes,
+        (std::vector<std::string>{"changed temperature from 2 to 1.5", "removed stop texts after 4",
+                                  "renamed max_tokens to max_completion_tokens"}));
+    for (Provider provider : {Provider::groq, Provider::openai})
+        EXPECT_EQ(send(to(provider), asked + kMessages + "}").body,
+                  R"({"model":"up/m","temperature":2,)" + four + kMessages + "}");
+    EXPECT_NE(send(to(Provider::openai_compatible), asked + kMessages + "}").body.find("\"f\""),
+              std::string::npos);
+}
+
 TEST(OpenAiCall, TheNewerOfTwoBoundsCounts) {
     const std::string both =
         R"({"model":"x","max_tokens":5,"max_completion_tokens":6,)" + kMessages + "}";

@@ -7,9 +7,12 @@ namespace {
 
 using std::string_view;
 
+/// OpenAI's own bound, which Groq and Cerebras share.
+constexpr std::size_t kMostStops = 4;
+
 constexpr auto kGroqDrop = std::to_array<string_view>(
     {"logprobs", "top_logprobs", "logit_bias", "store", "metadata", "n"});
-constexpr Rules kGroq{.drop = kGroqDrop, .one_choice = true};
+constexpr Rules kGroq{.drop = kGroqDrop, .one_choice = true, .most_stops = kMostStops};
 
 constexpr auto kCerebrasAllow = std::to_array<string_view>({
     "model",
@@ -46,6 +49,8 @@ constexpr Rules kCerebras{.allow = kCerebrasAllow,
                           .one_choice = true,
                           .functions = false,
                           .completions = true,
+                          .most_stops = kMostStops,
+                          .hottest = 1.5,
                           .bound_output = "max_completion_tokens"};
 
 constexpr Rules kOpenRouter{.completions = true, .bound_output = "max_tokens"};
@@ -81,15 +86,15 @@ constexpr auto kMistralAllow = std::to_array<string_view>({
 constexpr auto kMistralRename =
     std::to_array<Rename>({{"seed", "random_seed"}, {"max_completion_tokens", "max_tokens"}});
 constexpr Rules kMistral{
-    .allow = kMistralAllow, .rename = kMistralRename, .ask_usage = false,
-    .functions = false};
+    .allow = kMistralAllow, .rename = kMistralRename, .ask_usage = false, .functions = false};
 
-constexpr Rules kOpenAi{};
+constexpr Rules kOpenAi{.most_stops = kMostStops};
 
 constexpr auto kOpenAiReasoningDrop =
     std::to_array<string_view>({"temperature", "top_p", "presence_penalty", "frequency_penalty",
                                 "logprobs", "top_logprobs", "logit_bias", "parallel_tool_calls"});
-constexpr Rules kOpenAiReasoning{.drop = kOpenAiReasoningDrop, .rename = kOutputBound};
+constexpr Rules kOpenAiReasoning{
+    .drop = kOpenAiReasoningDrop, .rename = kOutputBound, .most_stops = kMostStops};
 
 constexpr auto kOpenAiO3Drop = std::to_array<string_view>(
     {"temperature", "top_p", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs",

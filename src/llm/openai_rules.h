@@ -22,6 +22,8 @@ struct Rules {
     bool one_choice = false;          ///< `n` may only be 1
     bool functions = true;            ///< knows tools in their first form, `functions`
     bool completions = false;         ///< serves /completions itself
+    std::size_t most_stops = 0;       ///< texts that `stop` may have; 0: as many as one likes
+    double hottest = 0;               ///< the highest temperature; 0: no bound is known
     std::string_view bound_output{};  ///< added where the client sets no bound, "" = never
 };
 

@@ -30,9 +30,9 @@ std::string with_choice(string_view choice) {
 TEST(OpenAiTools, AChoiceOfSomeIsOpenAisOwn) {
     const std::string body = with_choice(
         R"({"type":"allowed_tools","allowed_tools":{"mode":"required","tools":[{"type":"function","function":{"name":"g"}}]}})");
-    for (Provider provider : {Provider::mistral, Provider::cerebras, Provider::groq,
-                              Provider::huggingface, Provider::openrouter,
-                              Provider::openai_compatible}) {
+    for (Provider provider :
+         {Provider::mistral, Provider::cerebras, Provider::groq, Provider::huggingface,
+          Provider::openrouter, Provider::openai_compatible}) {
         const std::string out = sent(to(provider), body);
         EXPECT_NE(
             out.find(
@@ -85,9 +85,9 @@ TEST(OpenAiTools, LongNamesFitAndComeBack) {
                       R"({{"id":"1","choices":[{{"index":0,"message":{{"role":"assistant",{}}},"finish_reason":"tool_calls"}}]}})",
                       call);
         const Upstream upstream = to(provider);
-        auto answer = dialect(*request, upstream)
-                          .answer(*request, upstream,
-                                  {.status = 200, .headers = headers, .body = reply}, {});
+        auto answer =
+            dialect(*request, upstream)
+                .answer(*request, upstream, {.status = 200, .headers = headers, .body = reply}, {});
         ASSERT_TRUE(answer) << answer.error().detail;
         EXPECT_EQ(answer->body.find(name), std::string::npos) << answer->body;
         EXPECT_NE(answer->body.find(kLongName + '"'), std::string::npos) << answer->body;
@@ -102,6 +102,14 @@ TEST(OpenAiTools, LongNamesFitAndComeBack) {
             events));
         EXPECT_NE(events.find(kLongName + '"'), std::string::npos) << events;
     }
+}
+
+TEST(OpenAiTools, AnEmptyListOfStopsIsNotSent) {
+    const std::string out = sent(
+        to(Provider::openai),
+        R"({"model":"a","max_tokens":9,"stop_sequences":[],"messages":[{"role":"user","content":"x"}]})",
+        Endpoint::messages);
+    EXPECT_EQ(out.find("\"stop\""), out.npos) << out;
 }
 
 TEST(OpenAiTools, OpenAiTakesNoLongIds) {
