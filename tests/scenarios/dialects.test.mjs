@@ -153,6 +153,37 @@ describe('usage', { concurrency: 4 }, () => {
     assert.match(record.text, /\b11\b/, record.text);
   });
 
+  test('a plain entry of a model that is known to think is asked to', async (t) => {
+    const params = { a: { model: 'anthropic/claude-haiku-4-5' }, b: { model: 'ollama_chat/gpt-oss:20b' }, c: { model: 'mistral/magistral-medium-2509' }, d: { model: 'cohere_chat/command-a-reasoning-08-2025' }, e: { model: 'anthropic/claude-3-5-haiku-20241022' } };
+    const w = await world(t, { a: anthropic, b: ollama, c: mistral, d: cohere, e: anthropic }, { chains: [], params, info: { d: { supports_vision: true } } });
+    const asked = async (alias) => {
+      const answer = await w.gateway.chat(alias, { reasoning_effort: 'low' });
+      assert.equal(answer.status, 200, answer.text);
+      return w[alias].last.body;
+    };
+    assert.deepEqual((await asked('a')).thinking, { type: 'enabled', budget_tokens: 2048 });
+    assert.equal((await asked('b')).think, 'low');
+    assert.equal((await asked('c')).reasoning_effort, 'high');
+    assert.equal((await asked('d')).thinking.type, 'enabled');
+    assert.equal((await asked('e')).thinking, undefined);
+  });
+
+  test('a file of plain text needs nobody who reads documents', async (t) => {
+    const capabilities = ['streaming'];
+    const w = await world(t, { a: generic, b: anthropic, c: cohere }, { chains: [], info: { a: { capabilities }, b: { capabilities }, c: { capabilities } } });
+    const messages = [{ role: 'user', content: [{ type: 'file', file: { filename: 'a.txt', file_data: 'data:text/plain;base64,aGVsbG8=' } }] }];
+    for (const alias of ['a', 'b', 'c']) {
+      const answer = await w.gateway.chat(alias, { messages });
+      assert.equal(answer.status, 200, answer.text);
+    }
+    assert.deepEqual(w.a.last.body.messages[0].content, [{ type: 'text', text: 'hello' }]);
+    assert.deepEqual(w.b.last.body.messages[0].content[0].source, { type: 'text', media_type: 'text/plain', data: 'hello' });
+    assert.equal(w.c.last.body.documents[0].data.text, 'hello');
+    messages[0].content[0].file.file_data = 'data:application/pdf;base64,aGVsbG8=';
+    const refused = await w.gateway.chat('a', { messages });
+    assert.match(refused.trailText, /skipped:capability/, refused.text);
+  });
+
   test('a client that wants no usage sees none, and the books have it all the same', async (t) => {
     const w = await world(t, { a: generic });
     for (const stream_options of [{ include_usage: false }, {}]) {
