@@ -121,7 +121,7 @@ void Scheduler::unreachable(const std::string& engine, Time now) {
 }
 
 void Scheduler::lost(const std::string& engine, std::optional<std::uint64_t> bytes, Time now) {
-    residency_.observed(engine, {}, now);
+    residency_.observed(engine, {}, {}, now);
     if (bytes) residency_.set_others(*bytes);
     settle(now);
 }
