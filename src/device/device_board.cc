@@ -247,7 +247,11 @@ void DeviceBoard::pulse() {
             next = std::min(next, now + kPollCalm);
         next = std::min(next, std::max(now, device.scheduler.due()));
     }
-    if (next < base::Time::max()) pulse_.set(next);
+    if (next == base::Time::max()) return;
+    // What happens meanwhile never puts off a look that is due: it happens all the time.
+    if (pulse_at_ > now) next = std::min(next, pulse_at_);
+    pulse_at_ = next;
+    pulse_.set(next);
 }
 
 void DeviceBoard::look_at_all() {

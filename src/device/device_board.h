@@ -119,6 +119,7 @@ private:
     std::map<std::string, Device> devices_;
     std::uint64_t generation_ = 0;
     net::Deadlines::Alarm pulse_;
+    base::Time pulse_at_ = base::Time::min();
     bool ending_ = false;
 };
 
