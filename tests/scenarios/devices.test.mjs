@@ -272,6 +272,8 @@ describe('engines that are busy', { concurrency: 3 }, () => {
     await fetch(`${w.llm.url}/api/chat`, { method: 'POST', body: JSON.stringify({ model: 'big:8b', messages: [{ role: 'user', content: 'hi' }], stream: false }) });
     await until(async () => (await deviceOf(w.gateway)).models.some(({ model: name }) => name === 'big:8b'), 20_000, 'the other model is seen').finally(() => { busy = false; });
     assert.deepEqual(await Promise.all(clients), [[200], [200], [200]]);
+    const looks = w.llm.asked('ps').map(({ at }) => at);
+    assert.ok(looks.every((at, index) => index === 0 || at - looks[index - 1] < 9000), `no look is put off: ${looks}`);
   });
 
   test('H6 a load that failed is not waited for: the chain moves on at once', async (t) => {
