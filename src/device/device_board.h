@@ -43,6 +43,9 @@ public:
     void shut_down();
 
 private:
+    /// Between two looks at the engines while something loads or leaves.
+    static constexpr base::Duration kPollBusy{300};
+
     /// How it is that an engine can't be asked.
     struct Silence {
         base::Time since;
