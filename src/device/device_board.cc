@@ -280,7 +280,9 @@ void DeviceBoard::observed(Engine& engine, const std::vector<Holding>& holdings)
     std::map<std::string, std::vector<Resident>> found{{site.device, {}}, {"cpu", {}}};
     std::set<std::string> loaded;
     for (const auto& [model, known] : site.models) found[known.device];
+    engine.expires.clear();
     for (const Holding& one : holdings) {
+        if (!one.expires.empty()) engine.expires[one.model] = one.expires;
         if (!one.loading) loaded.insert(one.model);
         const auto known = site.models.find(one.model);
         const std::string& where = known == site.models.end() ? site.device : known->second.device;
@@ -429,7 +431,8 @@ std::vector<DeviceReport> DeviceBoard::report() const {
                          .jobs = device.settings.jobs,
                          .engines = {}};
         for (const auto& [key, engine] : engines_)
-            if (engine.site.device == name) one.engines.push_back({key, engine.trouble});
+            if (engine.site.device == name)
+                one.engines.push_back({key, engine.trouble, engine.expires});
         all.push_back(std::move(one));
     }
     return all;

@@ -49,8 +49,9 @@ private:
         bool answers = false;                   ///< has ever said what it holds
         base::Time polled = base::Time::min();  ///< the last answer, good or bad
         std::string trouble;
-        std::uint64_t generation = 0;  ///< of the plan that it is from
-        std::uint64_t released = 0;    ///< leases given up so far
+        std::uint64_t generation = 0;                  ///< of the plan that it is from
+        std::uint64_t released = 0;                    ///< leases given up so far
+        std::map<std::string, std::string> expires{};  ///< DeviceReport::Engine::expires
     };
     struct Cold {
         ModelKey key;

@@ -5,6 +5,7 @@
 #include "device/supervisor.h"
 #include "net/upstream.h"
 
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -41,6 +42,8 @@ struct DeviceReport {
     struct Engine {
         std::string key;
         std::string trouble;  ///< why it could not be asked; empty: it could
+        /// By model: when it lets go of it by itself, in the engine's own words.
+        std::map<std::string, std::string> expires{};
     };
     std::vector<Engine> engines;
 };

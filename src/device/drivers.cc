@@ -1,6 +1,7 @@
 #include "device/drivers.h"
 
 #include "base/percent.h"
+#include "base/units.h"
 #include "device/memory.h"
 
 #include <fmt/format.h>
@@ -14,6 +15,7 @@ using base::ErrorKind;
 using base::Result;
 
 constexpr std::size_t kMostReply = 4u << 20;
+constexpr std::size_t kLongestTime = 40;
 
 std::uint64_t number(const json::object& from, std::string_view key) {
     const json::value* const value = from.if_contains(key);
@@ -115,7 +117,10 @@ public:
         co_return read_models(*reply, [](const json::object& model) {
             const std::uint64_t size = number(model, "size");
             const std::uint64_t vram = std::min(size, number(model, "size_vram"));
-            return Holding{text(model, "name"), size - vram, vram, false};
+            return Holding{.model = text(model, "name"),
+                           .ram = size - vram,
+                           .vram = vram,
+                           .expires = base::shown(text(model, "expires_at"), kLongestTime)};
         });
     }
 
