@@ -1,6 +1,7 @@
 #include "admin/endpoints.h"
 #include "admin/json_reply.h"
 #include "base/units.h"
+#include "route/ability.h"
 
 #include <map>
 #include <vector>
@@ -34,20 +35,21 @@ json::object details(const config::Target& target) {
 }
 
 /// A target whose configuration says nothing is refused nothing.
-json::array capabilities(const config::Alias& alias, const config::Target& target) {
+json::array capabilities(const config::Alias& alias, const config::Target& target,
+                         const base::FactTable* facts) {
     if (alias.mode == config::Mode::embedding) return {"embedding"};
     json::array out{"completion"};
-    const config::Capabilities& can = target.capabilities;
+    const config::Capabilities can = route::ability(target, facts);
     if (can.tools || !can.stated) out.push_back("tools");
     if (can.vision) out.push_back("vision");
     if (can.reasoning) out.push_back("thinking");
     return out;
 }
 
-json::object model_info(const config::Target& target) {
+json::object model_info(const config::Target& target, const base::FactTable* facts) {
     json::object out{{"general.architecture", family(target)}};
-    if (target.max_input_tokens)
-        out[std::string(family(target)) + ".context_length"] = *target.max_input_tokens;
+    if (const auto tokens = route::window(target, facts))
+        out[std::string(family(target)) + ".context_length"] = *tokens;
     return out;
 }
 
@@ -128,14 +130,15 @@ net::Task<> ollama_show(gateway::Lane& lane, net::Exchange& exchange, std::strin
         co_return co_await reply(exchange, 404,
                                  failure("model '" + base::shown(wanted, 200) + "' not found"));
     const config::Target& target = catalog->targets[alias->targets.front()];
+    const auto facts = lane.shared.facts.all();
     co_await reply(exchange, 200,
                    json::object{{"license", ""},
                                 {"modelfile", ""},
                                 {"parameters", ""},
                                 {"template", ""},
                                 {"details", details(target)},
-                                {"model_info", model_info(target)},
-                                {"capabilities", capabilities(*alias, target)},
+                                {"model_info", model_info(target, facts.get())},
+                                {"capabilities", capabilities(*alias, target, facts.get())},
                                 {"modified_at", base::rfc3339(kModified)}});
 }
 

@@ -181,8 +181,9 @@ private:
     /// What `catalog` needs on local disks is fetched from now on, unless PULL is 0.
     void pull(const config::Catalog& catalog) {
         if (!puller_)
-            puller_ = std::make_unique<device::Puller>(options_.data, upstream_, client_tls_,
-                                                       gateway_.pulls);
+            puller_ = std::make_unique<device::Puller>(
+                options_.data, upstream_, client_tls_,
+                device::Puller::Boards{gateway_.pulls, gateway_.facts});
         if (!gateway_.puller) gateway_.puller = puller_.get();
         const config::Environment& environment = reloader_.environment();
         const std::string_view wish = environment.get("PULL");

@@ -45,6 +45,7 @@ struct Capabilities {
     bool agent = false;  ///< runs commands, writes files: has side effects
     /// Goes on with an assistant's message that it is given last; absent: as its provider does.
     std::optional<bool> prefill{};
+    bool operator==(const Capabilities&) const = default;
 };
 
 /// A quota as design section 7 writes it.

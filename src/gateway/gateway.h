@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/model_facts.h"
 #include "base/pulls.h"
 #include "config/catalog.h"
 #include "device/agent_host.h"
@@ -91,6 +92,7 @@ struct Gateway {
     device::AgentHost* agents = nullptr;           ///< the same: command lines of agents
     device::Puller* puller = nullptr;              ///< the same; null: nobody pulls
     base::PullBoard pulls;                         ///< what it shows
+    base::FactBoard facts;                         ///< and has learned of models
     store::Store* store = nullptr;                 ///< null: nothing outlives the process
     store::SharedLedger* shared_ledger = nullptr;  ///< null: the ledger is this process's own
     store::Files* files = nullptr;                 ///< null: pictures can't be kept
@@ -139,7 +141,8 @@ struct Lane {
     const config::Snapshot& catalog() const { return ways->catalog(); }
     /// What a decision is made from, as of now.
     route::State state() const {
-        return {ways->book(), shared.benches, base::Now::read(), shared.pulls.missing()};
+        return {ways->book(), shared.benches, base::Now::read(), shared.pulls.missing(),
+                shared.facts.all()};
     }
     std::string next_id();
 };
