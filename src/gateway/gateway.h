@@ -97,9 +97,7 @@ struct Gateway {
     store::SharedLedger* shared_ledger = nullptr;  ///< null: the ledger is this process's own
     store::Files* files = nullptr;                 ///< null: pictures can't be kept
     std::string public_url;  ///< where clients reach us, without a slash at its end; empty: unknown
-    std::vector<std::string> image_hosts;  ///< HOST or HOST:PORT of a private network that images
-                                           ///< may be fetched from
-    std::string upload_folder = ".";       ///< where large uploads wait, without names
+    std::string upload_folder = ".";  ///< where large uploads wait, without names
     std::atomic<std::uint64_t> requests{0};
     std::atomic<int> active{0};     ///< requests being answered
     std::atomic<int> inference{0};  ///< places taken where max_parallel_requests is set
