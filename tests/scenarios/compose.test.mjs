@@ -87,6 +87,11 @@ describe('compose files', () => {
     }
   });
 
+  test('let the image services take the gateway\'s orders, which has filtered its clients\'', () => {
+    for (const name of ['sdcpp', 'sdcpp-cuda']) assert.equal(services[name].environment.SDCPP_ALLOW_EXTRA_ARGS, '1', name);
+    assert.equal(services.freeway.environment.SDCPP_ALLOW_EXTRA_ARGS, undefined);
+  });
+
   test('join each service with the gateway and nobody else; every network is declared', () => {
     files.forEach((file, at) => {
       const declared = Object.keys({ ...files[FILES.indexOf('compose.yaml')].networks, ...file.networks });
