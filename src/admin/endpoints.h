@@ -19,6 +19,7 @@ net::Task<> show_model(gateway::Lane& lane, net::Exchange& exchange, std::string
 /// Ollama's own lists, for its clients: models are aliases, nothing is on a disk.
 net::Task<> ollama_tags(gateway::Lane& lane, net::Exchange& exchange, std::string rest);
 net::Task<> ollama_show(gateway::Lane& lane, net::Exchange& exchange, std::string rest);
+/// Aliases whose model is loaded on a device of ours now.
 net::Task<> ollama_ps(gateway::Lane& lane, net::Exchange& exchange, std::string rest);
 /// The version of Ollama's interface that is spoken: its clients ask for a least one.
 net::Task<> ollama_version(gateway::Lane& lane, net::Exchange& exchange, std::string rest);

@@ -1,5 +1,6 @@
 #include "admin/image_service.h"
 
+#include "admin/image_wrapper.h"
 #include "admin/json_reply.h"
 #include "admin/percent.h"
 #include "base/units.h"
@@ -56,19 +57,6 @@ const Model* current(const std::vector<Model>& models) {
     return nullptr;
 }
 
-net::Task<> nobody(Exchange& exchange, ImageSet set) {
-    const std::string flag = set == ImageSet::cpu ? "SDCPP" : "SDCPP_CUDA";
-    return reply(exchange,
-                 {404,
-                  "Freeway runs no image models itself here: set " + flag + "=1 and " + flag +
-                      "_NATIVE=1. A wrapper that runs elsewhere answers at its "
-                      "own address.",
-                  "invalid_request_error",
-                  "not_found",
-                  {},
-                  {}});
-}
-
 json::value size_of(const Target& target) {
     for (const auto& [member, text] : target.defaults) {
         if (member != "size") continue;
@@ -110,42 +98,10 @@ json::object status_json(const std::vector<Model>& models, ImageSet set) {
     return body;
 }
 
-json::object failure(std::string text, std::string_view code) {
-    json::object body;
-    body["error"] = std::move(text);
-    body["code"] = code;
-    return body;
-}
-
 json::object load_failure(const base::Error& error) {
-    if (error.kind == ErrorKind::busy) return failure(error.detail, "busy");
-    if (error.kind == ErrorKind::refused) return failure(error.detail, "cancelled");
-    return failure("load failed: " + error.detail, "load_failed");
-}
-
-/// Rings `abort` when the client hangs up.
-struct Watch {
-    Exchange& exchange;
-    net::AbortHandle abort{};
-    explicit Watch(Exchange& e) : exchange(e) {
-        exchange.watch_hangup([this] {
-            exchange.mark_gone();
-            abort.abort();
-        });
-    }
-    ~Watch() { exchange.unwatch_hangup(); }
-    Watch(const Watch&) = delete;
-    Watch& operator=(const Watch&) = delete;
-};
-
-/// Room for the model on its device, where it has one.
-net::Task<base::Result<device::DeviceLease>> room_for(Lane& lane, const Target& target,
-                                                      base::Time by, net::AbortHandle& abort) {
-    const std::optional<device::Use>& use = lane.ways->to(target).use;
-    if (!use) co_return device::DeviceLease();
-    const auto turn = lane.shared.devices->join(lane.worker.loop.get_executor(), *use);
-    if (co_await turn->wait(by, abort)) co_return turn->take();
-    co_return base::fail(ErrorKind::busy, "the device " + use->device + " has no room in time");
+    if (error.kind == ErrorKind::busy) return image_failure(error.detail, "busy");
+    if (error.kind == ErrorKind::refused) return image_failure(error.detail, "cancelled");
+    return image_failure("load failed: " + error.detail, "load_failed");
 }
 
 json::object about(std::string_view what, std::string_view key) {
@@ -164,7 +120,7 @@ json::object not_done(std::string_view what, std::string_view reason) {
 
 net::Task<base::Result<void>> load(Lane& lane, const Target& target, net::AbortHandle& abort) {
     const base::Time by = base::Clock::now() + target.engine->start_timeout + kSwap;
-    auto room = co_await room_for(lane, target, by, abort);
+    auto room = co_await image_room(lane, *lane.ways, target, by, abort);
     if (!room) co_return std::unexpected(room.error());
     auto lease =
         co_await lane.shared.engines->acquire(lane.worker.loop.get_executor(), target.id, by, abort,
@@ -182,19 +138,20 @@ net::Task<base::Result<void>> load(Lane& lane, const Target& target, net::AbortH
 net::Task<> show_image_service(Lane& lane, Exchange& exchange, ImageSet set) {
     const config::Snapshot catalog = lane.catalog();
     const std::vector<Model> models = co_await models_now(lane, *catalog, set);
-    if (models.empty()) co_return co_await nobody(exchange, set);
+    if (models.empty()) co_return co_await ask_image_wrapper(lane, exchange, set, "status");
     co_await reply(exchange, 200, status_json(models, set));
 }
 
 net::Task<> load_image_model(Lane& lane, Exchange& exchange, ImageSet set) {
     const config::Snapshot catalog = lane.catalog();
     const std::vector<Model> models = co_await models_now(lane, *catalog, set);
-    if (models.empty()) co_return co_await nobody(exchange, set);
+    if (models.empty()) co_return co_await ask_image_wrapper(lane, exchange, set, "load");
     const std::string wanted = query_member(exchange.head.query, "model");
-    const Target* target = gateway::image_model(*catalog, set, wanted);
+    const Target* target = gateway::image_model(gateway::image_models(*catalog, set), set, wanted);
     if (!target)
         co_return co_await reply(
-            exchange, 400, failure("unknown model: " + base::shown(wanted, 200), "unknown_model"));
+            exchange, 400,
+            image_failure("unknown model: " + base::shown(wanted, 200), "unknown_model"));
     const std::string_view key = gateway::image_key(*target, set);
     for (const Model& model : models)
         if (model.target == target && model.loaded())
@@ -204,10 +161,11 @@ net::Task<> load_image_model(Lane& lane, Exchange& exchange, ImageSet set) {
     if (now && (now->loading() || now->generating()))
         co_return co_await reply(
             exchange, 503,
-            failure("the service is busy: another load or generation is in progress", "busy"));
+            image_failure("the service is busy: another load or generation is in progress",
+                          "busy"));
     base::Result<void> loaded;
     {
-        Watch watch(exchange);
+        HangupWatch watch(exchange);
         loaded = co_await load(lane, *target, watch.abort);
     }
     if (exchange.gone()) co_return;
@@ -218,7 +176,7 @@ net::Task<> load_image_model(Lane& lane, Exchange& exchange, ImageSet set) {
 net::Task<> unload_image_model(Lane& lane, Exchange& exchange, ImageSet set) {
     const config::Snapshot catalog = lane.catalog();
     const std::vector<Model> models = co_await models_now(lane, *catalog, set);
-    if (models.empty()) co_return co_await nobody(exchange, set);
+    if (models.empty()) co_return co_await ask_image_wrapper(lane, exchange, set, "unload");
     const Model* now = current(models);
     if (!now) {
         json::object body;
@@ -233,20 +191,21 @@ net::Task<> unload_image_model(Lane& lane, Exchange& exchange, ImageSet set) {
                                  about("unloaded", gateway::image_key(*now->target, set)));
     if (gone.error().kind == ErrorKind::refused)
         co_return co_await reply(exchange, 409, not_done("unloaded", reason));
-    co_await reply(exchange, 503, failure(gone.error().detail, "unload_failed"));
+    co_await reply(exchange, 503, image_failure(gone.error().detail, "unload_failed"));
 }
 
 net::Task<> cancel_image(Lane& lane, Exchange& exchange, ImageSet set) {
     const config::Snapshot catalog = lane.catalog();
     const std::vector<Model> models = co_await models_now(lane, *catalog, set);
-    if (models.empty()) co_return co_await nobody(exchange, set);
+    if (models.empty()) co_return co_await ask_image_wrapper(lane, exchange, set, "cancel");
     const Model* now = current(models);
     if (!now || !(now->loading() || now->generating()))
         co_return co_await reply(exchange, 200,
                                  not_done("cancelled", "nothing is being loaded or drawn"));
     const auto gone = co_await lane.shared.engines->kill(
         lane.worker.loop.get_executor(), now->target->id, base::Clock::now() + kGoing);
-    if (!gone) co_return co_await reply(exchange, 503, failure(gone.error().detail, "not_gone"));
+    if (!gone)
+        co_return co_await reply(exchange, 503, image_failure(gone.error().detail, "not_gone"));
     json::object body;
     body["cancelled"] = true;
     co_await reply(exchange, 200, std::move(body));

@@ -5,7 +5,8 @@
 #include "net/http_server.h"
 
 /// What the image service of stable-diffusion.cpp's wrapper answers under /sdcpp/v1, for the models
-/// that freeway runs itself. Access was checked before.
+/// that freeway runs itself; where it runs none, the wrapper elsewhere is asked. Access was checked
+/// before.
 namespace admin {
 
 /// What is loaded, loading and being drawn.

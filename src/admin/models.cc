@@ -1,6 +1,7 @@
 #include "admin/endpoints.h"
 #include "admin/json_reply.h"
 #include "gateway/serve.h"
+#include "route/ability.h"
 
 #include <algorithm>
 
@@ -30,7 +31,21 @@ json::array words(const config::Capabilities& c) {
     return list;
 }
 
-json::object describe(const config::Catalog& catalog, const config::Alias& alias) {
+/// What the target can do, where its configuration or its service says it.
+void describe_ability(const config::Target& target, const base::FactTable* facts,
+                      json::object& out) {
+    if (target.capabilities.stated) {
+        out["capabilities"] = words(target.capabilities);
+    } else if (const base::ModelFacts* said = route::learned(target, facts)) {
+        out["capabilities"] =
+            words({.tools = said->tools, .vision = said->vision, .reasoning = said->thinking});
+        out["capabilities_from"] = "service";
+    }
+    if (const auto tokens = route::window(target, facts)) out["max_input_tokens"] = *tokens;
+}
+
+json::object describe(const config::Catalog& catalog, const config::Alias& alias,
+                      const base::FactTable* facts) {
     json::object out;
     out["id"] = alias.name;
     out["object"] = "model";
@@ -43,8 +58,7 @@ json::object describe(const config::Catalog& catalog, const config::Alias& alias
     const config::Target& target = catalog.targets[alias.targets.front()];
     out["owned_by"] = base::name(target.provider);
     out["tier"] = config::name(target.tier);
-    if (target.capabilities.stated) out["capabilities"] = words(target.capabilities);
-    if (target.max_input_tokens) out["max_input_tokens"] = *target.max_input_tokens;
+    describe_ability(target, facts, out);
     if (target.max_output_tokens) out["max_output_tokens"] = *target.max_output_tokens;
     out["fallbacks"] = json::array(alias.chain.begin(), alias.chain.end());
     return out;
@@ -60,9 +74,10 @@ bool listed(const config::Catalog& catalog, const config::Alias& alias) {
 
 net::Task<> list_models(gateway::Lane& lane, net::Exchange& exchange, std::string) {
     const config::Snapshot catalog = lane.catalog();
+    const auto facts = lane.shared.facts.all();
     json::array data;
     for (const config::Alias& alias : catalog->aliases)
-        if (listed(*catalog, alias)) data.push_back(describe(*catalog, alias));
+        if (listed(*catalog, alias)) data.push_back(describe(*catalog, alias, facts.get()));
     json::object body;
     body["object"] = "list";
     body["data"] = std::move(data);
@@ -73,7 +88,7 @@ net::Task<> show_model(gateway::Lane& lane, net::Exchange& exchange, std::string
     const config::Snapshot catalog = lane.catalog();
     const config::Alias* alias = catalog->find(rest);
     if (!alias) co_return co_await reply(exchange, gateway::unknown_model(*catalog, rest));
-    co_await reply(exchange, 200, describe(*catalog, *alias));
+    co_await reply(exchange, 200, describe(*catalog, *alias, lane.shared.facts.all().get()));
 }
 
 }  // namespace admin

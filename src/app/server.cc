@@ -58,18 +58,6 @@ bool is_loopback(const std::string& host) {
     return !error && address.is_loopback();
 }
 
-/// What stands between commas.
-std::vector<std::string> words(std::string_view list) {
-    std::vector<std::string> out;
-    while (!list.empty()) {
-        const std::size_t comma = list.find(',');
-        if (const std::string_view word = base::trim(list.substr(0, comma)); !word.empty())
-            out.emplace_back(word);
-        list = comma == std::string_view::npos ? std::string_view() : list.substr(comma + 1);
-    }
-    return out;
-}
-
 device::EngineSpec spec_of(const config::Target& target) {
     const config::Engine& engine = *target.engine;
     return {.name = target.id,
@@ -161,7 +149,6 @@ private:
         if (auto kept = persistence_.keep_files(options_.data, reloader_.environment()); !kept)
             return problem(kept.error().detail), false;
         gateway_.upload_folder = options_.data;
-        gateway_.image_hosts = words(reloader_.environment().get("FREEWAY_IMAGE_HOSTS"));
         if (auto shared = persistence_.share(reloader_.environment()); !shared)
             return problem(shared.error().detail), false;
         return true;
@@ -183,8 +170,9 @@ private:
     /// What `catalog` needs on local disks is fetched from now on, unless PULL is 0.
     void pull(const config::Catalog& catalog) {
         if (!puller_)
-            puller_ = std::make_unique<device::Puller>(options_.data, upstream_, client_tls_,
-                                                       gateway_.pulls);
+            puller_ = std::make_unique<device::Puller>(
+                options_.data, upstream_, client_tls_,
+                device::Puller::Boards{gateway_.pulls, gateway_.facts});
         if (!gateway_.puller) gateway_.puller = puller_.get();
         const config::Environment& environment = reloader_.environment();
         const std::string_view wish = environment.get("PULL");

@@ -47,6 +47,7 @@ struct Capabilities {
     bool agent = false;  ///< runs commands, writes files: has side effects
     /// Goes on with an assistant's message that it is given last; absent: as its provider does.
     std::optional<bool> prefill{};
+    bool operator==(const Capabilities&) const = default;
 };
 
 /// A quota as design section 7 writes it.
@@ -217,7 +218,10 @@ struct Settings {
     std::optional<int> max_parallel_requests;     ///< inference requests under way in the gateway
     std::size_t max_body_bytes = 50u << 20;       ///< max_request_size_mb
     std::uint64_t max_upload_bytes = 512u << 20;  ///< max_upload_size_mb: bodies with files
-    bool validate_json_schema = true;             ///< answers are held against the format asked for
+    /// HOST or HOST:PORT of a private network that images may be fetched from
+    /// (FREEWAY_IMAGE_HOSTS).
+    std::vector<std::string> image_hosts;
+    bool validate_json_schema = true;  ///< answers are held against the format asked for
     CacheSettings cache;
     std::map<std::string, DeviceSettings, std::less<>> devices;
     std::vector<std::string> default_fallbacks;

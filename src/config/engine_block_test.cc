@@ -43,6 +43,28 @@ TEST(EngineBlock, WithAFlagItTakesThePlaceOfTheBase) {
     EXPECT_TRUE(about(elsewhere.diagnostics, "SDCPP_NATIVE=1 has no effect: SDCPP_API_BASE"));
 }
 
+TEST(EngineBlock, ExtraArgumentsAreAllowedForAllImageModelsUnlessOneSaysOtherwise) {
+    TestFiles files;
+    const std::string model =
+        "    litellm_params: {model: openai/x, api_base: \"http://w:1/v1\", api_key: unused}\n"
+        "    model_info: {mode: image_generation";
+    files.write("providers/sdcpp.yaml",
+                "flag: SDCPP\nmodels:\n  - model_name: local-sdcpp-cpu-x\n" + model +
+                    "}\n  - model_name: local-sdcpp-cpu-shut\n" + model +
+                    ", allow_extra_args: false}\n  - model_name: other\n" + model + "}\n");
+    const auto allowed = [&](const std::string& alias, const char* value) {
+        Loaded loaded =
+            load(files.root(), Environment::of({{"SDCPP", "1"}, {"SDCPP_ALLOW_EXTRA_ARGS", value}}),
+                 Scope::serving);
+        const Target* found = target(loaded, alias);
+        return found && found->allow == std::vector<std::string>{"sd_cpp_extra_args"};
+    };
+    EXPECT_TRUE(allowed("local-sdcpp-cpu-x", "1"));
+    EXPECT_FALSE(allowed("local-sdcpp-cpu-x", "0"));
+    EXPECT_FALSE(allowed("local-sdcpp-cpu-shut", "1"));
+    EXPECT_FALSE(allowed("other", "1"));
+}
+
 TEST(EngineBlock, SaysWhatIsWrongWithIt) {
     TestFiles files;
     files.write("providers/sdcpp.yaml",

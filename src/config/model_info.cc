@@ -255,9 +255,6 @@ void read_model_info(const Value& info, bool strict, Target& target, Findings& f
     }
     target.allowed_fails_policy = allowed_fails_policy_of(info, findings);
     target.engine = read_engine(info, findings);
-    // A tag in an image's prompt that the engine behind obeys.
-    if (boolean_of(info, "allow_extra_args", findings).value_or(false))
-        target.allow.emplace_back("sd_cpp_extra_args");
     read_agent(info, target, findings);
     target.cache = read_cache_choice(info, findings);
 }
@@ -282,6 +279,13 @@ void read_service(const Value& info, Target& target, Findings& findings) {
     else
         findings.error(*info.find("service"),
                        fmt::format("service `{}` must be ollama, talkies or sdcpp", *written));
+}
+
+void read_extra_args(const Value& info, const Variables& variables, Target& target,
+                     Findings& findings) {
+    const auto own = boolean_of(info, "allow_extra_args", findings);
+    const bool all = target.service == "sdcpp" && variables.get("SDCPP_ALLOW_EXTRA_ARGS") == "1";
+    if (own.value_or(all)) target.allow.emplace_back("sd_cpp_extra_args");
 }
 
 }  // namespace config

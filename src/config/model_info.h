@@ -3,6 +3,7 @@
 #include "config/catalog.h"
 #include "config/findings.h"
 #include "config/value.h"
+#include "config/variables.h"
 
 #include <vector>
 
@@ -24,6 +25,12 @@ void pin_provider(const Value& info, bool strict, Target& target, Findings& find
 
 /// `service` of model_info: what loads the target's model. To be called once its provider is known.
 void read_service(const Value& info, Target& target, Findings& findings);
+
+/// Whether sd-server's tag in a prompt reaches it: `allow_extra_args` of model_info, else what
+/// SDCPP_ALLOW_EXTRA_ARGS says for all models of stable-diffusion.cpp. To be called once its
+/// service is known.
+void read_extra_args(const Value& info, const Variables& variables, Target& target,
+                     Findings& findings);
 
 /// cpu, cuda or empty, by the prefix of an alias.
 std::string device_of_alias(std::string_view alias);

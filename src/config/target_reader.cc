@@ -110,6 +110,7 @@ std::optional<Target> TargetReader::read_one(const Entry& entry, const Value& wr
         return std::nullopt;
     pin_provider(info, entry.fragment, target, findings_);
     read_service(info, target, findings_);
+    read_extra_args(info, around_.variables, target, findings_);
     read_parameters(params, around_.rates_enforced, target, findings_);
     std::string unset = read_key(params, written, around_.variables, target);
     if (complete && unset.empty() && !target.left_out.empty()) {

@@ -302,8 +302,8 @@ std::vector<DeviceReport> DeviceBoard::report() {
                          .engines = {}};
         for (const auto& [key, engine] : engines_)
             if (engine.site.device == name && there(engine))
-                one.engines.push_back(
-                    {key, engine.silence ? engine.silence->why.detail : "", serves(engine)});
+                one.engines.push_back({key, engine.silence ? engine.silence->why.detail : "",
+                                       serves(engine), engine.expires});
         all.push_back(std::move(one));
     }
     return all;

@@ -66,6 +66,7 @@ private:
         std::uint64_t released = 0;             ///< leases given up so far
         std::set<std::string> released_models;  ///< of those, since it was asked last
         std::set<std::string> seen_on;          ///< devices on which it last had something
+        std::map<std::string, std::string> expires{};  ///< DeviceReport::Engine::expires
     };
     struct Cold {
         ModelKey key;

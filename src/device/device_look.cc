@@ -99,7 +99,9 @@ void DeviceBoard::observed(Engine& engine, const std::vector<Holding>& holdings)
     const EngineSite& site = engine.site;
     std::map<std::string, std::vector<Resident>> found;
     std::map<std::string, std::set<std::string>> loaded;
+    engine.expires.clear();
     for (const Holding& one : holdings) {
+        if (!one.expires.empty()) engine.expires[one.model] = one.expires;
         const auto known = site.models.find(one.model);
         const std::string& where = !one.device.empty()          ? one.device
                                    : known != site.models.end() ? known->second.device

@@ -5,6 +5,7 @@
 #include "device/supervisor.h"
 #include "net/upstream.h"
 
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -45,6 +46,8 @@ struct DeviceReport {
         std::string key;
         std::string trouble;  ///< why it could not be asked what it holds; empty: it could
         bool serves = false;  ///< and yet it answers requests
+        /// By model: when it lets go of it by itself, in the engine's own words.
+        std::map<std::string, std::string> expires{};
     };
     std::vector<Engine> engines;
 };

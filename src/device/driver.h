@@ -15,10 +15,11 @@ struct Holding {
     std::string model;
     std::uint64_t ram = 0;  ///< bytes; 0: it did not say
     std::uint64_t vram = 0;
-    bool busy = false;     ///< loading too
-    bool loading = false;  ///< its sizes may still grow
-    bool leaving = false;  ///< its process is ending
-    std::string device{};  ///< where it is; empty: where the configuration says
+    bool busy = false;      ///< loading too
+    bool loading = false;   ///< its sizes may still grow
+    bool leaving = false;   ///< its process is ending
+    std::string device{};   ///< where it is; empty: where the configuration says
+    std::string expires{};  ///< when it lets go of it by itself, as it says that; empty: unsaid
 };
 
 /// How one kind of engine says what it has loaded and lets go of it. One object an engine;

@@ -1,6 +1,7 @@
 #include "device/drivers.h"
 
 #include "base/percent.h"
+#include "base/units.h"
 #include "device/memory.h"
 #include "device/process_tree.h"
 #include "net/refused.h"
@@ -20,6 +21,7 @@ using base::Result;
 constexpr std::size_t kMostReply = 4u << 20;
 /// How often a service is asked whether it has stopped.
 constexpr base::Duration kCancelStep{50};
+constexpr std::size_t kLongestTime = 40;
 
 std::uint64_t number(const json::object& from, std::string_view key) {
     const json::value* const value = from.if_contains(key);
@@ -125,7 +127,10 @@ public:
         co_return read_models(*reply, [](const json::object& model) {
             const std::uint64_t size = number(model, "size");
             const std::uint64_t vram = std::min(size, number(model, "size_vram"));
-            return Holding{text(model, "name"), size - vram, vram, false};
+            return Holding{.model = text(model, "name"),
+                           .ram = size - vram,
+                           .vram = vram,
+                           .expires = base::shown(text(model, "expires_at"), kLongestTime)};
         });
     }
 

@@ -28,8 +28,10 @@ void add_model(const config::Target& target, PullPlan& plan) {
         service = plan.services.insert(service, {url, service_of(target), {}});
     const std::string name = ollama_name(target.model);
     auto model = std::ranges::find(service->models, name, &PullPlan::Model::name);
-    if (model == service->models.end()) model = service->models.insert(model, {name, {}});
+    if (model == service->models.end()) model = service->models.insert(model, {name, {}, {}});
     model->targets.push_back(target.id);
+    if (target.capabilities.stated || target.max_input_tokens)
+        model->claims.push_back({target.id, target.capabilities, target.max_input_tokens});
 }
 
 void add_files(const config::Target& target, const config::Environment& environment,

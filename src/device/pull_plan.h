@@ -3,6 +3,8 @@
 #include "config/load.h"
 #include "device/ollama_pull.h"
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,9 +13,17 @@ namespace device {
 /// All that serving a catalog needs on local disks: models of Ollama services, and files that
 /// engines name by URL.
 struct PullPlan {
+    /// What the configuration says of a model; held against what its service says.
+    struct Claim {
+        std::string target;  ///< its id
+        config::Capabilities can;
+        std::optional<std::uint64_t> window{};
+        bool operator==(const Claim&) const = default;
+    };
     struct Model {
         std::string name;                  ///< Ollama's full name, tag included
         std::vector<std::string> targets;  ///< ids of those that serve it
+        std::vector<Claim> claims{};       ///< of those that say something of it
         bool operator==(const Model&) const = default;
     };
     struct Service {

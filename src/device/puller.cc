@@ -21,25 +21,25 @@ namespace asio = net::asio;
 
 /// The puller's thread and what lives on it.
 struct Puller::Impl {
-    Impl(std::string data, const net::UpstreamSettings& settings, net::ClientTls& tls,
-         base::PullBoard& shown)
+    Impl(std::string data, const net::UpstreamSettings& settings, net::ClientTls& tls, Boards shown)
         : data_dir(std::move(data)),
           client(worker.loop.get_executor(), worker.deadlines, settings, tls),
-          shop{worker, client, data_dir, {}, [this] { publish(); }},
-          board(shown) {}
+          shop{worker, client, data_dir, {}, [this] { publish(); }, [this] { publish_facts(); }},
+          boards(shown) {}
 
     void run();
     void configure(PullPlan plan);
     void look_again(const std::string& target);
     void retire(const std::string& url);
     void publish();
+    void publish_facts();
     void shut_down();
 
     const std::string data_dir;
     net::Worker worker;
     net::UpstreamClient client;
     PullShop shop;
-    base::PullBoard& board;
+    Boards boards;
     std::map<std::string, std::shared_ptr<ServicePuller>> services;  ///< by URL
     std::optional<FilePuller> files;
     std::optional<asio::executor_work_guard<net::Executor>> stay;
@@ -80,6 +80,7 @@ void Puller::Impl::configure(PullPlan plan) {
         files.emplace([this] { asio::post(worker.loop, [this] { publish(); }); });
     if (files) files->configure(std::move(plan.files));
     publish();
+    publish_facts();
 }
 
 void Puller::Impl::retire(const std::string& url) {
@@ -100,7 +101,14 @@ void Puller::Impl::publish() {
     for (const auto& [url, service] : services) service->list(list);
     if (files)
         for (base::Pull& pull : files->list()) list.push_back(std::move(pull));
-    board.show(std::make_shared<const base::Pulls>(std::move(list)));
+    boards.pulls.show(std::make_shared<const base::Pulls>(std::move(list)));
+}
+
+void Puller::Impl::publish_facts() {
+    if (ending) return;
+    base::FactTable facts;
+    for (const auto& [url, service] : services) service->facts(facts);
+    boards.facts.show(std::make_shared<const base::FactTable>(std::move(facts)));
 }
 
 void Puller::Impl::shut_down() {
@@ -112,8 +120,8 @@ void Puller::Impl::shut_down() {
 }
 
 Puller::Puller(std::string data_dir, const net::UpstreamSettings& settings, net::ClientTls& tls,
-               base::PullBoard& board)
-    : impl_(std::make_unique<Impl>(std::move(data_dir), settings, tls, board)) {}
+               Boards boards)
+    : impl_(std::make_unique<Impl>(std::move(data_dir), settings, tls, boards)) {}
 
 Puller::~Puller() { shutdown(); }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/model_facts.h"
 #include "base/pulls.h"
 #include "device/pull_plan.h"
 
@@ -10,13 +11,18 @@ namespace device {
 
 /// Fetches in the background what serving needs: has each Ollama service pull the models that it
 /// lacks, and downloads the files of engines. One thread for the services, one for the files;
-/// neither is there before something is planned. What is missing is shown on the board, from
-/// which decisions are made; a service that can't be asked lacks nothing.
+/// neither is there before something is planned. What is missing, and what the services say of
+/// what is there, is shown on the boards, from which decisions are made; a service that can't be
+/// asked lacks nothing.
 class Puller {
 public:
+    struct Boards {
+        base::PullBoard& pulls;
+        base::FactBoard& facts;
+    };
     /// The references outlive it. `data_dir` is where files go, and what tells of free space.
     Puller(std::string data_dir, const net::UpstreamSettings& settings, net::ClientTls& tls,
-           base::PullBoard& board);
+           Boards boards);
     ~Puller();
     Puller(const Puller&) = delete;
     Puller& operator=(const Puller&) = delete;

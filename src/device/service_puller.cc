@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "device/disk_room.h"
+#include "device/ollama_show.h"
 
 #include <fmt/format.h>
 
@@ -57,6 +58,7 @@ void ServicePuller::configure(const std::vector<PullPlan::Model>& models) {
             known ? std::move(*known)
                   : Entry{.pull = {.model = model.name, .service = plan_.url, .targets = {}}};
         entry.pull.targets = model.targets;
+        if (std::exchange(entry.claims, model.claims) != model.claims) tell_differences(entry);
         entries.push_back(std::move(entry));
     }
     entries_ = std::move(entries);
@@ -92,11 +94,53 @@ net::Task<> ServicePuller::run(std::shared_ptr<ServicePuller> self) {
         if (self->abort_.aborted()) break;
         const base::Time next =
             there ? self->note_models(*there) : self->note_silence(there.error());
+        if (there) co_await self->learn();
+        if (self->abort_.aborted()) break;
         Entry* const due = there ? self->next_due() : nullptr;
         if (due)
             co_await self->pull(due->pull.model);
         else
             co_await self->rest(next);
+    }
+}
+
+void ServicePuller::facts(base::FactTable& out) const {
+    for (const Entry& entry : entries_)
+        if (entry.facts)
+            for (const std::string& target : entry.pull.targets) out[target] = *entry.facts;
+}
+
+/// Asks of each model that is there and was not asked of yet. One that can't be asked now is asked
+/// of at the next look.
+net::Task<> ServicePuller::learn() {
+    const auto unknown = [](const Entry& entry) { return !entry.missing && !entry.asked; };
+    for (;;) {
+        const auto next = std::ranges::find_if(entries_, unknown);
+        if (next == entries_.end()) co_return;
+        const std::string model = next->pull.model;
+        auto facts = co_await ollama_show(shop_.client, plan_.to, model, abort_);
+        if (!facts) co_return;
+        Entry* const entry = find(model);
+        if (!entry) continue;
+        entry->asked = true;
+        if (*facts == entry->facts) continue;
+        entry->facts = *facts;
+        tell_differences(*entry);
+        shop_.learned();
+    }
+}
+
+void ServicePuller::tell_differences(const Entry& entry) const {
+    if (!entry.facts) return;
+    for (const PullPlan::Claim& claim : entry.claims) {
+        const Difference found = difference(claim, *entry.facts);
+        if (found.text.empty()) continue;
+        base::log::write(found.trusted_too_far ? Level::warning : Level::info,
+                         "a model's service says something else than the configuration, which wins",
+                         {{"target", claim.target},
+                          {"model", entry.pull.model},
+                          {"service", plan_.url},
+                          {"detail", found.text}});
     }
 }
 
@@ -121,6 +165,7 @@ base::Time ServicePuller::note_models(const std::set<std::string>& there) {
         Pull& pull = entry.pull;
         const bool was_missing = entry.missing;
         entry.missing = !there.contains(pull.model);
+        if (entry.missing) entry.asked = false;
         if (!entry.missing) {
             if (was_missing) pull.state = Pull::State::done;
             entry.fresh = false;

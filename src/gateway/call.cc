@@ -4,6 +4,7 @@
 #include "llm/classify.h"
 #include "llm/rates.h"
 #include "llm/reasoning_effort.h"
+#include "route/ability.h"
 
 namespace gateway {
 
@@ -221,7 +222,8 @@ llm::Upstream upstream_of(Session& session, const route::Candidate& candidate,
     drop = session.lane.shared.rejects.of(target.id);
     drop.insert(drop.end(), target.drop.begin(), target.drop.end());
     if (session.job->has("cache")) drop.emplace_back("cache");  // meant for us
-    const config::Capabilities& can = target.capabilities;
+    const auto facts = session.lane.shared.facts.all();
+    const config::Capabilities can = route::ability(target, facts.get());
     return {.provider = target.provider,
             .alias = target.alias,
             .model = candidate.model,

@@ -45,7 +45,7 @@ net::Task<base::Result<std::string>> fetch_image(Session& session, const config:
     for (int hop = 0; hop <= kMostRedirects; ++hop) {
         net::Endpoint endpoint = url->endpoint;
         endpoint.public_only = !(target && own_host(endpoint, target->base)) &&
-                               !is_named(session.lane.shared.image_hosts, endpoint);
+                               !is_named(session.ways->catalog()->settings.image_hosts, endpoint);
         const net::Origin origin(std::move(endpoint));
         const base::Time connect_by = std::min(by, base::Clock::now() + kConnect);
         auto reply = co_await session.lane.upstream.send({origin, "GET", url->target, kHeaders, {}},

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/model_facts.h"
 #include "base/pulls.h"
 #include "config/catalog.h"
 #include "device/agent_host.h"
@@ -91,13 +92,12 @@ struct Gateway {
     device::AgentHost* agents = nullptr;           ///< the same: command lines of agents
     device::Puller* puller = nullptr;              ///< the same; null: nobody pulls
     base::PullBoard pulls;                         ///< what it shows
+    base::FactBoard facts;                         ///< and has learned of models
     store::Store* store = nullptr;                 ///< null: nothing outlives the process
     store::SharedLedger* shared_ledger = nullptr;  ///< null: the ledger is this process's own
     store::Files* files = nullptr;                 ///< null: pictures can't be kept
     std::string public_url;  ///< where clients reach us, without a slash at its end; empty: unknown
-    std::vector<std::string> image_hosts;  ///< HOST or HOST:PORT of a private network that images
-                                           ///< may be fetched from
-    std::string upload_folder = ".";       ///< where large uploads wait, without names
+    std::string upload_folder = ".";  ///< where large uploads wait, without names
     std::atomic<std::uint64_t> requests{0};
     std::atomic<int> active{0};     ///< requests being answered
     std::atomic<int> inference{0};  ///< places taken where max_parallel_requests is set
@@ -139,7 +139,8 @@ struct Lane {
     const config::Snapshot& catalog() const { return ways->catalog(); }
     /// What a decision is made from, as of now.
     route::State state() const {
-        return {ways->book(), shared.benches, base::Now::read(), shared.pulls.missing()};
+        return {ways->book(), shared.benches, base::Now::read(), shared.pulls.missing(),
+                shared.facts.all()};
     }
     std::string next_id();
 };

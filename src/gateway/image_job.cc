@@ -188,7 +188,9 @@ base::Result<llm::ImageRequest> parse_drawing(const net::Exchange&, std::string 
 
 /// Makes `session` one for a model of `set` alone. False: it has no such model.
 bool narrow(Session& session, ImageSet set, llm::ImageRequest& request) {
-    const config::Target* target = image_model(*session.catalog, set, request.model);
+    auto models = image_models(*session.catalog, set);
+    if (models.empty()) models = wrapped_models(*session.catalog, set);
+    const config::Target* target = image_model(models, set, request.model);
     if (!target) return false;
     request.model = target->alias;
     request.wanted = llm::Delivery::base64;

@@ -15,15 +15,18 @@ enum class ImageSet { cpu, cuda };
 /// or a server elsewhere draws with them.
 std::vector<const config::Target*> image_models(const config::Catalog& catalog, ImageSet set);
 
-/// The set that `/sdcpp` means: the CPU's, or the only one that freeway runs here.
+/// Those of a set that a wrapper elsewhere draws with.
+std::vector<const config::Target*> wrapped_models(const config::Catalog& catalog, ImageSet set);
+
+/// The set that `/sdcpp` means: the CPU's, or the only one that there is.
 ImageSet usual_set(const config::Catalog& catalog);
 
 /// A model as its service names it: `sd-turbo` for the alias `local-sdcpp-cpu-sd-turbo`.
 std::string_view image_key(const config::Target& target, ImageSet set);
 
-/// The model that goes by `name`: its key or its alias, `openai/` before it or not; an empty name
-/// is the set's usual one. nullptr: none does.
-const config::Target* image_model(const config::Catalog& catalog, ImageSet set,
+/// The one of `models` that goes by `name`: its key or its alias, `openai/` before it or not; an
+/// empty name is the set's usual one. nullptr: none does.
+const config::Target* image_model(const std::vector<const config::Target*>& models, ImageSet set,
                                   std::string_view name);
 
 }  // namespace gateway

@@ -45,7 +45,8 @@ public:
 
     /// What a decision about it is made from, as of now.
     route::State state() const {
-        return {ways->book(), lane.shared.benches, base::Now::read(), lane.shared.pulls.missing()};
+        return {ways->book(), lane.shared.benches, base::Now::read(), lane.shared.pulls.missing(),
+                lane.shared.facts.all()};
     }
 
     route::Step& step() { return record->steps.back(); }

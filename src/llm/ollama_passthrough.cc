@@ -42,6 +42,8 @@ public:
 
 private:
     void member(const Member& member);
+    void put_pictures(string_view images);
+    void put_pictures_of_all(string_view messages);
     /// Sorts configuration's members: `options` gets those that are options.
     ObjectWriter sorted(std::span<const Extra> extras, ObjectWriter& options) const;
 
@@ -61,6 +63,49 @@ ObjectWriter CallBuilder::sorted(std::span<const Extra> extras, ObjectWriter& op
         if (std::ranges::find(kNotNative, extra.key) == kNotNative.end())
             ollama::add_native(native(extra), members, options);
     return members;
+}
+
+/// The data that was fetched for an image's address.
+const std::string* fetched(const std::vector<Part>& parts, string_view address) {
+    for (const Part& part : parts)
+        if (part.kind == Part::Kind::image && part.url == address && !part.data.empty())
+            return &part.data;
+    return nullptr;
+}
+
+/// The base64 that an image stands for, given by address or as a data URL; nullopt: it stays.
+std::optional<string_view> picture(const ChatRequest& request, string_view source) {
+    if (source.starts_with("data:")) {
+        const std::size_t comma = source.find(',');
+        return comma == source.npos ? std::nullopt : std::optional(source.substr(comma + 1));
+    }
+    const base::Result<Chat>& chat = canonical(request);
+    if (!chat) return std::nullopt;
+    for (const Message& message : chat->messages)
+        if (const std::string* data = fetched(message.parts, source)) return *data;
+    return std::nullopt;
+}
+
+/// Ollama takes base64 alone.
+void CallBuilder::put_pictures(string_view images) {
+    json::Cursor in(images);
+    if (!images.starts_with('[') || !in.enter_array()) return;
+    while (in.next_element()) {
+        string_view image = in.value();
+        const bool named = image.starts_with("\"http") || image.starts_with("\"data:");
+        if (!named) continue;
+        const std::string source = json::text(image).value_or("");
+        const auto data = picture(request_, source);
+        if (!data) continue;
+        splice_.replace(image, json::quote(*data));
+        changes_.push_back("sent an image as data");
+    }
+}
+
+void CallBuilder::put_pictures_of_all(string_view messages) {
+    json::Cursor in(messages);
+    if (!messages.starts_with('[') || !in.enter_array()) return;
+    while (in.next_element()) put_pictures(json::member(in.value(), "images"));
 }
 
 void CallBuilder::member(const Member& member) {
@@ -88,6 +133,10 @@ void CallBuilder::member(const Member& member) {
         splice_.replace(value, std::exchange(options_, {}));
     else if (const std::string* forced = forced_.find(member.key))
         splice_.replace(value, *forced);
+    else if (request_.wants_vision && member.key == "images")
+        put_pictures(value);
+    else if (request_.wants_vision && member.key == "messages")
+        put_pictures_of_all(value);
 }
 
 Call CallBuilder::build() {

@@ -24,8 +24,8 @@ bool is_public(const Tcp::endpoint& to) {
     return address && base::is_public(*address);
 }
 
-/// For a host that a proxy will look up. No name ends in a label that begins with a digit: such a
-/// host is an address in a short or odd spelling (127.1, 0x7f.0.0.1).
+/// For a host that a proxy will look up, as far as its spelling tells. No name ends in a label that
+/// begins with a digit: such a host is an address in a short or odd spelling (127.1, 0x7f.0.0.1).
 bool may_be_public(std::string host) {
     if (host.ends_with('.')) host.pop_back();
     if (const auto address = base::IpRange::parse(host)) return base::is_public(*address);
@@ -169,8 +169,9 @@ Task<Result<std::unique_ptr<Stream>>> UpstreamClient::connect(const Origin& orig
                                                               AbortHandle& abort) {
     const Endpoint& endpoint = origin.endpoint;
     const Endpoint* proxy = proxy_for(endpoint);
-    if (proxy && endpoint.public_only && !may_be_public(endpoint.host))
-        co_return fail(ErrorKind::refused, endpoint.host + " is no host of the public internet");
+    if (proxy && endpoint.public_only)
+        if (auto open = co_await look_before_proxy(endpoint, deadline, abort); !open)
+            co_return std::unexpected(open.error());
     auto socket = co_await dial(proxy ? *proxy : endpoint, deadline, abort);
     if (!socket) co_return std::unexpected(socket.error());
     auto stream = std::make_unique<Stream>(std::move(*socket), deadlines_);
@@ -228,6 +229,23 @@ Task<Result<std::vector<Tcp::endpoint>>> UpstreamClient::resolve(const Endpoint&
         co_return fail(ErrorKind::connect,
                        "no address for " + endpoint.host + ": " + found->error.message());
     co_return std::move(found->endpoints);
+}
+
+Task<Result<void>> UpstreamClient::look_before_proxy(const Endpoint& endpoint, base::Time deadline,
+                                                     AbortHandle& abort) {
+    if (!may_be_public(endpoint.host))
+        co_return fail(ErrorKind::refused, endpoint.host + " is no host of the public internet");
+    auto endpoints = co_await resolve(endpoint, deadline, abort);
+    if (!endpoints && endpoints.error().kind == ErrorKind::connect)
+        co_return fail(ErrorKind::refused,
+                       endpoint.host +
+                           " can't be looked up here, so nobody can tell whether the "
+                           "proxy would go to a host of the public internet");
+    if (!endpoints) co_return std::unexpected(endpoints.error());
+    if (!std::ranges::all_of(*endpoints, is_public))
+        co_return fail(ErrorKind::refused,
+                       endpoint.host + " has an address outside the public internet");
+    co_return Result<void>();
 }
 
 Task<Result<Socket>> UpstreamClient::dial(const Endpoint& endpoint, base::Time deadline,

@@ -193,6 +193,10 @@ private:
     Task<base::Result<Socket>> dial(const Endpoint& endpoint, base::Time deadline,
                                     AbortHandle& abort);
     Task<base::Result<void>> tunnel(Stream& stream, const Endpoint& endpoint, base::Time deadline);
+    /// Whether a proxy may be sent to a host whose name came from outside. The proxy looks the name
+    /// up itself and may take any of its addresses, so all of them must be public.
+    Task<base::Result<void>> look_before_proxy(const Endpoint& endpoint, base::Time deadline,
+                                               AbortHandle& abort);
     Task<base::Result<std::vector<Tcp::endpoint>>> resolve(const Endpoint& endpoint,
                                                            base::Time deadline, AbortHandle& abort);
     Task<base::Result<void>> send_pieces(UpstreamReply& reply, const UpstreamRequest& request,

@@ -4,6 +4,7 @@
 #include "config/embedding_space.h"
 #include "llm/embeddings.h"
 #include "llm/openai_rules.h"
+#include "route/ability.h"
 
 #include <fmt/format.h>
 
@@ -65,9 +66,12 @@ bool gives_choices(const config::Target& target, const Ask& ask) {
 
 /// All that the request needs and the target, by its own statement or its provider's, lacks:
 /// "images and tools"; empty: nothing.
-std::string lacking(const config::Target& target, const Ask& ask) {
-    const config::Capabilities& can = target.capabilities;
+std::string lacking(const State& state, const config::Target& target, const Ask& ask) {
+    const base::ModelFacts* const said = learned(target, state.facts.get());
+    const config::Capabilities can = ability(target, state.facts.get());
     std::vector<std::string> needs;
+    if (said && !said->completion && serves(config::Mode::chat, ask.mode))
+        needs.emplace_back("chat");
     const auto need = [&](bool asked, bool has, std::string_view what) {
         if (asked && can.stated && !has) needs.emplace_back(what);
     };
@@ -76,31 +80,32 @@ std::string lacking(const config::Target& target, const Ask& ask) {
     need(ask.documents, can.documents, "documents");
     need(ask.tools, can.tools, "tools");
     need(ask.stream, can.streaming, "streaming");
+    const bool not_listed = said && !needs.empty();
     if (ask.choices > 1 && !gives_choices(target, ask))
         needs.push_back(fmt::format("{} choices", ask.choices));
     std::string out;
     for (std::size_t i = 0; i < needs.size(); ++i)
         out += (i == 0 ? "" : i + 1 < needs.size() ? ", " : " and ") + needs[i];
+    if (not_listed) out += ", which its service does not list for the model";
     return out;
 }
 
 void judge(Candidate& candidate, const State& state, const Ask& ask) {
     const config::Target& target = *candidate.target;
+    const std::optional<std::uint64_t> room = window(target, state.facts.get());
     if (!target.left_out.empty()) {
         candidate.skip = Skip::no_key;
         candidate.why = target.left_out;
     } else if (!serves(target.mode, ask.mode)) {
         candidate.skip = Skip::mode;
         candidate.why = fmt::format("its mode is {}", config::name(target.mode));
-    } else if (const std::string need = lacking(target, ask); !need.empty()) {
+    } else if (const std::string need = lacking(state, target, ask); !need.empty()) {
         candidate.skip = Skip::capability;
         candidate.why = fmt::format("the request needs {}", need);
     } else if (const std::uint64_t bytes = ask.window_bytes.value_or(ask.prompt_bytes);
-               target.max_input_tokens && !ask.vision &&
-               bytes / kMostBytesPerToken > *target.max_input_tokens) {
+               room && !ask.vision && bytes / kMostBytesPerToken > *room) {
         candidate.skip = Skip::context;
-        candidate.why =
-            fmt::format("{} bytes of prompt do not fit {} tokens", bytes, *target.max_input_tokens);
+        candidate.why = fmt::format("{} bytes of prompt do not fit {} tokens", bytes, *room);
     } else if (const base::Pull* pull = state.pulls ? state.pulls->missing(target.id) : nullptr) {
         set_aside(candidate, *pull, state.now.steady);
     } else if (const auto bench = state.benches.find(target, state.now.steady)) {
@@ -348,11 +353,12 @@ void after_context_overflow(const State& state, const Ask& ask, Decision& decisi
         follow_only(state, ask, decision, failed, *names, Skip::context, kNotNamed);
         return;
     }
-    const auto overflowed = decision.candidates[failed].target->max_input_tokens;
+    const auto room = [&](const Candidate& one) { return window(*one.target, state.facts.get()); };
+    const auto overflowed = room(decision.candidates[failed]);
     for (std::size_t i = failed + 1; i < decision.candidates.size(); ++i) {
         Candidate& candidate = decision.candidates[i];
-        const auto window = candidate.target->max_input_tokens;
-        if (candidate.skip != Skip::none || (window && overflowed && *window > *overflowed))
+        const auto larger = room(candidate);
+        if (candidate.skip != Skip::none || (larger && overflowed && *larger > *overflowed))
             continue;
         candidate.skip = Skip::context;
         candidate.why = "its window is not known to be larger than the one that overflowed";

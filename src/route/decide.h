@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/model_facts.h"
 #include "base/pulls.h"
 #include "base/result.h"
 #include "config/catalog.h"
@@ -83,7 +84,8 @@ struct State {
     const quota::Book& book;
     const Benches& benches;
     base::Now now;
-    std::shared_ptr<const base::Pulls> pulls{};  ///< null: no target lacks its model
+    std::shared_ptr<const base::Pulls> pulls{};      ///< null: no target lacks its model
+    std::shared_ptr<const base::FactTable> facts{};  ///< of models; null: nothing is known
 
     const config::Catalog& catalog() const { return book.catalog(); }
 };

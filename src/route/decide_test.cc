@@ -116,6 +116,63 @@ TEST(Decide, WhoseModelIsNotThereYetIsPassedOver) {
     EXPECT_EQ(decision->candidates[0].back_in, 6s);
 }
 
+namespace {
+
+/// `a` falls back to `b`; of the model of `a` its service says `facts`.
+std::string learnt(Book& book, const base::ModelFacts& facts, const Ask& ask) {
+    State state = book.state();
+    state.facts = std::make_shared<const base::FactTable>(base::FactTable{{"a", facts}});
+    const auto decision = decide(state, ask, 1);
+    const std::string& why = decision->candidates[0].why;
+    return shown(*decision) + (why.empty() ? "" : ": " + why);
+}
+
+}  // namespace
+
+TEST(Decide, WhatAServiceDoesNotListForItsModelIsNotAskedOfIt) {
+    Book book;
+    book.alias("a", {"m"}, {"b"});
+    book.alias("b");
+    const base::ModelFacts plain{.completion = true, .context = 100};
+    EXPECT_EQ(learnt(book, plain, {.model = "a"}), "a b");
+    EXPECT_EQ(learnt(book, plain, {.model = "a", .tools = true}),
+              "a-capability b: the request needs tools, which its service does not list for the "
+              "model");
+    EXPECT_EQ(learnt(book, plain, {.model = "a", .tools = true, .vision = true}).substr(0, 14),
+              "a-capability b");
+    EXPECT_EQ(learnt(book, plain, {.model = "a", .documents = true}), "a b")
+        << "it does not speak of documents";
+    EXPECT_EQ(learnt(book, {.completion = true, .tools = true}, {.model = "a", .tools = true}),
+              "a b");
+    EXPECT_EQ(learnt(book, {.embedding = true}, {.model = "a"}),
+              "a-capability b: the request needs chat, which its service does not list for the "
+              "model");
+    EXPECT_EQ(learnt(book, plain, {.model = "a", .prompt_bytes = 808}),
+              "a-context b: 808 bytes of prompt do not fit 100 tokens");
+}
+
+TEST(Decide, WhatTheConfigurationStatesWinsOverWhatAServiceSays) {
+    Book book;
+    book.alias("a", {"m"}, {"b"});
+    book.alias("b");
+    book.target("a").capabilities = {.stated = true, .tools = true};
+    book.target("a").max_input_tokens = 1000;
+    EXPECT_EQ(learnt(book, {.context = 100}, {.model = "a", .tools = true, .prompt_bytes = 808}),
+              "a b");
+}
+
+TEST(Decide, AWindowThatAServiceSaysMayFollowAnOverflow) {
+    Book book;
+    book.alias("a", {"m"}, {"b"});
+    book.alias("b");
+    book.target("b").max_input_tokens = 200;
+    State state = book.state();
+    state.facts = std::make_shared<const base::FactTable>(base::FactTable{{"a", {.context = 100}}});
+    auto decision = decide(state, {.model = "a"}, 1);
+    after_context_overflow(state, {.model = "a"}, *decision, 0);
+    EXPECT_EQ(shown(*decision), "a b");
+}
+
 TEST(Decide, WhoIsLeftWhileAModelIsPulledIsAskedEvenWhenSetAside) {
     Book book;
     book.alias("a", {"m"}, {"b"});

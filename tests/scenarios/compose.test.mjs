@@ -78,6 +78,20 @@ describe('compose files', () => {
     }
   });
 
+  test('keep the models of Ollama where docs/local.md says that a server started by hand finds them', () => {
+    const [, models] = /export OLLAMA_MODELS="\$PWD\/(\S+)"/.exec(read('docs/local.md'));
+    for (const name of ['ollama', 'ollama-cuda']) {
+      const [{ source, target }, ...rest] = services[name].volumes;
+      assert.deepEqual([target, rest], ['/root/.ollama', []], name);
+      assert.equal(models, `${source}/models`, name);
+    }
+  });
+
+  test('let the image services take the gateway\'s orders, which has filtered its clients\'', () => {
+    for (const name of ['sdcpp', 'sdcpp-cuda']) assert.equal(services[name].environment.SDCPP_ALLOW_EXTRA_ARGS, '1', name);
+    assert.equal(services.freeway.environment.SDCPP_ALLOW_EXTRA_ARGS, undefined);
+  });
+
   test('join each service with the gateway and nobody else; every network is declared', () => {
     files.forEach((file, at) => {
       const declared = Object.keys({ ...files[FILES.indexOf('compose.yaml')].networks, ...file.networks });

@@ -3,6 +3,10 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Ollama } from 'ollama';
 import { cohere, groq, groqMidstream, ollama, openai } from '../providers/index.mjs';
+import { OllamaService } from '../providers/ollama_service.mjs';
+import { SdcppService } from '../providers/sdcpp_service.mjs';
+import { deviceWorld, draw, draws, GB } from '../lib/devices.mjs';
+import { until } from '../lib/until.mjs';
 import { world } from '../lib/world.mjs';
 
 const messages = [{ role: 'user', content: 'hi' }];
@@ -139,6 +143,43 @@ describe('ollama package', { concurrency: 4 }, () => {
     const wrong = await w.gateway.send('/api/chat', { body: { model: 'a', messages: [{ role: 'robot', content: '' }] } });
     assert.equal(wrong.status, 400);
     assert.match(wrong.json.error, /robot/);
+  });
+});
+
+describe('ollama.ps()', { concurrency: 4 }, () => {
+  const gpu = { mode: 'chat', device: 'cuda', memory_gb: 5 };
+  const local = (alias, service, tag, info) => ({ model_name: alias, litellm_params: { model: `ollama_chat/${tag}`, api_base: service.url }, model_info: { ...gpu, ...info } });
+  const ps = async (gateway) => (await new Ollama({ host: gateway.url }).ps()).models;
+
+  test('lists the aliases whose model is loaded, as Ollama does', async (t) => {
+    const service = await OllamaService.start(t, { models: { 'big:8b': { size: 5 * GB }, small: { size: GB } } });
+    const studio = await SdcppService.start(t, { sizes: { 'sd-turbo': 2 * GB } });
+    const gateway = await deviceWorld(t, [local('big', service, 'big:8b'), local('twin', service, 'big:8b'), local('small', service, 'small'), draws('turbo', studio, 'sd-turbo', 2)], { devices: { cuda: { memory_gb: 16 } } });
+    assert.deepEqual(await ps(gateway), []);
+    assert.equal((await gateway.chat('big')).status, 200);
+    await until(async () => (await ps(gateway)).length === 2, 10_000, 'the model is listed under both its aliases');
+    const [big, twin] = await ps(gateway);
+    assert.deepEqual([big.name, big.model, big.size, big.size_vram, big.digest, big.details.family], ['big', 'big', 5 * GB, 5 * GB, '', 'ollama']);
+    assert.equal(twin.name, 'twin');
+    const own = (await (await fetch(`${service.url}/api/ps`)).json()).models[0].expires_at;
+    await until(async () => (await ps(gateway))[0].expires_at === own, 20_000, 'it says when Ollama lets go of it');
+    assert.equal((await draw(gateway, 'turbo')).status, 200);
+    await until(async () => (await ps(gateway)).some(({ name }) => name === 'turbo'), 10_000, 'other engines are listed too');
+    const turbo = (await ps(gateway)).find(({ name }) => name === 'turbo');
+    assert.ok(Date.parse(turbo.expires_at) > Date.now() + 1e12, `nobody says when it goes: ${turbo.expires_at}`);
+    assert.equal((await gateway.send('/v1/unload', { body: {} })).status, 200);
+    await until(async () => (await ps(gateway)).length === 0, 10_000, 'nothing is listed once it is gone');
+  });
+
+  test('main memory is no VRAM; the key is asked for', async (t) => {
+    const service = await OllamaService.start(t, { models: { m: { size: GB } }, device: 'cpu' });
+    const gateway = await deviceWorld(t, [local('m', service, 'm', { device: 'cpu' })], { devices: { cpu: { memory_gb: 8 } }, env: { FREEWAY_MASTER_KEY: 'sk-gate' } });
+    const headers = { authorization: 'Bearer sk-gate' };
+    assert.equal((await gateway.chat('m', {}, { headers })).status, 200);
+    const held = () => gateway.get('/api/ps', { headers }).then(({ json }) => json.models);
+    await until(async () => (await held()).length === 1, 10_000, 'the model is listed');
+    assert.deepEqual((await held()).map(({ size, size_vram: vram }) => [size, vram]), [[GB, 0]]);
+    assert.equal((await gateway.get('/api/ps')).status, 401);
   });
 });
 

@@ -1,10 +1,14 @@
 // Ollama behind freeway, one detail after the other: what it is sent and what its answers become.
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
 import http from 'node:http';
 import { describe, test } from 'node:test';
+import { Ollama } from 'ollama';
 import { GB, Memory, OllamaService } from '../providers/ollama_service.mjs';
 import { Fake, PICTURE, openai } from '../providers/index.mjs';
 import { Gateway } from '../lib/gateway.mjs';
+import { lookUp } from '../lib/names.mjs';
+import { forwardProxy } from '../lib/proxy.mjs';
 import { entry } from '../lib/world.mjs';
 import { until } from '../lib/until.mjs';
 
@@ -65,6 +69,60 @@ describe('pictures by address', { concurrency: 4 }, () => {
     assert.equal(anthropic.status, 200, anthropic.text);
     assert.deepEqual(service.asked('chat').at(-1).body.messages[0].images, [PNG.toString('base64')]);
     assert.deepEqual(site.seen, ['/a.png', '/a.jpg', '/a.webp', '/a.png']);
+  });
+
+  test('reach it as data from Ollama\'s own clients too, all else byte for byte', async (t) => {
+    const site = await web(t, { '/a.png': { bytes: PNG }, '/b.jpg': { bytes: JPEG } });
+    const { service, gateway } = await local(t, SEES, { env: { FREEWAY_IMAGE_HOSTS: site.host } });
+    const ollama = new Ollama({ host: gateway.url });
+    const own = WEBP.toString('base64');
+    const messages = [
+      { role: 'user', content: 'one', images: [`${site.url}/a.png`, own] },
+      { role: 'assistant', content: 'a dot' },
+      { role: 'user', content: 'two', images: [`data:image/png;base64,${PNG.toString('base64')}`, `${site.url}/b.jpg`] },
+    ];
+    assert.equal((await ollama.chat({ model: 'a', messages, options: { num_keep: 4 } })).done, true);
+    const { body } = service.asked('chat').at(-1);
+    const [png, jpg] = [PNG, JPEG].map((bytes) => bytes.toString('base64'));
+    assert.deepEqual(body.messages.map(({ images }) => images), [[png, own], undefined, [png, jpg]]);
+    assert.deepEqual(body.options, { num_keep: 4 });
+    assert.equal((await ollama.generate({ model: 'a', prompt: 'what?', images: [`${site.url}/a.png`] })).done, true);
+    assert.deepEqual(service.asked('generate').at(-1).body.images, [png]);
+    assert.deepEqual(site.seen, ['/a.png', '/b.jpg', '/a.png']);
+
+    const guarded = await local(t, SEES);
+    await assert.rejects(new Ollama({ host: guarded.gateway.url }).chat({ model: 'a', messages: messages.slice(0, 1) }), /can't be fetched.*public internet/);
+    assert.deepEqual([site.seen.length, guarded.service.calls.length], [3, 0]);
+  });
+
+  test('FREEWAY_IMAGE_HOSTS in .env is followed while it serves', async (t) => {
+    const site = await web(t, { '/a.png': { bytes: PNG } });
+    const { gateway } = await local(t, SEES);
+    assert.equal((await gateway.chat('a', picture(`${site.url}/a.png`))).status, 400);
+    fs.writeFileSync(gateway.envFile, `FREEWAY_IMAGE_HOSTS=${site.host}\n`);
+    await until(async () => (await gateway.chat('a', picture(`${site.url}/a.png`))).status === 200, 20_000, 'the host is allowed');
+    fs.writeFileSync(gateway.envFile, '');
+    await until(async () => (await gateway.chat('a', picture(`${site.url}/a.png`))).status === 400, 20_000, 'and is not any more');
+  });
+
+  test('behind a proxy: only names whose addresses are all public, or that are allowed', async (t) => {
+    const site = await web(t, { '/a.png': { bytes: PNG } });
+    const proxy = await forwardProxy(Number(new URL(site.url).port));
+    t.after(() => proxy.close());
+    const names = { 'outside.test': ['93.184.216.34'], 'inside.test': ['10.0.0.5'], 'both.test': ['93.184.216.34', '192.168.1.1'] };
+    const env = { HTTP_PROXY: proxy.url, NO_PROXY: '127.0.0.1', FREEWAY_IMAGE_HOSTS: 'allowed.test', ...lookUp(names) };
+    const { gateway } = await local(t, SEES, { env });
+    for (const [host, why] of [['inside.test', /outside the public internet/], ['both.test', /outside the public internet/], ['nobody.test', /can't be looked up here/], ['10.0.0.5', /no host of the public/]]) {
+      const answer = await gateway.chat('a', picture(`http://${host}/a.png`));
+      assert.equal(answer.status, 400, answer.text);
+      assert.match(answer.error.message, why);
+    }
+    assert.deepEqual(proxy.requests, []);
+    for (const host of ['outside.test', 'allowed.test']) {
+      const answer = await gateway.chat('a', picture(`http://${host}/a.png`));
+      assert.equal(answer.status, 200, answer.text);
+    }
+    assert.deepEqual(proxy.requests.map(({ url }) => url), ['http://outside.test/a.png', 'http://allowed.test/a.png']);
   });
 
   test('of a private network are refused, and nobody is asked for them', async (t) => {

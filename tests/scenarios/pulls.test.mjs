@@ -31,6 +31,79 @@ async function cloud(t) {
   return fake;
 }
 
+describe('what a service says of its models', { concurrency: 4 }, () => {
+  const TOOLS = [{ type: 'function', function: { name: 'f', parameters: { type: 'object', properties: {} } } }];
+  const stated = (entry_, info) => ({ ...entry_, model_info: { mode: 'chat', ...info } });
+  const shown = async (gateway, alias) => (await gateway.get(`/v1/models/${alias}`)).json;
+  const learned = (gateway, alias) => until(async () => { const { capabilities_from: from } = await shown(gateway, alias); return from === 'service'; }, LONG, `${alias} is known`);
+
+  test('a request with tools passes over a model that does not list them, and the record says why', async (t) => {
+    const service = await OllamaService.start(t, { models: { plain: { context: 4096 }, able: { capabilities: ['completion', 'tools', 'vision', 'thinking'], context: 40_960 } } });
+    const fake = await cloud(t);
+    const gateway = await pulling(t, [model('plain', service, 'plain'), model('able', service, 'able'), entry('b', fake)], { chain: ['able', 'b'] });
+    for (const alias of ['plain', 'able']) await learned(gateway, alias);
+
+    const answer = await gateway.chat('plain', { tools: TOOLS });
+    assert.equal(answer.headers['x-freeway-trail'], 'plain=skipped:capability, able=200', answer.text);
+    const { json: record } = await gateway.get(`/v1/requests/${answer.headers['x-freeway-request-id']}/explain`);
+    assert.match(record.candidates[0].why, /needs tools, which its service does not list for the model/);
+    assert.equal((await gateway.chat('plain')).servedBy, 'plain', 'without tools it serves');
+    const picture = { type: 'image_url', image_url: { url: 'data:image/png;base64,iVBORw0KGgo=' } };
+    assert.equal((await gateway.chat('plain', { messages: [{ role: 'user', content: [picture] }] })).servedBy, 'able');
+    assert.match((await gateway.chat('plain', { messages: [{ role: 'user', content: 'x'.repeat(40_000) }] })).headers['x-freeway-trail'], /^plain=skipped:context/);
+    assert.deepEqual(service.asked('chat').map(({ model: name }) => name), ['able:latest', 'plain:latest', 'able:latest', 'able:latest']);
+
+    const { capabilities, max_input_tokens: window } = await shown(gateway, 'able');
+    assert.deepEqual([capabilities, window], [['streaming', 'tools', 'vision', 'reasoning'], 40_960]);
+    const own = await gateway.send('/api/show', { body: { model: 'plain' } });
+    assert.deepEqual([own.json.capabilities, own.json.model_info['ollama.context_length']], [['completion'], 4096]);
+  });
+
+  test('thinking is asked of a model that lists it, and of no other', async (t) => {
+    const service = await OllamaService.start(t, { models: { plain: {}, able: { capabilities: ['completion', 'thinking'] } } });
+    const gateway = await pulling(t, [model('plain', service, 'plain'), model('able', service, 'able')]);
+    for (const alias of ['plain', 'able']) await learned(gateway, alias);
+    for (const alias of ['plain', 'able']) assert.equal((await gateway.chat(alias, { reasoning_effort: 'high' })).status, 200);
+    assert.deepEqual(service.asked('chat').map(({ body }) => body.think), [undefined, true]);
+  });
+
+  test('it is asked once for each model, off the request path, and anew after a pull', async (t) => {
+    const service = await OllamaService.start(t, { models: { here: {} }, library: { gone: { size: MB, capabilities: ['completion', 'tools'] } } });
+    const gateway = await pulling(t, [model('a', service, 'here'), model('a2', service, 'here'), model('b', service, 'gone')]);
+    for (const alias of ['a', 'a2', 'b']) await learned(gateway, alias);
+    for (let i = 0; i < 3; i += 1) assert.equal((await gateway.chat('a')).status, 200);
+    assert.deepEqual(service.asked('show').map(({ model: name }) => name).sort(), ['gone:latest', 'here:latest']);
+    const pulled = service.happened('pulled')[0].at;
+    assert.ok(service.asked('show').find(({ model: name }) => name === 'gone:latest').at > pulled);
+  });
+
+  test('the configuration wins; where the service says something else the log says it once', async (t) => {
+    const service = await OllamaService.start(t, { models: { m: { context: 8192 } } });
+    const gateway = await pulling(t, [stated(model('trusting', service, 'm'), { capabilities: ['streaming', 'tools'], max_input_tokens: 32_768 }), model('silent', service, 'm')]);
+    await learned(gateway, 'silent');
+    await logged(gateway, /says something else than the configuration.*trusting.*lists no tools.*8192/);
+    const answer = await gateway.chat('trusting', { tools: TOOLS });
+    assert.equal(service.asked('chat').length, 1, `it is asked all the same: ${answer.text}`);
+    assert.deepEqual((await shown(gateway, 'trusting')).capabilities, ['streaming', 'tools']);
+    assert.equal(gateway.log.match(/says something else/g).length, 1, gateway.log);
+  });
+
+  test('a service that does not say it, and PULL=0, leave everything open', async (t) => {
+    const silent = await OllamaService.start(t, { models: { m: {} } });
+    silent.always('show', { status: 404, json: { error: 'not found' } });
+    const unasked = await OllamaService.start(t, { models: { m: {} } });
+    const first = await pulling(t, [model('a', silent, 'm')]);
+    await until(() => silent.asked('show').length === 1, LONG, 'it was asked');
+    const second = await pulling(t, [model('a', unasked, 'm')], { env: { PULL: '0' } });
+    for (const [gateway, service] of [[first, silent], [second, unasked]]) {
+      await gateway.chat('a', { tools: TOOLS });
+      assert.equal(service.asked('chat').length, 1, 'the model itself refuses');
+      assert.equal((await shown(gateway, 'a')).capabilities, undefined);
+    }
+    assert.equal(unasked.asked('show').length, 0);
+  });
+});
+
 describe('models of Ollama services', { concurrency: 4 }, () => {
   test('a missing model is pulled from the start; alone it is 503 model_pulling with an honest Retry-After', async (t) => {
     const service = await OllamaService.start(t, { library: { 'qwen3:8b': { size: MB } } });
