@@ -148,7 +148,11 @@ TEST(ClassifyOpenRouter, UpstreamsMoneyAndModeration) {
         read(
             p, 402,
             R"({"error":{"message":"This request requires more credits, or fewer max_tokens. You requested up to 65536 tokens, but can only afford 212","code":402}})"),
-        {Outcome::exhausted, Scope::account});
+        {Outcome::exhausted, Scope::pool});
+    Failure broke = read(p, 402, R"({"error":{"message":"Insufficient credits","code":402}})");
+    expect(broke, {Outcome::exhausted, Scope::pool});
+    EXPECT_EQ(broke.pool, "openrouter-paid");
+    EXPECT_FALSE(broke.rate);
     expect(
         read(
             p, 403,
