@@ -80,6 +80,20 @@ std::string headers_for(const Way& way, const Outgoing& outgoing) {
     lines += outgoing.headers;
     return lines;
 }
+/// The encoding of a body that can't be read; empty: it comes as it is.
+std::string_view packed(const net::ResponseHead& head) {
+    const std::string_view encoding = base::trim(head.headers.get("content-encoding"));
+    return base::iequals(encoding, "identity") ? std::string_view() : encoding;
+}
+
+Failure packed_answer(const net::ResponseHead& head) {
+    return {.outcome = Outcome::malformed,
+            .scope = llm::Scope::target,
+            .detail = "the answer came with Content-Encoding: " + base::shown(packed(head), 100) +
+                      ", although it was asked for as it is (Accept-Encoding: identity)",
+            .status = head.status};
+}
+
 
 net::Task<Failure> read_refusal(Session& session, const config::Target& target,
                                 net::UpstreamReply& reply) {
@@ -91,7 +105,8 @@ net::Task<Failure> read_refusal(Session& session, const config::Target& target,
     std::vector<llm::Header> headers;
     for (const net::Header& header : reply.head().headers.all())
         headers.push_back({std::string(header.name), std::string(header.value)});
-    const llm::Reply seen{status, headers, body ? std::string_view(*body) : std::string_view()};
+    const bool readable = body && packed(reply.head()).empty();
+    const llm::Reply seen{status, headers, readable ? std::string_view(*body) : std::string_view()};
     Failure failure = llm::classify(target.provider, seen, base::WallClock::now());
     failure.status = status;
     co_return failure;
@@ -194,6 +209,8 @@ net::Task<std::expected<OpenCall, Failure>> open_call(Session& session,
         session.step().status = call.reply->head().status;
         note_head(session, target, call.reply->head(), trial.reservation);
         if (call.reply->head().status / 100 == 2) {
+            if (!packed(call.reply->head()).empty())
+                co_return std::unexpected(packed_answer(call.reply->head()));
             call.device.served();
             co_return std::move(call);
         }
