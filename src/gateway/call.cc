@@ -30,8 +30,7 @@ std::string join_path(const std::string& base, std::string_view path) {
 /// False: the client has left.
 net::Task<bool> tell_of_start(Session& session, const config::Target& target) {
     if (!co_await session.begin_stream()) co_return false;
-    co_return co_await session.exchange.write(
-        session.client->comment(target.alias + " is starting"));
+    co_return co_await session.exchange.write(session.comment(target.alias + " is starting"));
 }
 
 /// Waits for the target's engine; a waiting stream gets a comment now and then.
@@ -80,6 +79,7 @@ std::string headers_for(const Way& way, const Outgoing& outgoing) {
     lines += outgoing.headers;
     return lines;
 }
+
 /// The encoding of a body that can't be read; empty: it comes as it is.
 std::string_view packed(const net::ResponseHead& head) {
     const std::string_view encoding = base::trim(head.headers.get("content-encoding"));
@@ -93,7 +93,6 @@ Failure packed_answer(const net::ResponseHead& head) {
                       ", although it was asked for as it is (Accept-Encoding: identity)",
             .status = head.status};
 }
-
 
 net::Task<Failure> read_refusal(Session& session, const config::Target& target,
                                 net::UpstreamReply& reply) {
@@ -209,9 +208,9 @@ net::Task<std::expected<OpenCall, Failure>> open_call(Session& session,
         session.step().status = call.reply->head().status;
         note_head(session, target, call.reply->head(), trial.reservation);
         if (call.reply->head().status / 100 == 2) {
+            call.device.served();
             if (!packed(call.reply->head()).empty())
                 co_return std::unexpected(packed_answer(call.reply->head()));
-            call.device.served();
             co_return std::move(call);
         }
         Failure failure = co_await read_refusal(session, target, *call.reply);
