@@ -17,6 +17,11 @@ inline std::string text_of(std::string_view object, std::string_view key) {
     return json::text(json::member(object, key)).value_or("");
 }
 
+/// The same of a piece of a stream, which may be cut inside a character.
+inline std::string piece_of(std::string_view object, std::string_view key) {
+    return json::piece(json::member(object, key)).value_or("");
+}
+
 /// The members of `object` but `known`, as they stand.
 inline void keep_rest(std::string_view object, std::initializer_list<std::string_view> known,
                       std::vector<Extra>& extras) {

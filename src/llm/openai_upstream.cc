@@ -185,18 +185,17 @@ public:
         chunks_ = OpenAiDialect().stream(request_, upstream, now);
     }
 
-    MaybeFailure feed(string_view bytes, AnswerSink& sink) override {
+private:
+    MaybeFailure on_bytes(string_view bytes, AnswerSink& sink) override {
         MaybeFailure failure = chunks_->feed(bytes, buffer_);
         read(sink);
         return failure;
     }
-    MaybeFailure finish(AnswerSink& sink) override {
+    MaybeFailure on_close(AnswerSink& sink) override {
         MaybeFailure failure = chunks_->finish(buffer_);
         read(sink);
         return failure;
     }
-
-private:
     void read(AnswerSink& sink) {
         reader_.feed(buffer_);
         buffer_.clear();
@@ -246,12 +245,12 @@ void OpenAiReader::delta(string_view delta, AnswerSink& sink) {
     while (in.next_member(key)) {
         string_view value = in.value();
         if (key == "content")
-            sink.text(json::text(value).value_or(""));
+            sink.text(json::piece(value).value_or(""));
         else if (key == "refusal")
-            sink.refusal(json::text(value).value_or(""));
+            sink.refusal(json::piece(value).value_or(""));
         else if ((key == "reasoning_content" || key == "reasoning") &&
                  !std::exchange(reasoned, true))
-            sink.thinking(json::text(value).value_or(""));
+            sink.thinking(json::piece(value).value_or(""));
         else if (key == "tool_calls")
             calls(value, sink);
         else if ((key == "citations" || key == "annotations") && !json::blank(value))
@@ -270,7 +269,7 @@ void OpenAiReader::calls(string_view calls, AnswerSink& sink) {
             sink.tool_call(text_of(call, "id"), text_of(function, "name"));
         }
         string_view arguments = json::member(function, "arguments");
-        if (auto text = json::text(arguments))
+        if (auto text = json::piece(arguments))
             sink.arguments(number, *text);
         else if (arguments.starts_with('{'))
             sink.arguments(number, arguments);
