@@ -67,7 +67,12 @@ void MessageWriter::note_extras(const std::vector<Extra>& extras, string_view wh
 base::Result<void> MessageWriter::add(const Message& message) {
     if (!message.name.empty()) note(changes_, "removed messages[].name");
     note_extras(message.extras, "messages[]");
-    for (const Part& part : message.parts) note_extras(part.extras, "messages[].content[]");
+    for (const Part& part : message.parts) {
+        note_extras(part.extras, "messages[].content[]");
+        for (const Part& inner : part.parts) note_extras(inner.extras, "messages[].content[]");
+        if (part.kind == Part::Kind::tool_result && !part.name.empty())
+            note(changes_, "removed messages[].name");
+    }
     if (message.role == Message::Role::user) return user(message);
     if (message.role == Message::Role::assistant) {
         assistant(message);
@@ -184,7 +189,7 @@ void MessageWriter::assistant(const Message& message) {
 }
 
 /// Out of range is a 400 there, and so are both penalties together.
-void add_sampling(Parameters& parameters, ObjectWriter& body) {
+void add_sampling(Parameters& parameters, ObjectWriter& body, std::vector<std::string>& changes) {
     if (auto value = parameters.number("temperature"))
         body.set("temperature", clamped(*value, 0, 1));
     if (auto value = parameters.number("top_p")) body.set("p", clamped(*value, 0.01, 0.99));
@@ -197,7 +202,10 @@ void add_sampling(Parameters& parameters, ObjectWriter& body) {
     if (string_view seed = parameters.get("seed"); json::count(seed))
         body.set("seed", std::string(seed));
     std::vector<std::string> stops = parameters.stops();
-    stops.resize(std::min(stops.size(), kMostStops));
+    if (stops.size() > kMostStops) {
+        stops.resize(kMostStops);
+        note(changes, fmt::format("removed stop after the first {} texts", kMostStops));
+    }
     if (!stops.empty()) body.set("stop_sequences", quoted_list(stops));
 }
 
@@ -340,7 +348,7 @@ base::Result<Call> CohereUpstream::call(const Chat& chat, const ChatRequest& req
         return std::unexpected(added.error());
     if (std::optional<std::uint64_t> bound = parameters.max_tokens())
         body.set("max_tokens", std::to_string(*bound));
-    add_sampling(parameters, body);
+    add_sampling(parameters, body, changes);
     if (upstream.reasoning) add_thinking(parameters, body);
     if (auto added = add_format(parameters, body); !added) return std::unexpected(added.error());
     parameters.finish(body);

@@ -44,6 +44,17 @@ inline void note(std::vector<std::string>& changes, std::string text) {
     changes.push_back(changes.size() < kMostChanges ? std::move(text) : "and more");
 }
 
+/// Notes in `left_out` the members of the object `name` beside `known` that say something.
+inline void leave_rest(std::string_view name, std::string_view object,
+                       std::initializer_list<std::string_view> known,
+                       std::vector<std::string>& left_out) {
+    std::vector<Extra> rest;
+    if (object.starts_with('{')) keep_rest(object, known, rest);
+    for (const Extra& extra : rest)
+        if (!json::blank(extra.json))
+            note(left_out, std::string(name).append(1, '.').append(extra.key));
+}
+
 /// Calls `visit` with every element; anything but an array has none.
 template <class Visit>
 void for_each_element(std::string_view array, Visit visit) {

@@ -164,8 +164,11 @@ base::Result<void> Messages::read(string_view message) {
     read_calls(json::member(message, "tool_calls"), out.parts);
     keep_rest(message,
               {"role", "content", "name", "refusal", "tool_calls", "reasoning_content", "reasoning",
-               "reasoning_details", "thinking_blocks", "annotations", "audio", "function_call"},
+               "reasoning_details", "thinking_blocks", "function_call"},
               out.extras);
+    std::erase_if(out.extras, [](const Extra& extra) {  // as answers are sent back
+        return (extra.key == "annotations" || extra.key == "audio") && json::blank(extra.json);
+    });
     if (after_results && out.role == Message::Role::user) {
         std::ranges::move(out.parts, std::back_inserter(messages_.back().parts));
         return {};
@@ -257,6 +260,10 @@ base::Result<std::vector<Tool>> read_openai_tools(string_view tools) {
             tool.schema = schema;
         tool.strict = json::boolean(json::member(function, "strict"));
         keep_rest(one, {"type", "function"}, tool.extras);
+        std::vector<Extra> inner;
+        keep_rest(function, {"name", "description", "parameters", "strict"}, inner);
+        for (Extra& extra : inner)
+            tool.extras.push_back({"function." + extra.key, std::move(extra.json)});
         if (tool.name.empty()) return wrong("`tools[].function.name` is missing");
         out.push_back(std::move(tool));
     }
