@@ -326,14 +326,19 @@ base::Result<Chat> OpenAiClient::read(const ChatRequest& request) const {
 
 std::string OpenAiClient::answer(const ChatRequest&, string_view alias,
                                  const Completion& answer) const {
-    std::string extras;
+    std::string message = openai_message_members(answer.parts);
+    const bool refused = std::ranges::any_of(answer.parts, [](const Part& part) {
+        return part.kind == Part::Kind::refusal && !part.text.empty();
+    });
+    if (!refused) message += ",\"refusal\":null";
+    std::string tier;
     for (const Extra& extra : answer.extras)
-        extras += fmt::format(",{}:{}", json::quote(extra.key), extra.json);
+        (extra.key == "service_tier" ? tier : message) +=
+            fmt::format(",{}:{}", json::quote(extra.key), extra.json);
     return fmt::format(
-        R"({{"id":{},"object":"chat.completion","created":{},"model":{},"choices":[{{"index":0,"message":{{{}{}}},"finish_reason":{}}}],"usage":{}}})",
-        json::quote(answer.id), answer.created, json::quote(alias),
-        openai_message_members(answer.parts), extras, json::quote(answer.finish_reason),
-        usage_json(answer.usage));
+        R"({{"id":{},"object":"chat.completion","created":{},"model":{},"choices":[{{"index":0,"message":{{{}}},"logprobs":null,"finish_reason":{}}}],"usage":{}{}}})",
+        json::quote(answer.id), answer.created, json::quote(alias), message,
+        json::quote(answer.finish_reason), usage_json(answer.usage), tier);
 }
 
 std::string OpenAiClient::error(int, string_view error) const { return std::string(error); }

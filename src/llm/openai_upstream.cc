@@ -229,6 +229,7 @@ private:
     std::string buffer_;
     SseReader reader_;
     bool started_ = false;
+    std::string tier_;  ///< as JSON
     std::string finish_reason_;
     std::vector<std::uint64_t> calls_;  ///< the index of each, as the stream numbers them
 };
@@ -237,6 +238,11 @@ void OpenAiReader::chunk(string_view data, AnswerSink& sink) {
     if (!std::exchange(started_, true))
         sink.start(json::text(json::member(data, "id")).value_or(""),
                    json::count(json::member(data, "created")).value_or(0));
+    if (string_view tier = json::member(data, "service_tier");
+        !json::blank(tier) && tier != tier_) {
+        tier_ = tier;
+        sink.extra("service_tier", tier);
+    }
     json::Cursor choices(json::member(data, "choices"));
     choices.enter_array();
     while (choices.next_element()) {
@@ -387,6 +393,8 @@ Completion read_openai_answer(string_view body) {
     for (string_view key : {"citations", "annotations"})
         if (string_view value = json::member(message, key); !json::blank(value))
             out.extras.push_back({std::string(key), std::string(value)});
+    if (string_view tier = json::member(body, "service_tier"); !json::blank(tier))
+        out.extras.push_back({"service_tier", std::string(tier)});
     return out;
 }
 
