@@ -94,12 +94,17 @@ ClientError unreachable(std::string_view route, const base::Error& error) {
             {}};
 }
 
+/// Said by freeway itself.
+bool ours(std::string_view name) {
+    return base::iequals(name, "user-agent") || base::iequals(name, "accept-encoding");
+}
+
 std::string request_lines(const net::Headers& headers, const std::string& own) {
     std::string lines = own;
     if (const std::string_view type = headers.get("content-type"); !type.empty())
         net::append_header(lines, "Content-Type", type);
     for (const net::Header& header : headers.all())
-        if (handed_on(headers, header) && !base::iequals(header.name, "user-agent"))
+        if (handed_on(headers, header) && !ours(header.name))
             net::append_header(lines, header.name, header.value);
     return lines;
 }

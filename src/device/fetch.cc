@@ -101,8 +101,7 @@ private:
 
 /// Only what can be told from another version is resumed: by its validator or by the checksum.
 std::string Download::headers() const {
-    std::string lines =
-        "User-Agent: freeway\r\nAccept: */*\r\nAccept-Encoding: identity\r\nConnection: close\r\n";
+    std::string lines = "User-Agent: freeway\r\nAccept: */*\r\nConnection: close\r\n";
     if (file_.size() == 0 || (file_.validator().empty() && request_.sha256.empty())) return lines;
     lines += fmt::format("Range: bytes={}-\r\n", file_.size());
     if (!file_.validator().empty()) net::append_header(lines, "If-Range", file_.validator());

@@ -102,8 +102,7 @@ Failure bad_workspace(std::string_view name, std::string_view why) {
 net::Task<bool> say_working(Session& session, const config::Target& target) {
     if (!session.job->stream()) co_return !session.exchange.gone();
     if (!co_await session.begin_stream()) co_return false;
-    co_return co_await session.exchange.write(
-        session.client->comment(target.alias + " is working"));
+    co_return co_await session.exchange.write(session.comment(target.alias + " is working"));
 }
 
 std::string_view named_workspace(const net::Headers& headers) {

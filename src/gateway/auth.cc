@@ -69,4 +69,18 @@ std::optional<ClientError> authorize(const config::Settings& settings,
     return authenticate(settings.master_key, exchange.head.headers);
 }
 
+std::optional<ClientError> refused_unread(const config::Settings& settings,
+                                          const net::Exchange& exchange) {
+    if (auto refused = authorize(settings, exchange)) return refused;
+    const std::string_view encoding = base::trim(exchange.head.headers.get("content-encoding"));
+    if (encoding.empty() || base::iequals(encoding, "identity")) return std::nullopt;
+    return ClientError{415,
+                       "The body is sent with Content-Encoding: " + base::shown(encoding, 100) +
+                           ", which is not read here: send it as it is.",
+                       "invalid_request_error",
+                       "unsupported_encoding",
+                       {},
+                       {}};
+}
+
 }  // namespace gateway

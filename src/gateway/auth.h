@@ -28,4 +28,9 @@ std::optional<ClientError> keep_pages_out(const net::Headers& headers);
 std::optional<ClientError> authorize(const config::Settings& settings,
                                      const net::Exchange& exchange);
 
+/// What is wrong before the body is read: authorize(), then 415 for a body that is packed
+/// (Content-Encoding), which nobody here unpacks.
+std::optional<ClientError> refused_unread(const config::Settings& settings,
+                                          const net::Exchange& exchange);
+
 }  // namespace gateway

@@ -32,8 +32,7 @@ std::string join_path(const std::string& base, std::string_view path) {
 /// False: the client has left.
 net::Task<bool> tell_of_start(Session& session, const config::Target& target) {
     if (!co_await session.begin_stream()) co_return false;
-    co_return co_await session.exchange.write(
-        session.client->comment(target.alias + " is starting"));
+    co_return co_await session.exchange.write(session.comment(target.alias + " is starting"));
 }
 
 /// Waits for the target's engine; a waiting stream gets a comment now and then.
@@ -83,6 +82,20 @@ std::string headers_for(const Way& way, const Outgoing& outgoing) {
     return lines;
 }
 
+/// The encoding of a body that can't be read; empty: it comes as it is.
+std::string_view packed(const net::ResponseHead& head) {
+    const std::string_view encoding = base::trim(head.headers.get("content-encoding"));
+    return base::iequals(encoding, "identity") ? std::string_view() : encoding;
+}
+
+Failure packed_answer(const net::ResponseHead& head) {
+    return {.outcome = Outcome::malformed,
+            .scope = llm::Scope::target,
+            .detail = "the answer came with Content-Encoding: " + base::shown(packed(head), 100) +
+                      ", although it was asked for as it is (Accept-Encoding: identity)",
+            .status = head.status};
+}
+
 net::Task<Failure> read_refusal(Session& session, const config::Target& target,
                                 net::UpstreamReply& reply) {
     const int status = reply.head().status;
@@ -93,7 +106,8 @@ net::Task<Failure> read_refusal(Session& session, const config::Target& target,
     std::vector<llm::Header> headers;
     for (const net::Header& header : reply.head().headers.all())
         headers.push_back({std::string(header.name), std::string(header.value)});
-    const llm::Reply seen{status, headers, body ? std::string_view(*body) : std::string_view()};
+    const bool readable = body && packed(reply.head()).empty();
+    const llm::Reply seen{status, headers, readable ? std::string_view(*body) : std::string_view()};
     Failure failure = llm::classify(target.provider, seen, base::WallClock::now());
     failure.status = status;
     co_return failure;
@@ -199,6 +213,8 @@ net::Task<std::expected<OpenCall, Failure>> open_call(Session& session,
         note_head(session, target, call.reply->head(), trial.reservation);
         if (call.reply->head().status / 100 == 2) {
             call.device.served();
+            if (!packed(call.reply->head()).empty())
+                co_return std::unexpected(packed_answer(call.reply->head()));
             co_return std::move(call);
         }
         Failure failure = co_await read_refusal(session, target, *call.reply);

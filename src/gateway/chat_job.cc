@@ -7,6 +7,7 @@
 #include "gateway/fetch_image.h"
 #include "gateway/relay.h"
 #include "gateway/responses.h"
+#include "llm/anthropic_rules.h"
 
 #include <algorithm>
 #include <array>
@@ -178,16 +179,17 @@ bool ChatJob::can_go_on() const { return continuation_ && continuation_->can_go_
 namespace {
 
 /// Whether a target goes on with an assistant's message that stands last, where its
-/// configuration does not say: OpenAI's own and Cohere's answer anew.
+/// configuration does not say: OpenAI's own and Cohere's answer anew, Anthropic's newer ones
+/// refuse.
 bool takes_prefix(const config::Target& target) {
     if (target.capabilities.agent) return false;
     if (target.capabilities.prefill) return *target.capabilities.prefill;
     switch (target.provider) {
         case base::Provider::anthropic:
+        case base::Provider::openrouter: return llm::anthropic::model_named(target.model).prefill();
         case base::Provider::groq:
         case base::Provider::mistral:
-        case base::Provider::ollama:
-        case base::Provider::openrouter: return true;
+        case base::Provider::ollama: return true;
         default: return target.engine.has_value();
     }
 }

@@ -31,7 +31,7 @@ std::string as_messages(std::string body) {
 
 net::Task<> handle_count_tokens(Lane& lane, net::Exchange& exchange) {
     const config::Snapshot catalog = lane.catalog();
-    if (auto refused = authorize(catalog->settings, exchange))
+    if (auto refused = refused_unread(catalog->settings, exchange))
         co_return co_await refuse(exchange, *refused);
     auto body = co_await exchange.read_body(catalog->settings.max_body_bytes);
     if (!body) co_return co_await refuse(exchange, unreadable(body.error()));

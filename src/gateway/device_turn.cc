@@ -31,8 +31,8 @@ net::Task<bool> still_there(Session& session, const config::Target& target,
                             const device::Use& use) {
     if (!session.job->stream()) co_return true;
     co_return co_await session.begin_stream() &&
-        co_await session.exchange.write(session.client->comment(
-            fmt::format("{} waits for the device {}", target.alias, use.device)));
+        co_await session.exchange.write(
+            session.comment(fmt::format("{} waits for the device {}", target.alias, use.device)));
 }
 
 }  // namespace

@@ -19,7 +19,7 @@ constexpr int kMostRedirects = 3;
 constexpr base::Duration kConnect{10'000};
 constexpr std::size_t kShownAddress = 200;
 constexpr std::string_view kHeaders =
-    "User-Agent: freeway/" FREEWAY_VERSION "\r\nAccept: image/*\r\nAccept-Encoding: identity\r\n";
+    "User-Agent: freeway/" FREEWAY_VERSION "\r\nAccept: image/*\r\n";
 
 bool same_host(const net::Endpoint& a, const net::Endpoint& b) {
     return a.tls == b.tls && a.port == b.port && base::iequals(a.host, b.host);

@@ -119,7 +119,8 @@ net::Task<> handle_chat(Lane& lane, net::Exchange& exchange, llm::Endpoint endpo
     Session session(lane, exchange);
     session.client = &llm::client_dialect(endpoint);
     const config::Settings& settings = session.catalog->settings;
-    if (auto refused = authorize(settings, exchange)) co_return co_await session.refuse(*refused);
+    if (auto refused = refused_unread(settings, exchange))
+        co_return co_await session.refuse(*refused);
 
     auto body = co_await exchange.read_body(settings.max_body_bytes);
     if (!body) co_return co_await session.refuse(unreadable(body.error()));
@@ -152,7 +153,7 @@ template <class Parse>
 auto parsed_body(Session& session, Parse parse)
     -> net::Task<std::optional<typename decltype(parse(std::string()))::value_type>> {
     const config::Settings& settings = session.catalog->settings;
-    if (auto refused = authorize(settings, session.exchange)) {
+    if (auto refused = refused_unread(settings, session.exchange)) {
         co_await session.refuse(*refused);
         co_return std::nullopt;
     }

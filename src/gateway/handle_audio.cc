@@ -65,7 +65,8 @@ const base::Error kNoFile{base::ErrorKind::bad_input,
 net::Task<> listen(Lane& lane, net::Exchange& exchange, bool translate) {
     Session session(lane, exchange);
     const config::Settings& settings = session.catalog->settings;
-    if (auto refused = authorize(settings, exchange)) co_return co_await session.refuse(*refused);
+    if (auto refused = refused_unread(settings, exchange))
+        co_return co_await session.refuse(*refused);
 
     if (auto full = take_place(session)) co_return co_await session.refuse(*std::move(full));
     const net::Executor executor = lane.worker.loop.get_executor();
@@ -105,7 +106,8 @@ net::Task<> handle_translation(Lane& lane, net::Exchange& exchange) {
 net::Task<> handle_speech(Lane& lane, net::Exchange& exchange) {
     Session session(lane, exchange);
     const config::Settings& settings = session.catalog->settings;
-    if (auto refused = authorize(settings, exchange)) co_return co_await session.refuse(*refused);
+    if (auto refused = refused_unread(settings, exchange))
+        co_return co_await session.refuse(*refused);
 
     auto body = co_await exchange.read_body(settings.max_body_bytes);
     if (!body) co_return co_await session.refuse(unreadable(body.error()));

@@ -203,7 +203,8 @@ net::Task<> handle(Lane& lane, net::Exchange& exchange, Parse parse,
                    std::optional<ImageSet> only = {}) {
     Session session(lane, exchange);
     const config::Settings& settings = session.catalog->settings;
-    if (auto refused = authorize(settings, exchange)) co_return co_await session.refuse(*refused);
+    if (auto refused = refused_unread(settings, exchange))
+        co_return co_await session.refuse(*refused);
     auto body = co_await exchange.read_body(settings.max_body_bytes);
     if (!body) co_return co_await session.refuse(unreadable(body.error()));
     auto parsed = parse(exchange, std::move(*body));

@@ -32,7 +32,7 @@ net::Task<bool> tell(Session& session, Patience& patience, base::Duration left) 
         "waiting for quota, position {} of {}, about {} s", position, session.place->length(),
         (std::max<base::Duration::rep>(0, left.count()) + 999) / 1000);
     if (!co_await session.begin_stream()) co_return false;
-    co_return co_await session.exchange.write(session.client->comment(text));
+    co_return co_await session.exchange.write(session.comment(text));
 }
 
 }  // namespace

@@ -18,8 +18,7 @@ net::Task<bool> keep_awake(Session& session, const config::Target& target, base:
     if (now - heard < kHeartbeat) co_return true;
     heard = now;
     if (!co_await session.begin_stream()) co_return false;
-    co_return co_await session.exchange.write(
-        session.client->comment(target.alias + " is answering"));
+    co_return co_await session.exchange.write(session.comment(target.alias + " is answering"));
 }
 
 /// The next bytes of the upstream. While an agent is silent, its client hears of it.

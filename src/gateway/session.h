@@ -62,6 +62,10 @@ public:
     /// The head of a stream, once. `content_type` is the client protocol's own unless said.
     net::Task<bool> begin_stream(std::string_view content_type = {},
                                  std::optional<net::Header> along = {});
+    /// For a stream that waits: a frame of the client's protocol that says nothing but `text`.
+    std::string comment(std::string_view text) const {
+        return client->comment(record->asked, text, base::WallClock::now());
+    }
     /// An error: as an answer, or as the last frames of a stream that has begun.
     net::Task<> refuse(ClientError error);
 

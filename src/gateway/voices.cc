@@ -59,7 +59,8 @@ net::Task<std::string> ask(Lane& lane, Ways& ways, const config::Target& target,
     if (!origin) co_return std::string();
     const std::string path = (target.engine ? kEngineBase : target.base.path) + "/audio/voices";
     const base::Time by = std::min(all_by, now + kAskTime);
-    auto reply = co_await lane.upstream.send({*origin, "GET", path, way.headers, {}}, by, by, abort);
+    auto reply =
+        co_await lane.upstream.send({*origin, "GET", path, way.headers, {}}, by, by, abort);
     std::string body;
     if (reply && (*reply)->head().status == 200) {
         auto rest = co_await (*reply)->rest(kMostAnswer, by);
@@ -124,7 +125,7 @@ net::Task<> list_voices(Lane& lane, net::Exchange& exchange) {
         if (target.mode != config::Mode::audio_speech || !target.left_out.empty()) continue;
         if (!model.empty() && target.alias != model) continue;
         if (target.provider == base::Provider::openai) {
-            for (const std::string_view voice : llm::openai_voices())
+            for (const std::string_view voice : llm::openai_voices(target.model))
                 add(list, voice, target, voice == "alloy", {});
         } else if (target.provider == base::Provider::openai_compatible) {
             add_stated(list, target, co_await ask(lane, *ways, target, by, abort));

@@ -5,6 +5,7 @@
 #include "llm/fields.h"
 #include "llm/payload.h"
 
+#include <algorithm>
 #include <map>
 
 #include <fmt/format.h>
@@ -64,21 +65,55 @@ using namespace anthropic;
 using std::string_view;
 using MaybeFailure = std::optional<Failure>;
 
+/// What Anthropic cites from pages, as OpenAI's annotations: each belongs to the block of text
+/// that it ends.
+class CitedPages {
+public:
+    void text(string_view piece) {
+        for (char c : piece) end_ += (static_cast<unsigned char>(c) & 0xC0U) != 0x80U ? 1 : 0;
+    }
+    void add(string_view citation) {
+        if (text_of(citation, "type") != "web_search_result_location") return;
+        Page page{text_of(citation, "url"), text_of(citation, "title")};
+        if (std::ranges::find(pages_, page.url, &Page::url) == pages_.end())
+            pages_.push_back(std::move(page));
+    }
+    /// Those of the block that is over, as they stand in an array; empty: none.
+    std::string annotations() {
+        std::string out;
+        for (const Page& page : std::exchange(pages_, {}))
+            out += fmt::format(
+                R"({}{{"type":"url_citation","url_citation":{{"url":{},"title":{},"start_index":{},"end_index":{}}}}})",
+                out.empty() ? "" : ",", json::quote(page.url), json::quote(page.title), begin_,
+                end_);
+        begin_ = end_;
+        return out;
+    }
+
+private:
+    struct Page {
+        std::string url;
+        std::string title;
+    };
+    std::vector<Page> pages_;
+    std::size_t begin_ = 0;  ///< characters of the answer's text before this block
+    std::size_t end_ = 0;
+};
+
 /// Reads the events of one answer.
 class AnthropicReader : public EventReader {
 public:
     AnthropicReader(const ChatRequest& request, const Upstream& upstream, base::WallTime now)
         : request_(request), upstream_(upstream), now_(now) {}
 
+private:
     /// A stream whose stop reason is known lacks nothing but its last event.
-    MaybeFailure finish(AnswerSink& sink) override {
-        MaybeFailure failure = EventReader::finish(sink);
+    MaybeFailure on_close(AnswerSink& sink) override {
+        MaybeFailure failure = EventReader::on_close(sink);
         if (!failure || stop_reason_.empty()) return failure;
         end(sink);
         return std::nullopt;
     }
-
-private:
     /// A block that calls a tool.
     struct Call {
         std::size_t number = 0;
@@ -92,6 +127,10 @@ private:
     }
     void begin(string_view event, AnswerSink& sink);
     void delta(string_view event, AnswerSink& sink);
+    void say(const std::string& text, AnswerSink& sink) {
+        cited_pages_.text(text);
+        sink.text(text);
+    }
     void stop(string_view event, AnswerSink& sink);
     void end(AnswerSink& sink);
     Call* call_of(string_view event) {
@@ -106,6 +145,7 @@ private:
     std::map<std::uint64_t, Call> calls_;  ///< those that are open, by index of the block
     std::size_t begun_ = 0;                ///< calls so far
     std::string citations_;
+    CitedPages cited_pages_;
     std::string stop_reason_, stop_sequence_;
 };
 
@@ -145,9 +185,9 @@ void AnthropicReader::begin(string_view event, AnswerSink& sink) {
     string_view block = json::member(event, "content_block");
     const std::string type = text_of(block, "type");
     if (type == "text") {
-        sink.text(text_of(block, "text"));
+        say(piece_of(block, "text"), sink);
     } else if (type == "thinking") {
-        sink.thinking(text_of(block, "thinking"));
+        sink.thinking(piece_of(block, "thinking"));
     } else if (type == "redacted_thinking") {
         sink.redacted_thinking(text_of(block, "data"));
     } else if (type == "tool_use") {
@@ -162,18 +202,19 @@ void AnthropicReader::delta(string_view event, AnswerSink& sink) {
     string_view delta = json::member(event, "delta");
     const std::string type = text_of(delta, "type");
     if (type == "text_delta") {
-        sink.text(text_of(delta, "text"));
+        say(piece_of(delta, "text"), sink);
     } else if (type == "thinking_delta") {
-        sink.thinking(text_of(delta, "thinking"));
+        sink.thinking(piece_of(delta, "thinking"));
     } else if (type == "signature_delta") {
         if (std::string signature = text_of(delta, "signature"); !signature.empty())
             sink.signature(signature);
     } else if (type == "citations_delta") {
         citations_ += (citations_.empty() ? "" : ",");
         citations_ += json::member(delta, "citation");
+        cited_pages_.add(json::member(delta, "citation"));
     } else if (type == "input_json_delta") {
         Call* call = call_of(event);
-        const std::string fragment = text_of(delta, "partial_json");
+        const std::string fragment = piece_of(delta, "partial_json");
         if (!call || fragment.empty()) return;
         call->streams = true;
         sink.arguments(call->number, fragment);
@@ -181,6 +222,8 @@ void AnthropicReader::delta(string_view event, AnswerSink& sink) {
 }
 
 void AnthropicReader::stop(string_view event, AnswerSink& sink) {
+    if (std::string cited = cited_pages_.annotations(); !cited.empty())
+        sink.extra("annotations", '[' + cited + ']');
     Call* call = call_of(event);
     if (!call) return;
     if (!call->streams) sink.arguments(call->number, call->input.empty() ? "{}" : call->input);
@@ -228,15 +271,21 @@ std::expected<Completion, Failure> AnthropicUpstream::answer(const ChatRequest& 
         return std::unexpected(std::move(*failure));
     Completion out;
     out.id = text_of(body, "id");
-    std::string citations;
+    std::string citations, annotations;
+    CitedPages pages;
     for_each_element(json::member(body, "content"), [&](string_view block) {
+        pages.text(text_of(block, "text"));
         if (std::optional<Part> part = read_block(request, block))
             out.parts.push_back(*std::move(part));
         for_each_element(json::member(block, "citations"), [&](string_view citation) {
             citations += (citations.empty() ? "" : ",") + std::string(citation);
+            pages.add(citation);
         });
+        if (const std::string cited = pages.annotations(); !cited.empty())
+            annotations += (annotations.empty() ? "" : ",") + cited;
     });
     if (!citations.empty()) out.extras.push_back({"citations", '[' + citations + ']'});
+    if (!annotations.empty()) out.extras.push_back({"annotations", '[' + annotations + ']'});
     out.finish_reason = finish_reason_of(text_of(body, "stop_reason"));
     out.stop_sequence = text_of(body, "stop_sequence");
     Tokens tokens;

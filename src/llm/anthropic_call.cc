@@ -225,7 +225,8 @@ void CallBuilder::add_sampling() {
             body_.set("top_k", std::string(top_k));
     }
     std::vector<std::string> stops = parameters_.stops();
-    std::erase_if(stops, [](const std::string& stop) { return base::trim(stop).empty(); });
+    const auto blank = [](const std::string& stop) { return base::trim(stop).empty(); };
+    if (std::erase_if(stops, blank) > 0) note(changes_, "removed stop texts of white space alone");
     if (!stops.empty()) body_.set("stop_sequences", quoted_list(stops));
 }
 

@@ -37,6 +37,8 @@ int status_of(string_view error) {
     if (type == "rate_limit_error") return 429;
     if (type == "invalid_request_error") return 400;
     if (type == "authentication_error") return 401;
+    if (type == "insufficient_quota") return 429;
+    if (code == "upstream_busy") return 503;
     if (code.find("timeout") != code.npos || code == "deadline_exceeded") return 504;
     return 500;
 }

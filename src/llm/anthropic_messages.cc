@@ -139,6 +139,8 @@ base::Result<void> Conversation::blocks(const Message& message, std::vector<Bloc
         }
         base::Result<Block> made = block(part);
         if (!made) return std::unexpected(made.error());
+        if (part.kind == Part::Kind::tool_result && !part.name.empty())
+            note(changes_, "removed messages[].name");
         if (made->kind == Part::Kind::text && base::trim(made->text).empty()) continue;
         out.push_back(*std::move(made));
     }

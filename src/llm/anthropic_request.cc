@@ -288,6 +288,7 @@ void Reader::format(string_view format) {
 /// Other protocols know three efforts.
 void Reader::output_config(string_view config) {
     format(json::member(config, "format"));
+    leave_rest("output_config", config, {"format", "effort"}, chat_.left_out);
     std::string effort = text_of(config, "effort");
     if (effort == "xhigh" || effort == "max") effort = "high";
     if (!effort.empty()) chat_.set("reasoning_effort", json::quote(effort));
@@ -297,6 +298,7 @@ void Reader::output_config(string_view config) {
 /// (output_config.effort) stands.
 void Reader::thinking(string_view thinking) {
     chat_.set("thinking", std::string(thinking));
+    leave_rest("thinking", thinking, {"type", "budget_tokens"}, chat_.left_out);
     const std::string type = text_of(thinking, "type");
     if (chat_.find("reasoning_effort") || (type != "enabled" && type != "adaptive")) return;
     auto budget = json::count(json::member(thinking, "budget_tokens"));
@@ -308,6 +310,7 @@ void Reader::thinking(string_view thinking) {
 /// OpenAI's `user` has at most 64 characters: a longer one is told by its hash.
 void Reader::user(string_view metadata) {
     std::string id = text_of(metadata, "user_id");
+    leave_rest("metadata", metadata, {"user_id"}, chat_.left_out);
     constexpr std::size_t kLongest = 64;
     if (id.size() > kLongest) {
         id = made_up_id(id);

@@ -22,6 +22,8 @@ struct Model {
     bool strict() const { return version > 406; }
     /// Takes output_config.effort.
     bool effort() const { return adaptive() || (opus && version == 405); }
+    /// Goes on with an assistant's message that stands last.
+    bool prefill() const { return version < 406; }
 };
 Model model_named(std::string_view id);
 

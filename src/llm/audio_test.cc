@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 using namespace llm;
 using Format = TranscriptFormat;
 
@@ -120,8 +122,29 @@ TEST(Voices, KeepTheirNearestName) {
     EXPECT_EQ(mapped_voice("bm_george", VoiceFamily::kokoro), "bm_george");
     EXPECT_EQ(mapped_voice("my-own", VoiceFamily::unknown), "my-own");
     EXPECT_EQ(mapped_voice("my-own", VoiceFamily::kokoro), "af_heart");
-    for (const std::string_view voice : openai_voices())
+    EXPECT_EQ(mapped_voice("alloy", VoiceFamily::kokoro), "af_heart");
+    EXPECT_EQ(mapped_voice("af_heart", VoiceFamily::openai), "alloy");
+    EXPECT_EQ(mapped_voice("af_alloy", VoiceFamily::openai), "alloy");
+    EXPECT_EQ(mapped_voice("am_michael", VoiceFamily::openai), "cedar");
+    for (const std::string_view voice : openai_voices("gpt-4o-mini-tts"))
         EXPECT_EQ(mapped_voice(voice, VoiceFamily::openai), voice);
+}
+
+TEST(Voices, TheFirstSpeechModelsOfOpenAiGetNoneOfTheLaterVoices) {
+    EXPECT_EQ(voice_family(base::Provider::openai, "tts-1-hd"), VoiceFamily::tts1);
+    EXPECT_EQ(voice_family(base::Provider::openai, "gpt-4o-mini-tts"), VoiceFamily::openai);
+    const std::vector<std::string_view> known = openai_voices("tts-1");
+    EXPECT_EQ(known, (std::vector<std::string_view>{"alloy", "ash", "coral", "echo", "fable",
+                                                    "nova", "onyx", "sage", "shimmer"}));
+    EXPECT_EQ(openai_voices("gpt-4o-mini-tts").size(), 13u);
+    EXPECT_EQ(mapped_voice("af_heart", VoiceFamily::tts1), "alloy");
+    EXPECT_EQ(mapped_voice("am_michael", VoiceFamily::tts1), "onyx");
+    for (const char* voice :
+         {"marin", "cedar", "ballad", "verse", "af_aoede", "am_puck", "bm_lewis", "ef_dora", "?"})
+        EXPECT_NE(std::ranges::find(known, mapped_voice(voice, VoiceFamily::tts1)), known.end())
+            << voice;
+    for (const std::string_view voice : known)
+        EXPECT_EQ(mapped_voice(voice, VoiceFamily::tts1), voice);
 }
 
 TEST(Speech, OnlyWhatMustChangeChanges) {

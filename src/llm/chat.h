@@ -97,7 +97,7 @@ struct Completion {
     std::string finish_reason{};  ///< stop, length, tool_calls, content_filter
     std::string stop_sequence{};  ///< which of the client's stop texts ended it, where said
     Usage usage{};
-    std::vector<Extra> extras{};  ///< citations and the like
+    std::vector<Extra> extras{};  ///< citations and the like, service_tier
 
     std::string text() const;  ///< all text parts together
     std::string thinking() const;
@@ -120,7 +120,7 @@ public:
     virtual void redacted_thinking(std::string_view data) = 0;
     virtual void tool_call(std::string_view id, std::string_view name) = 0;
     virtual void arguments(std::size_t call, std::string_view fragment) = 0;
-    /// Something more about the answer, such as a citation.
+    /// Something more about the answer, such as a citation, or its service_tier.
     virtual void extra(std::string_view key, std::string_view json) = 0;
     /// Nothing but that the upstream lives.
     virtual void ping() {}

@@ -147,10 +147,13 @@ TEST(ClassifyOpenRouter, UpstreamsMoneyAndModeration) {
     const Failure short_of_money = read(
         p, 402,
         R"({"error":{"message":"This request requires more credits, or fewer max_tokens. You requested up to 65536 tokens, but can only afford 212. To increase, visit https://openrouter.ai/settings/credits","code":402}})");
-    expect(short_of_money, {Outcome::exhausted, Scope::account});
+    expect(short_of_money, {Outcome::exhausted, Scope::pool});
     EXPECT_EQ(short_of_money.affordable, 212u);
-    EXPECT_FALSE(
-        read(p, 402, R"({"error":{"message":"Insufficient credits","code":402}})").affordable);
+    Failure broke = read(p, 402, R"({"error":{"message":"Insufficient credits","code":402}})");
+    expect(broke, {Outcome::exhausted, Scope::pool});
+    EXPECT_EQ(broke.pool, "openrouter-paid");
+    EXPECT_FALSE(broke.rate);
+    EXPECT_FALSE(broke.affordable);
     expect(
         read(
             p, 403,

@@ -64,8 +64,10 @@ public:
     }
 
     virtual std::string_view stream_type() const { return "text/event-stream"; }
-    /// A frame that says nothing but that the connection lives; `text` is for people.
-    virtual std::string comment(std::string_view text) const;
+    /// A frame that says nothing but that the connection lives; `text` is for people. `alias` is
+    /// whom the client waits for.
+    virtual std::string comment(std::string_view alias, std::string_view text,
+                                base::WallTime now) const;
 };
 
 const ClientDialect& client_dialect(Endpoint endpoint);

@@ -68,7 +68,12 @@ void MessageWriter::note_extras(const std::vector<Extra>& extras, string_view wh
 base::Result<void> MessageWriter::add(const Message& message) {
     if (!message.name.empty()) note(changes_, "removed messages[].name");
     note_extras(message.extras, "messages[]");
-    for (const Part& part : message.parts) note_extras(part.extras, "messages[].content[]");
+    for (const Part& part : message.parts) {
+        note_extras(part.extras, "messages[].content[]");
+        for (const Part& inner : part.parts) note_extras(inner.extras, "messages[].content[]");
+        if (part.kind == Part::Kind::tool_result && !part.name.empty())
+            note(changes_, "removed messages[].name");
+    }
     if (message.role == Message::Role::user) return user(message);
     if (message.role == Message::Role::assistant) {
         assistant(message);
@@ -200,7 +205,7 @@ void add_sampling(Parameters& parameters, ObjectWriter& body, std::vector<std::s
     std::vector<std::string> stops = parameters.stops();
     if (stops.size() > kMostStops) {
         stops.resize(kMostStops);
-        note(changes, fmt::format("removed stop texts after {}", kMostStops));
+        note(changes, fmt::format("removed stop after the first {} texts", kMostStops));
     }
     if (!stops.empty()) body.set("stop_sequences", quoted_list(stops));
 }

@@ -1,6 +1,7 @@
 #include "llm/classify.h"
 #include "llm/cohere.h"
 #include "llm/event_reader.h"
+#include "llm/fields.h"
 #include "llm/json.h"
 #include "llm/payload.h"
 #include "llm/tool_choice.h"
@@ -90,7 +91,7 @@ MaybeFailure CohereReader::take(string_view data, AnswerSink& sink) {
     } else if (type == "content-start" || type == "content-delta") {
         content(json::member(message, "content"), sink);
     } else if (type == "tool-plan-delta") {
-        sink.text(text_of(json::member(message, "tool_plan")));
+        sink.text(piece_of(message, "tool_plan"));
     } else if (type == "tool-call-start") {
         call_begins(index, json::member(message, "tool_calls"), sink);
     } else if (type == "tool-call-delta") {
@@ -108,8 +109,8 @@ MaybeFailure CohereReader::take(string_view data, AnswerSink& sink) {
 }
 
 void CohereReader::content(string_view content, AnswerSink& sink) {
-    sink.thinking(text_of(json::member(content, "thinking")));
-    sink.text(text_of(json::member(content, "text")));
+    sink.thinking(piece_of(content, "thinking"));
+    sink.text(piece_of(content, "text"));
 }
 
 void CohereReader::call_begins(std::uint64_t index, string_view call, AnswerSink& sink) {
@@ -124,7 +125,7 @@ void CohereReader::call_goes_on(std::uint64_t index, string_view call, AnswerSin
     const auto it = std::ranges::find(calls_, index);
     if (it != calls_.end())
         sink.arguments(static_cast<std::size_t>(it - calls_.begin()),
-                       text_of(json::member(call, "function", "arguments")));
+                       piece_of(json::member(call, "function"), "arguments"));
 }
 
 MaybeFailure CohereReader::message_end(string_view delta, AnswerSink& sink) {

@@ -131,7 +131,7 @@ const UpstreamDialect& upstream_dialect(Protocol protocol) {
     return openai;
 }
 
-std::string ClientDialect::comment(std::string_view text) const {
+std::string ClientDialect::comment(std::string_view, std::string_view text, base::WallTime) const {
     return fmt::format(": {}\n\n", text);
 }
 

@@ -5,7 +5,7 @@
 
 namespace llm {
 
-std::optional<Failure> EventReader::feed(std::string_view bytes, AnswerSink& sink) {
+std::optional<Failure> EventReader::on_bytes(std::string_view bytes, AnswerSink& sink) {
     if (form_ == Form::unknown) {
         const std::size_t first = bytes.find_first_not_of(" \t\r\n");
         if (first != bytes.npos) form_ = bytes[first] == '{' ? Form::one_body : Form::events;
@@ -34,7 +34,7 @@ std::optional<Failure> EventReader::whole_body(AnswerSink& sink) {
     return std::nullopt;
 }
 
-std::optional<Failure> EventReader::finish(AnswerSink& sink) {
+std::optional<Failure> EventReader::on_close(AnswerSink& sink) {
     if (form_ == Form::one_body) return done() ? std::nullopt : whole_body(sink);
     SseReader::Event event;
     while (!done() && reader_.last(event))

@@ -14,11 +14,10 @@ namespace llm {
 /// and sets done_ at the proper end; a stream that closes before it is not whole. Some servers
 /// answer a stream request with one JSON body: it is read when it is whole.
 class EventReader : public AnswerReader {
-public:
-    std::optional<Failure> feed(std::string_view bytes, AnswerSink& sink) override;
-    std::optional<Failure> finish(AnswerSink& sink) override;
-
 protected:
+    std::optional<Failure> on_bytes(std::string_view bytes, AnswerSink& sink) override;
+    std::optional<Failure> on_close(AnswerSink& sink) override;
+
     /// `data` is a whole JSON object.
     virtual std::optional<Failure> take(std::string_view data, AnswerSink& sink) = 0;
     /// The one body that came instead of events.

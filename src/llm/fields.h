@@ -17,6 +17,11 @@ inline std::string text_of(std::string_view object, std::string_view key) {
     return json::text(json::member(object, key)).value_or("");
 }
 
+/// The same of a piece of a stream, which may be cut inside a character.
+inline std::string piece_of(std::string_view object, std::string_view key) {
+    return json::piece(json::member(object, key)).value_or("");
+}
+
 /// The members of `object` but `known`, as they stand.
 inline void keep_rest(std::string_view object, std::initializer_list<std::string_view> known,
                       std::vector<Extra>& extras) {
@@ -37,6 +42,17 @@ inline constexpr std::size_t kMostChanges = 64;
 inline void note(std::vector<std::string>& changes, std::string text) {
     if (changes.size() > kMostChanges || std::ranges::find(changes, text) != changes.end()) return;
     changes.push_back(changes.size() < kMostChanges ? std::move(text) : "and more");
+}
+
+/// Notes in `left_out` the members of the object `name` beside `known` that say something.
+inline void leave_rest(std::string_view name, std::string_view object,
+                       std::initializer_list<std::string_view> known,
+                       std::vector<std::string>& left_out) {
+    std::vector<Extra> rest;
+    if (object.starts_with('{')) keep_rest(object, known, rest);
+    for (const Extra& extra : rest)
+        if (!json::blank(extra.json))
+            note(left_out, std::string(name).append(1, '.').append(extra.key));
 }
 
 /// Calls `visit` with every element; anything but an array has none.

@@ -70,14 +70,13 @@ public:
     EmulatedReader(std::unique_ptr<AnswerReader> reader, const ChatRequest& request)
         : reader_(std::move(reader)), request_(request) {}
 
-    MaybeFailure feed(string_view bytes, AnswerSink& sink) override {
+private:
+    MaybeFailure on_bytes(string_view bytes, AnswerSink& sink) override {
         return settle(reader_->feed(bytes, collected_), sink);
     }
-    MaybeFailure finish(AnswerSink& sink) override {
+    MaybeFailure on_close(AnswerSink& sink) override {
         return settle(reader_->finish(collected_), sink);
     }
-
-private:
     MaybeFailure settle(MaybeFailure failure, AnswerSink& sink) {
         usage_ = reader_->usage();
         if (failure || done_ || !reader_->done()) return failure;

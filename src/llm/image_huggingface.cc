@@ -336,8 +336,9 @@ public:
 private:
     static Prepared prepare(ImageFields& fields, const ImageRequest& request) {
         for (const string_view handled :
-             {"model", "prompt", "n", "response_format", "stream", "partial_images", "user"})
+             {"model", "prompt", "n", "response_format", "stream", "user"})
             fields.take(handled);
+        fields.remove("partial_images");
         fields.rename("steps", "num_inference_steps");
         fields.rename("cfg_scale", "guidance_scale");
         Prepared prepared{

@@ -218,7 +218,7 @@ public:
         call.stream = request.stream && family.streams;
         if (!call.stream) {
             fields.take("stream");
-            fields.take("partial_images");
+            fields.remove("partial_images");
         }
         const bool asked = !fields.take("response_format").empty();
         fit_size(fields, family);

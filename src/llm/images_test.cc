@@ -77,6 +77,7 @@ TEST(Images, DallE3TakesWhatItKnows) {
         R"({"model":"dall-e-3","prompt":"x","size":"1792x1024","quality":"standard","response_format":"b64_json"})");
     EXPECT_FALSE(call.stream);
     EXPECT_TRUE(says(call, "removed moderation"));
+    EXPECT_TRUE(says(call, "removed partial_images"));
     EXPECT_TRUE(says(call, "changed quality medium to standard"));
 }
 

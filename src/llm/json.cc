@@ -95,17 +95,20 @@ void append_utf8(std::string& out, std::uint32_t code) {
     }
 }
 
+enum class Halves { replaced, kept };
+
 /// Decodes `\uXXXX` (and its low half) whose digits start at `at`; moves `at` past them.
-std::uint32_t unicode_escape(std::string_view text, std::size_t& at) {
+std::uint32_t unicode_escape(std::string_view text, std::size_t& at, Halves halves) {
     constexpr std::uint32_t kReplacement = 0xFFFD;
     int high = hex4(text, at);
     at = std::min(at + 4, text.size());
     if (high < 0) return kReplacement;
     auto code = static_cast<std::uint32_t>(high);
     if (code < 0xD800 || code > 0xDFFF) return code;
-    if (code > 0xDBFF || text.substr(at, 2) != "\\u") return kReplacement;
+    const std::uint32_t alone = halves == Halves::kept ? code : kReplacement;
+    if (code > 0xDBFF || text.substr(at, 2) != "\\u") return alone;
     int low = hex4(text, at + 2);
-    if (low < 0xDC00 || low > 0xDFFF) return kReplacement;
+    if (low < 0xDC00 || low > 0xDFFF) return alone;
     at += 6;
     return 0x10000 + ((code - 0xD800) << 10) + (static_cast<std::uint32_t>(low) - 0xDC00);
 }
@@ -119,6 +122,29 @@ char simple_escape(char c) {
         case 't': return '\t';
         default: return c;
     }
+}
+
+std::string decoded(std::string_view in, Halves halves) {
+    std::string out;
+    out.reserve(in.size());
+    std::size_t at = 0;
+    while (at < in.size()) {
+        std::size_t escape = std::min(in.find('\\', at), in.size());
+        out.append(in, at, escape - at);
+        at = escape + 2;
+        if (at > in.size()) break;
+        char c = in[escape + 1];
+        if (c == 'u')
+            append_utf8(out, unicode_escape(in, at, halves));
+        else
+            out.push_back(simple_escape(c));
+    }
+    return out;
+}
+
+std::optional<std::string> text_with(std::string_view value, Halves halves) {
+    if (value.size() < 2 || value.front() != '"') return std::nullopt;
+    return decoded(value.substr(1, value.size() - 2), halves);
 }
 
 }  // namespace
@@ -269,28 +295,13 @@ bool Cursor::complete() {
     return !failed_ && at_ == text_.size();
 }
 
-std::string unescape(std::string_view in) {
-    std::string out;
-    out.reserve(in.size());
-    std::size_t at = 0;
-    while (at < in.size()) {
-        std::size_t escape = std::min(in.find('\\', at), in.size());
-        out.append(in, at, escape - at);
-        at = escape + 2;
-        if (at > in.size()) break;
-        char c = in[escape + 1];
-        if (c == 'u')
-            append_utf8(out, unicode_escape(in, at));
-        else
-            out.push_back(simple_escape(c));
-    }
-    return out;
-}
+std::string unescape(std::string_view in) { return decoded(in, Halves::replaced); }
 
 std::optional<std::string> text(std::string_view value) {
-    if (value.size() < 2 || value.front() != '"') return std::nullopt;
-    return unescape(value.substr(1, value.size() - 2));
+    return text_with(value, Halves::replaced);
 }
+
+std::optional<std::string> piece(std::string_view value) { return text_with(value, Halves::kept); }
 
 std::optional<bool> boolean(std::string_view value) {
     if (value == "true") return true;

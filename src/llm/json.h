@@ -63,6 +63,10 @@ inline constexpr std::size_t kMaxDepth = 512;
 /// A string value (`"…"` with its quotes) without quotes and escapes. Lone
 /// surrogates become U+FFFD. nullopt: `value` is no string.
 std::optional<std::string> text(std::string_view value);
+/// The same of a string that may end or begin in the middle of a surrogate pair, as pieces of
+/// a stream do: each half stays, as the three bytes that it would have if it were a character
+/// (WTF-8). Characters puts them together.
+std::optional<std::string> piece(std::string_view value);
 /// A key as Cursor gives it, unescaped.
 std::string unescape(std::string_view between_quotes);
 /// true or false; nullopt for anything else.

@@ -47,6 +47,7 @@ private:
         std::string text{};
         std::string rest{};  ///< further members
     };
+    void note_lost(const Part& part);
     base::Result<void> words(string_view role, const std::vector<const Part*>& parts);
     void result(const Part& result, std::vector<const Part*>& words);
     void assistant(const Message& message);
@@ -76,9 +77,10 @@ base::Result<void> MessageWriter::add(const Message& message) {
     if (!message.name.empty()) note(changes_, "removed messages[].name");
     for (const Extra& extra : message.extras)
         note(changes_, fmt::format("removed messages[].{}", extra.key));
-    for (const Part& part : message.parts)
-        for (const Extra& extra : part.extras)
-            note(changes_, fmt::format("removed messages[].content[].{}", extra.key));
+    for (const Part& part : message.parts) {
+        note_lost(part);
+        for (const Part& inner : part.parts) note_lost(inner);
+    }
     if (message.role == Message::Role::assistant) {
         assistant(message);
         return {};
@@ -95,6 +97,14 @@ base::Result<void> MessageWriter::add(const Message& message) {
     }
     if (results && rest.empty()) return {};
     return words(message.role == Message::Role::system ? kSystem : "user", rest);
+}
+
+/// Members of a part that have no place here.
+void MessageWriter::note_lost(const Part& part) {
+    for (const Extra& extra : part.extras)
+        note(changes_, fmt::format("removed messages[].content[].{}", extra.key));
+    if (part.kind == Part::Kind::document && !part.name.empty())
+        note(changes_, "removed messages[].content[].title");
 }
 
 base::Result<void> MessageWriter::words(string_view role, const std::vector<const Part*>& parts) {
@@ -132,6 +142,7 @@ void MessageWriter::result(const Part& result, std::vector<const Part*>& words) 
     if (result.error && !text.starts_with("Error")) text = "Error: " + text;
     const auto called = tools_.find(result.id);
     const std::string& name = called == tools_.end() ? result.name : called->second;
+    if (!result.name.empty() && result.name != name) note(changes_, "removed messages[].name");
     std::string rest = ",\"tool_call_id\":" + json::quote(result.id);
     if (!name.empty()) rest += ",\"tool_name\":" + json::quote(name);
     written_.push_back({"tool", std::move(text), std::move(rest)});
@@ -183,14 +194,19 @@ std::string effort_of(string_view thinking) {
 
 /// Left out, `think` means yes on models that can; on the others it has no place. Where nobody
 /// says what the model can do, no is harmless.
-std::string think(Parameters& parameters, const Upstream& upstream) {
+std::string think(Parameters& parameters, const Upstream& upstream,
+                  std::vector<std::string>& changes) {
     if (!upstream.reasoning && upstream.stated) return {};
     std::string effort = parameters.text("reasoning_effort");
-    if (string_view thinking = parameters.get("thinking"); !thinking.empty())
-        effort = effort_of(thinking);
+    const string_view thinking = parameters.get("thinking");
+    const string_view asked_by = thinking.empty() ? "reasoning_effort" : "thinking";
+    if (!thinking.empty()) effort = effort_of(thinking);
     if (effort.empty()) return {};
     if (effort == "none" || effort == "minimal") return "false";
-    if (!upstream.reasoning) return {};
+    if (!upstream.reasoning) {
+        note(changes, fmt::format("removed {}", asked_by));
+        return {};
+    }
     const bool has_levels = upstream.model.find("gpt-oss") != upstream.model.npos;
     const bool level = effort == "low" || effort == "medium" || effort == "high";
     return has_levels && level ? json::quote(effort) : "true";
@@ -303,7 +319,7 @@ base::Result<Call> OllamaUpstream::call(const Chat& chat, const ChatRequest& req
     if (auto added = add_tools(chat, parameters, body, messages, changes); !added)
         return std::unexpected(added.error());
     body.set("messages", messages.str());
-    if (std::string wanted = think(parameters, upstream); !wanted.empty())
+    if (std::string wanted = think(parameters, upstream, changes); !wanted.empty())
         body.set("think", std::move(wanted));
     add_format(parameters, body);
     ollama::keep_own_word(parameters);

@@ -1,4 +1,5 @@
 #include "llm/classify.h"
+#include "llm/fields.h"
 #include "llm/json.h"
 #include "llm/ollama.h"
 #include "llm/payload.h"
@@ -24,41 +25,15 @@ string_view said_in(string_view line) {
     return message.empty() ? line : message;
 }
 
-std::string words_of(string_view said) {
+/// What it says, as JSON.
+string_view words_in(string_view said) {
     string_view content = json::member(said, "content");
-    return text_of(content.empty() ? json::member(said, "response") : content);
+    return content.empty() ? json::member(said, "response") : content;
 }
 
 string_view finish_of(string_view done_reason) {
     return done_reason == "length" ? "length" : "stop";
 }
-
-/// How many bytes at the end of `text` begin a character that is not whole.
-std::size_t begun_character(string_view text) {
-    for (std::size_t back = 1; back <= 3 && back <= text.size(); ++back) {
-        const auto byte = static_cast<unsigned char>(text[text.size() - back]);
-        if (byte < 0x80) return 0;
-        if (byte < 0xC0) continue;
-        const std::size_t length = byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : 2;
-        return length > back ? back : 0;
-    }
-    return 0;
-}
-
-/// A text that comes in pieces: what begins a character waits for its rest.
-class Characters {
-public:
-    std::string take(std::string piece) {
-        piece.insert(0, std::exchange(begun_, {}));
-        const std::size_t whole = piece.size() - begun_character(piece);
-        begun_ = piece.substr(whole);
-        piece.resize(whole);
-        return piece;
-    }
-
-private:
-    std::string begun_;
-};
 
 /// Where an answer stands: when it began, and how much of the conversation came before it.
 std::string place_of(const ChatRequest& request, string_view created_at) {
@@ -97,10 +72,9 @@ public:
           upstream_(upstream),
           now_(now) {}
 
-    MaybeFailure feed(string_view bytes, AnswerSink& sink) override;
-    MaybeFailure finish(AnswerSink& sink) override;
-
 private:
+    MaybeFailure on_bytes(string_view bytes, AnswerSink& sink) override;
+    MaybeFailure on_close(AnswerSink& sink) override;
     MaybeFailure take(string_view line, AnswerSink& sink);
     void calls(string_view line, AnswerSink& sink);
 
@@ -109,13 +83,11 @@ private:
     const Upstream& upstream_;
     base::WallTime now_;
     ollama::LineReader lines_;
-    Characters text_;
-    Characters thinking_;
     std::string started_;  ///< the first line's created_at
     std::size_t calls_ = 0;
 };
 
-MaybeFailure OllamaReader::feed(string_view bytes, AnswerSink& sink) {
+MaybeFailure OllamaReader::on_bytes(string_view bytes, AnswerSink& sink) {
     lines_.feed(bytes);
     string_view line;
     while (!done() && lines_.next(line))
@@ -124,7 +96,7 @@ MaybeFailure OllamaReader::feed(string_view bytes, AnswerSink& sink) {
     return std::nullopt;
 }
 
-MaybeFailure OllamaReader::finish(AnswerSink& sink) {
+MaybeFailure OllamaReader::on_close(AnswerSink& sink) {
     string_view line;
     if (!done() && lines_.last(line))
         if (MaybeFailure failure = take(line, sink)) return failure;
@@ -145,8 +117,8 @@ MaybeFailure OllamaReader::take(string_view line, AnswerSink& sink) {
         if (started_.empty()) started_ = "-";
     }
     string_view said = said_in(line);
-    sink.thinking(thinking_.take(text_of(json::member(said, "thinking"))));
-    sink.text(text_.take(words_of(said)));
+    sink.thinking(piece_of(said, "thinking"));
+    sink.text(json::piece(words_in(said)).value_or(""));
     calls(line, sink);
     if (json::member(line, "done") != "true") return std::nullopt;
     usage_ = ollama::read_counts(line, request_);
@@ -230,7 +202,7 @@ std::expected<Completion, Failure> OllamaUpstream::answer(const ChatRequest& req
     out.id = made_up_id(created_at);
     if (std::string text = text_of(json::member(said, "thinking")); !text.empty())
         out.parts.push_back({.kind = Part::Kind::thinking, .text = std::move(text)});
-    if (std::string text = words_of(said); !text.empty())
+    if (std::string text = text_of(words_in(said)); !text.empty())
         out.parts.push_back({.text = std::move(text)});
     std::size_t number = 0;
     for_each_call(said, [&](string_view call) {

@@ -131,8 +131,8 @@ std::string OllamaClient::error_frames(int, string_view error) const {
 }
 
 /// There are no comments between lines: one that says nothing stands for it.
-std::string OllamaClient::comment(string_view) const {
-    return '{' + said(route_, {}, {}, {}) + ",\"done\":false}\n";
+std::string OllamaClient::comment(string_view alias, string_view, base::WallTime now) const {
+    return head(alias, now) + said(route_, {}, {}, {}) + ",\"done\":false}\n";
 }
 
 std::optional<std::string> OllamaClient::nothing_asked(const ChatRequest& request,

@@ -19,7 +19,8 @@ public:
     std::string error(int status, std::string_view error) const override;
     std::string error_frames(int status, std::string_view error) const override;
     std::string_view stream_type() const override { return "application/x-ndjson"; }
-    std::string comment(std::string_view text) const override;
+    std::string comment(std::string_view alias, std::string_view text,
+                        base::WallTime now) const override;
     std::optional<std::string> nothing_asked(const ChatRequest& request,
                                              base::WallTime now) const override;
 

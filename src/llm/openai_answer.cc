@@ -35,8 +35,12 @@ std::string present(const Payload& payload, const Upstream& upstream, string_vie
     else
         missing += fmt::format(R"("model":{},)", json::quote(upstream.alias));
     for (string_view parts : payload.part_lists) splice.replace(parts, flatten_parts(parts));
-    for (string_view reason : payload.finish_reasons) splice.replace(reason, "\"length\"");
-    if (!usage.known) {
+    for (const auto& [choice, reason] : payload.ends)
+        if (auto proper = proper_reason(reason, payload.calling.has(choice)); !proper.empty())
+            splice.replace(reason, std::string(proper));
+    if (usage.known) {
+        show_cached(payload.usage, splice);
+    } else {
         string_view old = payload.usage.empty() ? payload.null_usage : payload.usage;
         if (!old.empty())
             splice.replace(old, usage_json(usage));

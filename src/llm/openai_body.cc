@@ -57,6 +57,7 @@ private:
     std::string file(const Part& part);
     void refuse(string_view what, string_view why);
     std::string extras(const std::vector<Extra>& extras, string_view where);
+    void note_lost(const Part& part);
 
     bool keeps_extras_;
     bool keeps_thinking_;
@@ -75,6 +76,15 @@ std::string MessageWriter::extras(const std::vector<Extra>& extras, string_view 
             note(changes_, fmt::format("removed {}.{}", where, extra.key));
     }
     return out;
+}
+
+/// Members of pictures and documents that have no place here.
+void MessageWriter::note_lost(const Part& part) {
+    for (const Extra& extra : part.extras)
+        if (extra.key != "detail")
+            note(changes_, fmt::format("removed messages[].content[].{}", extra.key));
+    if (part.kind == Part::Kind::document && !part.text.empty() && !part.name.empty())
+        note(changes_, "removed messages[].content[].title");
 }
 
 void MessageWriter::refuse(string_view what, string_view why) {
@@ -98,6 +108,7 @@ std::string MessageWriter::file(const Part& part) {
 
 std::string MessageWriter::part(const Part& part) {
     constexpr string_view kWhere = "messages[].content[]";
+    if (part.kind != Part::Kind::text) note_lost(part);
     switch (part.kind) {
         case Part::Kind::image: {
             if (part.url.empty() && part.data.empty())
@@ -140,6 +151,7 @@ std::string MessageWriter::content(const std::vector<const Part*>& parts) {
 void MessageWriter::result(const Part& result, std::vector<const Part*>& images) {
     std::string text;
     for (const Part& part : result.parts) {
+        if (part.kind == Part::Kind::text || !part.text.empty()) note_lost(part);
         if (part.kind == Part::Kind::text || !part.text.empty())
             text += (text.empty() ? "" : "\n") + part.text;
         else

@@ -166,8 +166,11 @@ base::Result<void> Messages::read(string_view message) {
     }
     keep_rest(message,
               {"role", "content", "name", "refusal", "tool_calls", "reasoning_content", "reasoning",
-               "reasoning_details", "thinking_blocks", "annotations", "audio", "function_call"},
+               "reasoning_details", "thinking_blocks", "function_call"},
               out.extras);
+    std::erase_if(out.extras, [](const Extra& extra) {  // as answers are sent back
+        return (extra.key == "annotations" || extra.key == "audio") && json::blank(extra.json);
+    });
     if (after_results && out.role == Message::Role::user) {
         std::ranges::move(out.parts, std::back_inserter(messages_.back().parts));
         return {};
@@ -262,6 +265,10 @@ base::Result<std::vector<Tool>> read_openai_tools(string_view tools) {
             tool.schema = schema;
         tool.strict = json::boolean(json::member(function, "strict"));
         keep_rest(one, {"type", "function"}, tool.extras);
+        std::vector<Extra> inner;
+        keep_rest(function, {"name", "description", "parameters", "strict"}, inner);
+        for (Extra& extra : inner)
+            tool.extras.push_back({"function." + extra.key, std::move(extra.json)});
         if (tool.name.empty()) return wrong("`tools[].function.name` is missing");
         out.push_back(std::move(tool));
     }
@@ -331,19 +338,25 @@ base::Result<Chat> OpenAiClient::read(const ChatRequest& request) const {
 
 std::string OpenAiClient::answer(const ChatRequest& request, string_view alias,
                                  const Completion& answer) const {
-    std::string extras;
+    std::string message = openai_message_members(answer.parts);
+    const bool refused = std::ranges::any_of(answer.parts, [](const Part& part) {
+        return part.kind == Part::Kind::refusal && !part.text.empty();
+    });
+    if (!refused) message += ",\"refusal\":null";
+    std::string tier;
     for (const Extra& extra : answer.extras)
-        extras += fmt::format(",{}:{}", json::quote(extra.key), extra.json);
-    std::string message = fmt::format("{{{}{}}}", openai_message_members(answer.parts), extras);
+        (extra.key == "service_tier" ? tier : message) +=
+            fmt::format(",{}:{}", json::quote(extra.key), extra.json);
+    message = '{' + message + '}';
     string_view reason = answer.finish_reason;
     if (request.wants_function_call()) {
         message = functions::as_function_call(message, answer.parts);
         reason = functions::finish_reason(reason);
     }
     return fmt::format(
-        R"({{"id":{},"object":"chat.completion","created":{},"model":{},"choices":[{{"index":0,"message":{},"finish_reason":{}}}],"usage":{}}})",
+        R"({{"id":{},"object":"chat.completion","created":{},"model":{},"choices":[{{"index":0,"message":{},"logprobs":null,"finish_reason":{}}}],"usage":{}{}}})",
         json::quote(answer.id), answer.created, json::quote(alias), message, json::quote(reason),
-        usage_json(answer.usage));
+        usage_json(answer.usage), tier);
 }
 
 std::string OpenAiClient::error(int, string_view error) const { return std::string(error); }

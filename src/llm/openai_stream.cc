@@ -126,6 +126,7 @@ private:
     MaybeFailure take(const SseReader::Event& event, std::string& out);
     MaybeFailure check(const SseReader::Event& event, const Payload& payload);
     void note(const Payload& payload);
+    void end_properly(const Payload& payload);
     void emit(const SseReader::Event& event, const Payload& payload, std::string& out);
     void rewrite(const SseReader::Event& event, const Payload& payload, string_view unasked,
                  std::string& out);
@@ -143,6 +144,9 @@ private:
     std::uint64_t content_bytes_ = 0;
     CallNumbers numbers_;
     std::vector<CallNumbers::Change> renumbered_;  ///< in the event at hand
+    /// Finish reasons in the event at hand that are told in other words.
+    std::vector<std::pair<string_view, string_view>> renamed_;
+    ChoiceSet speaking_, calling_, ended_;
     bool usage_shown_ = false;
     bool any_event_ = false;
 };
@@ -181,6 +185,7 @@ MaybeFailure OpenAiStream::take(const SseReader::Event& event, std::string& out)
                                      : malformed("a chunk of the stream is not one JSON object");
     if (MaybeFailure failure = check(event, payload)) return failure;
     note(payload);
+    end_properly(payload);
     renumbered_.clear();
     if (payload.calls) renumbered_ = numbers_.read(event.data);
     bool usage_only = payload.choices == 0 && !payload.usage.empty();
@@ -214,8 +219,21 @@ void OpenAiStream::note(const Payload& payload) {
     committed_ = committed_ || payload.content;
     string_view usage = payload.usage;
     if (usage.empty() && !payload.x_groq.empty()) usage = json::member(payload.x_groq, "usage");
-    if (usage.empty()) return;
-    if (Usage read = read_usage(usage); read.known) usage_ = read;
+    if (Usage read = read_usage(usage); read.known)
+        usage_ = read;
+    else if (committed_ && !usage_.known)  // should it break off here
+        usage_ = estimate_usage(request_, content_bytes_);
+}
+
+void OpenAiStream::end_properly(const Payload& payload) {
+    speaking_.add(payload.speaking);
+    calling_.add(payload.calling);
+    renamed_.clear();
+    for (const Payload::End& end : payload.ends) {
+        ended_.add(end.choice);
+        if (auto reason = proper_reason(end.reason, calling_.has(end.choice)); !reason.empty())
+            renamed_.emplace_back(end.reason, reason);
+    }
 }
 
 /// The usual event differs in nothing but `model`: its bytes go out in three parts, or in four
@@ -223,8 +241,10 @@ void OpenAiStream::note(const Payload& payload) {
 void OpenAiStream::emit(const SseReader::Event& event, const Payload& payload, std::string& out) {
     bool moves_usage = request_.include_usage && payload.choices > 0 &&
                        !payload.finish_reason.empty() && !payload.usage.empty();
-    bool plain = event.in_place && !payload.model.empty() && payload.part_lists.empty() &&
-                 payload.finish_reasons.empty() && renumbered_.empty() && !moves_usage;
+    bool shows_cached = !json::member(payload.usage, "num_cached_tokens").empty();
+    bool plain = event.in_place && !shows_cached && !payload.model.empty() &&
+                 payload.part_lists.empty() && renamed_.empty() && renumbered_.empty() &&
+                 !moves_usage;
     const bool asked = request_.include_usage || payload.null_usage.empty();
     const string_view unasked = asked ? string_view() : with_comma(event.data, payload.null_usage);
     if (!plain) return rewrite(event, payload, unasked, out);
@@ -258,11 +278,14 @@ void OpenAiStream::rewrite(const SseReader::Event& event, const Payload& payload
         else
             splice.replace(change.index, std::move(number));
     }
-    for (string_view reason : payload.finish_reasons) splice.replace(reason, "\"length\"");
+    for (const auto& [theirs, openai] : renamed_) splice.replace(theirs, std::string(openai));
     // The client asked for usage in a chunk of its own: it gets it there, and once.
     bool moves_usage =
         request_.include_usage && payload.choices > 0 && !payload.finish_reason.empty();
-    if (moves_usage && !payload.usage.empty()) splice.replace(payload.usage, "null");
+    if (moves_usage && !payload.usage.empty())
+        splice.replace(payload.usage, "null");
+    else
+        show_cached(payload.usage, splice);
     std::string text = splice.apply();
     if (event.in_place) {
         out += text;
@@ -277,6 +300,8 @@ MaybeFailure OpenAiStream::end(std::string& out) {
     if (finish_reason_.empty())
         return malformed(any_event_ ? "the stream ended without a finish reason"
                                     : "an empty stream");
+    if (!speaking_.all_in(ended_))
+        return malformed("the stream ended without a finish reason of every choice");
     if (!committed_)
         if (MaybeFailure failure = empty_answer(finish_reason_)) return failure;
     if (!usage_.known) usage_ = estimate_usage(request_, content_bytes_);

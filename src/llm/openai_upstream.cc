@@ -32,18 +32,17 @@ public:
         chunks_ = OpenAiDialect().stream(request_, upstream, now);
     }
 
-    MaybeFailure feed(string_view bytes, AnswerSink& sink) override {
+private:
+    MaybeFailure on_bytes(string_view bytes, AnswerSink& sink) override {
         MaybeFailure failure = chunks_->feed(bytes, buffer_);
         read(sink);
         return failure;
     }
-    MaybeFailure finish(AnswerSink& sink) override {
+    MaybeFailure on_close(AnswerSink& sink) override {
         MaybeFailure failure = chunks_->finish(buffer_);
         read(sink);
         return failure;
     }
-
-private:
     void read(AnswerSink& sink) {
         reader_.feed(buffer_);
         buffer_.clear();
@@ -66,6 +65,7 @@ private:
     std::string buffer_;
     SseReader reader_;
     bool started_ = false;
+    std::string tier_;  ///< as JSON
     std::string finish_reason_;
     std::vector<std::uint64_t> calls_;  ///< the index of each, as the stream numbers them
 };
@@ -74,13 +74,18 @@ void OpenAiReader::chunk(string_view data, AnswerSink& sink) {
     if (!std::exchange(started_, true))
         sink.start(json::text(json::member(data, "id")).value_or(""),
                    json::count(json::member(data, "created")).value_or(0));
+    if (string_view tier = json::member(data, "service_tier");
+        !json::blank(tier) && tier != tier_) {
+        tier_ = tier;
+        sink.extra("service_tier", tier);
+    }
     json::Cursor choices(json::member(data, "choices"));
     choices.enter_array();
     while (choices.next_element()) {
         string_view choice = choices.value();
         if (json::count(json::member(choice, "index")).value_or(0) != 0) continue;
         string_view piece = json::member(choice, "delta");
-        piece.empty() ? sink.text(text_of(choice, "text")) : delta(piece, sink);
+        piece.empty() ? sink.text(piece_of(choice, "text")) : delta(piece, sink);
         if (auto reason = json::text(json::member(choice, "finish_reason")))
             finish_reason_ = *std::move(reason);
     }
@@ -95,12 +100,12 @@ void OpenAiReader::delta(string_view delta, AnswerSink& sink) {
     while (in.next_member(key)) {
         string_view value = in.value();
         if (key == "content")
-            sink.text(json::text(value).value_or(""));
+            sink.text(json::piece(value).value_or(""));
         else if (key == "refusal")
-            sink.refusal(json::text(value).value_or(""));
+            sink.refusal(json::piece(value).value_or(""));
         else if ((key == "reasoning_content" || key == "reasoning") &&
                  !std::exchange(reasoned, true))
-            sink.thinking(json::text(value).value_or(""));
+            sink.thinking(json::piece(value).value_or(""));
         else if (key == "tool_calls")
             calls(value, sink);
         else if ((key == "citations" || key == "annotations") && !json::blank(value))
@@ -119,7 +124,7 @@ void OpenAiReader::calls(string_view calls, AnswerSink& sink) {
             sink.tool_call(text_of(call, "id"), clients_name(asked_, text_of(function, "name")));
         }
         string_view arguments = json::member(function, "arguments");
-        if (auto text = json::text(arguments))
+        if (auto text = json::piece(arguments))
             sink.arguments(number, *text);
         else if (arguments.starts_with('{'))
             sink.arguments(number, arguments);
@@ -177,6 +182,8 @@ Completion read_openai_answer(string_view body) {
     for (string_view key : {"citations", "annotations"})
         if (string_view value = json::member(message, key); !json::blank(value))
             out.extras.push_back({std::string(key), std::string(value)});
+    if (string_view tier = json::member(body, "service_tier"); !json::blank(tier))
+        out.extras.push_back({"service_tier", std::string(tier)});
     return out;
 }
 

@@ -63,6 +63,7 @@ public:
                               call, json::quote(fragment)));
     }
     void extra(string_view key, string_view json) override {
+        if (key == "service_tier") return;
         chunks().delta(out_, fmt::format("{{{}:{}}}", json::quote(key), json));
     }
     void finish(string_view reason, string_view, const Usage& usage) override {

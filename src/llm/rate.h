@@ -8,6 +8,10 @@
 
 namespace llm {
 
+/// OpenRouter's two pools of an account: its free models, and those that cost credit.
+inline constexpr std::string_view kOpenRouterFree = "openrouter-free";
+inline constexpr std::string_view kOpenRouterPaid = "openrouter-paid";
+
 /// What a reply says of one quota of the provider (provider-wire 0.4 and 1-9).
 struct Rate {
     base::Metric metric = base::Metric::requests;

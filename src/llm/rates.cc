@@ -126,7 +126,7 @@ Rate& RateReader::slot(Metric metric, string_view window) {
     Rate& added = found_.emplace_back();
     added.metric = metric;
     added.window = window;
-    if (provider_ == Provider::openrouter) added.pool = "openrouter-free";
+    if (provider_ == Provider::openrouter) added.pool = kOpenRouterFree;
     return added;
 }
 

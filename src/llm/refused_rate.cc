@@ -64,7 +64,7 @@ std::optional<Rate> cohere_rate(const Complaint& c) {
 
 /// The body quotes the headers: the reset is epoch ms in a string.
 std::optional<Rate> free_pool_rate(const Case& refusal, const Failure& failure) {
-    if (failure.scope != Scope::pool) return std::nullopt;
+    if (failure.pool != kOpenRouterFree) return std::nullopt;
     RateReader reader(Provider::openrouter, refusal.now);
     const Complaint& c = refusal.complaint;
     reader.header("x-ratelimit-limit", c.limit);

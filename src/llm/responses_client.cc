@@ -1,5 +1,6 @@
 #include "llm/responses_client.h"
 
+#include "llm/fields.h"
 #include "llm/json.h"
 #include "llm/responses_writer.h"
 
@@ -12,10 +13,6 @@ namespace llm {
 namespace {
 
 using std::string_view;
-
-std::string text_of(string_view object, string_view key) {
-    return json::text(json::member(object, key)).value_or("");
-}
 
 /// A tool that takes free text is a function of one string here; its grammar is told in words.
 Tool custom_tool(string_view tool) {
@@ -35,6 +32,7 @@ Tool function_tool(string_view tool) {
     if (string_view schema = json::member(tool, "parameters"); schema.starts_with('{'))
         out.schema = schema;
     out.strict = json::boolean(json::member(tool, "strict"));
+    keep_rest(tool, {"type", "name", "description", "parameters", "strict"}, out.extras);
     return out;
 }
 
@@ -108,12 +106,12 @@ void read_text(string_view text, Chat& chat) {
     }
     if (const string_view verbosity = json::member(text, "verbosity"); !json::blank(verbosity))
         chat.set("verbosity", std::string(verbosity));
+    leave_rest("text", text, {"format", "verbosity"}, chat.left_out);
 }
 
 /// Read elsewhere, or about the answer's keeping and not about the answer.
-constexpr auto kElsewhere =
-    std::to_array<string_view>({"model", "input", "instructions", "tools", "stream",
-                                "stream_options", "store", "metadata", "background"});
+constexpr auto kElsewhere = std::to_array<string_view>(
+    {"model", "input", "instructions", "tools", "stream", "stream_options", "store", "background"});
 /// Only OpenAI has what they refer to.
 constexpr auto kNative =
     std::to_array<string_view>({"previous_response_id", "conversation", "prompt"});
@@ -134,6 +132,7 @@ void read_parameter(string_view key, string_view value, Chat& chat) {
     else if (key == "reasoning") {
         if (const string_view effort = json::member(value, "effort"); !json::blank(effort))
             chat.set("reasoning_effort", std::string(effort));
+        leave_rest("reasoning", value, {"effort"}, chat.left_out);
     } else if (among(kNative, key))
         chat.native.emplace_back(key);
     else if (among(kLeftOut, key))
@@ -166,7 +165,7 @@ base::Result<Chat> ResponsesClient::read(const ChatRequest& request) const {
         return member ? request.text(member->value) : string_view();
     };
     Chat chat;
-    auto messages = read_responses_input(value("input"), chat.native);
+    auto messages = read_responses_input(value("input"), chat);
     if (!messages) return std::unexpected(messages.error());
     chat.messages = *std::move(messages);
     const string_view instructions = value("instructions");

@@ -19,8 +19,8 @@ public:
 };
 
 /// Reads `input`: a text or a list of items. What only OpenAI can resolve (a stored item, the
-/// record of a tool that it ran) goes into `native`.
-base::Result<std::vector<Message>> read_responses_input(std::string_view input,
-                                                        std::vector<std::string>& native);
+/// record of a tool that it ran) goes into `native` of `chat`, what has no place in a chat into
+/// its `left_out`.
+base::Result<std::vector<Message>> read_responses_input(std::string_view input, Chat& chat);
 
 }  // namespace llm

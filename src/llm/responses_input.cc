@@ -18,7 +18,7 @@ using std::string_view;
 /// one message, the results of tools and the user's words after them another.
 class Items {
 public:
-    explicit Items(std::vector<std::string>& native) : native_(native) {}
+    explicit Items(Chat& chat) : native_(chat.native), left_out_(chat.left_out) {}
 
     base::Result<void> read(string_view item, std::size_t index);
     std::vector<Message> take() { return std::move(messages_); }
@@ -33,6 +33,7 @@ private:
 
     std::vector<Message> messages_;
     std::vector<std::string>& native_;
+    std::vector<std::string>& left_out_;
 };
 
 /// The turn of the assistant that the next item belongs to; a new one unless it `joins` the last.
@@ -46,9 +47,10 @@ base::Result<std::vector<Part>> Items::content(string_view content, std::string 
     auto parts = read_openai_content(content, where);
     if (!parts) return parts;
     for (Part& part : *parts) {
-        std::erase_if(part.extras, [](const Extra& extra) {
-            return extra.key == "annotations" || extra.key == "logprobs" ||
-                   extra.key == "file_id" || json::blank(extra.json);
+        std::erase_if(part.extras, [this](const Extra& extra) {
+            const bool lost = extra.key == "annotations" || extra.key == "logprobs";
+            if (lost && !json::blank(extra.json)) note(left_out_, "input[].content[]." + extra.key);
+            return lost || extra.key == "file_id" || json::blank(extra.json);
         });
         const bool stored = part.kind == Part::Kind::image && !part.id.empty();
         if (stored) note(native_, where + ".file_id");
@@ -58,6 +60,7 @@ base::Result<std::vector<Part>> Items::content(string_view content, std::string 
 
 base::Result<void> Items::message(string_view item, std::size_t index) {
     const std::string role = text_of(item, "role");
+    leave_rest("input[]", item, {"type", "id", "status", "role", "content"}, left_out_);
     auto parts = content(json::member(item, "content"), fmt::format("input[{}].content[]", index));
     if (!parts) return std::unexpected(parts.error());
     if (role == "assistant") {
@@ -85,6 +88,8 @@ base::Result<void> Items::message(string_view item, std::size_t index) {
 }
 
 base::Result<void> Items::call(string_view item, std::size_t index, string_view arguments) {
+    leave_rest("input[]", item, {"type", "id", "status", "call_id", "name", "arguments", "input"},
+               left_out_);
     Part part{.kind = Part::Kind::tool_call,
               .name = text_of(item, "name"),
               .id = text_of(item, "call_id"),
@@ -100,6 +105,7 @@ base::Result<void> Items::call(string_view item, std::size_t index, string_view 
 
 base::Result<void> Items::result(string_view item, std::size_t index) {
     const string_view output = json::member(item, "output");
+    leave_rest("input[]", item, {"type", "id", "status", "call_id", "output"}, left_out_);
     if (!output.starts_with('"') && !output.starts_with('['))
         return base::fail(
             base::ErrorKind::bad_input,
@@ -130,6 +136,10 @@ void Items::reasoning(string_view item) {
         while (in.next_element()) part.text += text_of(in.value(), "text");
     }
     const std::string encrypted = text_of(item, "encrypted_content");
+    leave_rest("input[]", item, {"type", "id", "status", "summary", "content", "encrypted_content"},
+               left_out_);
+    if (!encrypted.empty() && !is_our_reasoning(encrypted))
+        note(left_out_, "input[].encrypted_content");
     if (encrypted.starts_with(kSigned)) part.signature = encrypted.substr(kSigned.size());
     if (encrypted.starts_with(kRedacted)) {
         part.kind = Part::Kind::redacted_thinking;
@@ -164,8 +174,7 @@ base::Result<void> Items::read(string_view item, std::size_t index) {
 
 }  // namespace
 
-base::Result<std::vector<Message>> read_responses_input(string_view input,
-                                                        std::vector<std::string>& native) {
+base::Result<std::vector<Message>> read_responses_input(string_view input, Chat& chat) {
     if (std::optional<std::string> text = json::text(input))
         return std::vector<Message>{{.parts = {{.text = *std::move(text)}}}};
     json::Cursor in(input);
@@ -173,7 +182,7 @@ base::Result<std::vector<Message>> read_responses_input(string_view input,
         return base::fail(base::ErrorKind::bad_input,
                           input.empty() ? "`input` is missing; send a string or a list of items"
                                         : "`input` must be a string or a list of items");
-    Items items(native);
+    Items items(chat);
     std::size_t index = 0;
     while (in.next_element())
         if (auto read = items.read(in.value(), index++); !read)

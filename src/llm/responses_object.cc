@@ -1,6 +1,7 @@
 #include "llm/responses_object.h"
 
 #include "llm/json.h"
+#include "llm/splice.h"
 
 #include <algorithm>
 
@@ -97,6 +98,14 @@ std::string ResponseObject::json(string_view id, std::uint64_t created,
     out += fmt::format(R"("output":[{}],)", end.output);
     if (end.usage) out += fmt::format(R"("usage":{},)", responses_usage_json(*end.usage));
     return out + echo_ + '}';
+}
+
+void ResponseObject::set_tier(string_view tier) {
+    const std::string object = '{' + echo_ + '}';
+    Splice splice(object);
+    splice.replace(json::member(object, "service_tier"), std::string(tier));
+    echo_ = splice.apply();
+    echo_ = echo_.substr(1, echo_.size() - 2);
 }
 
 std::string response_error(string_view error) {

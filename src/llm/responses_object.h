@@ -25,6 +25,8 @@ public:
     ResponseObject(const ChatRequest& request, std::string_view alias);
     /// `id` is the whole id, `created` unix seconds.
     std::string json(std::string_view id, std::uint64_t created, const ResponseEnd& end) const;
+    /// The service_tier, as JSON, that served; until then the one that was asked for is told.
+    void set_tier(std::string_view tier);
 
 private:
     std::string echo_;

@@ -5,6 +5,7 @@
 #include "llm/responses_ids.h"
 #include "llm/responses_object.h"
 #include "llm/responses_passthrough.h"
+#include "llm/responses_so_far.h"
 #include "llm/splice.h"
 #include "llm/sse.h"
 #include "llm/take_events.h"
@@ -55,6 +56,7 @@ private:
     std::string alias_;  ///< as a JSON string
     SseReader reader_;
     std::string begun_;  ///< the Response as the stream began it
+    ResponsesSoFar so_far_;
     std::string whole_;
     std::uint64_t sequence_ = 0;  ///< of the next event
     std::uint64_t content_bytes_ = 0;
@@ -83,6 +85,7 @@ MaybeFailure ResponsesStream::take(const SseReader::Event& event, std::string& o
     if (const auto number = json::count(json::member(event.data, "sequence_number")))
         sequence_ = *number + 1;
     if (begun_.empty() && response.starts_with('{')) begun_ = with_model(response, alias_);
+    so_far_.take(type, event.data);
     note_content(type, event.data);
     if (type == "response.completed" || type == "response.incomplete")
         if (MaybeFailure failure = end(response)) return failure;
@@ -97,6 +100,7 @@ void ResponsesStream::note_content(string_view type, string_view data) {
     if (json::blank(content)) return;
     committed_ = true;
     if (!item) content_bytes_ += content_size(content);
+    usage_ = estimate_usage(request_, content_bytes_);  // should it break off here
 }
 
 MaybeFailure ResponsesStream::end(string_view response) {
@@ -134,9 +138,14 @@ void ResponsesStream::broken(string_view error, std::string& out) {
                            {.status = "in_progress"});
     Splice splice(begun_);
     splice.replace(json::member(begun_, "status"), "\"failed\"");
+    if (const string_view old = json::member(begun_, "output"); !old.empty())
+        splice.replace(old, so_far_.output());
     if (const string_view old = json::member(begun_, "error"); !old.empty())
         splice.replace(old, response_error(error));
+    const std::size_t begin = out.size();
     out += response_event("response.failed", sequence_++, "\"response\":" + splice.apply());
+    make_one_line(out, out.find('\n', begin) + 1);
+    out.replace(out.size() - 2, 2, "\n\n");
 }
 
 }  // namespace

@@ -230,6 +230,7 @@ void ResponsesWriter::close(std::size_t index, string_view status) {
 
 /// Citations of pages go to the text that is being written.
 void ResponsesWriter::extra(string_view key, string_view list) {
+    if (key == "service_tier") object_.set_tier(list);
     if (key != "annotations" || !is_open(Kind::message) ||
         items_.back().content.back().type != "output_text")
         return;

@@ -49,10 +49,10 @@ std::unique_ptr<StreamDecoder> speech_events(const Upstream& upstream, bool even
                                              base::WallTime now);
 
 /// A family of voices: the models that share one set of names.
-enum class VoiceFamily { unknown, openai, kokoro, qwen3 };
+enum class VoiceFamily { unknown, openai, tts1, kokoro, qwen3 };
 VoiceFamily voice_family(base::Provider provider, std::string_view model);
-/// The names that OpenAI's speech models know.
-std::vector<std::string_view> openai_voices();
+/// The names that OpenAI's speech model `model` knows: its first ones lack some of the later.
+std::vector<std::string_view> openai_voices(std::string_view model);
 /// `voice` in the names of `family`: itself where that family (or an unknown one) has it, its
 /// nearest relative, else that family's own default.
 std::string mapped_voice(std::string_view voice, VoiceFamily family);

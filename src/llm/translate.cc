@@ -88,7 +88,7 @@ void Meter::redacted_thinking(string_view data) {
 }
 
 void Meter::tool_call(string_view id, string_view name) {
-    bytes_ += id.size() + name.size() + 1;
+    bytes_ += name.size();
     has_arguments_.push_back(false);
     to_.tool_call(id.empty() ? fmt::format("call_{}", has_arguments_.size()) : std::string(id),
                   name);
@@ -109,11 +109,11 @@ void Meter::finish(string_view reason, string_view stop_sequence, const Usage& u
 }
 
 MaybeFailure Meter::close(const ChatRequest& request, Empty empty) {
-    if (bytes_ == 0 && empty == Empty::fails)
+    if (!content() && empty == Empty::fails)
         if (MaybeFailure failure = empty_answer(json::quote(reason_))) return failure;
-    if (!usage_.known) usage_ = estimate_usage(request, bytes_);
     for (std::size_t call = 0; call < has_arguments_.size(); ++call)
-        if (!has_arguments_[call]) to_.arguments(call, "{}");
+        if (!has_arguments_[call]) arguments(call, "{}");
+    if (!usage_.known) usage_ = estimate_usage(request, bytes_);
     to_.finish(reason_, stop_sequence_, usage_);
     return std::nullopt;
 }

@@ -47,7 +47,7 @@ public:
     void finish(std::string_view reason, std::string_view stop_sequence,
                 const Usage& usage) override;
 
-    bool content() const { return bytes_ > 0; }
+    bool content() const { return bytes_ > 0 || !has_arguments_.empty(); }
     bool ended() const { return ended_; }
     enum class Empty { fails, serves };
     /// The end that was kept back: fails where there was no content but should be, else passes

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "llm/characters.h"
 #include "llm/dialect.h"
 
 #include <expected>
@@ -15,17 +16,26 @@ public:
     virtual ~AnswerReader() = default;
 
     /// Takes upstream bytes, cut anywhere. A returned failure ends the attempt.
-    virtual std::optional<Failure> feed(std::string_view bytes, AnswerSink& sink) = 0;
+    std::optional<Failure> feed(std::string_view bytes, AnswerSink& sink) {
+        return on_bytes(bytes, characters_.to(sink));
+    }
     /// The upstream closed in order. Ends the answer, or says why it is not whole.
-    virtual std::optional<Failure> finish(AnswerSink& sink) = 0;
+    std::optional<Failure> finish(AnswerSink& sink) { return on_close(characters_.to(sink)); }
     /// The proper end was seen and sink.finish() called: the rest is not needed.
     bool done() const { return done_; }
     /// What the upstream has said of usage so far.
     const Usage& usage() const { return usage_; }
 
 protected:
+    /// What these give to `sink` may be cut inside a character, as the upstream's pieces are.
+    virtual std::optional<Failure> on_bytes(std::string_view bytes, AnswerSink& sink) = 0;
+    virtual std::optional<Failure> on_close(AnswerSink& sink) = 0;
+
     bool done_ = false;
     Usage usage_;
+
+private:
+    WholeCharacters characters_;
 };
 
 /// An upstream's protocol, from and to the canonical form. Stateless. Readers need not mind

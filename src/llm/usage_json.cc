@@ -60,6 +60,19 @@ std::string usage_json(const Usage& usage) {
     return out;
 }
 
+void show_cached(std::string_view usage, Splice& splice) {
+    const Usage read = read_usage(usage);
+    const std::string_view details = json::member(usage, "prompt_tokens_details");
+    if (read.cached == 0 || json::count(json::member(details, "cached_tokens"))) return;
+    std::string cached = fmt::format("\"cached_tokens\":{}", read.cached);
+    if (details.starts_with('{'))
+        splice.insert(details.data() + 1, json::blank(details) ? cached : cached + ',');
+    else if (!details.empty())
+        splice.replace(details, '{' + cached + '}');
+    else
+        splice.insert(usage.data() + 1, "\"prompt_tokens_details\":{" + cached + "},");
+}
+
 Usage estimate_usage(const ChatRequest& request, std::uint64_t answer_bytes) {
     Usage usage;
     usage.prompt = estimated_tokens(request.prompt_bytes);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "llm/chat_request.h"
+#include "llm/splice.h"
 #include "llm/usage.h"
 
 #include <string>
@@ -14,6 +15,10 @@ Usage read_usage(std::string_view usage_json);
 
 /// The same the other way round; estimated usage carries `"freeway_estimated":true`.
 std::string usage_json(const Usage& usage);
+
+/// Says in OpenAI's words how much of a `usage` that stands in the text of `splice` came from a
+/// cache, where it says so in others' alone.
+void show_cached(std::string_view usage, Splice& splice);
 
 /// Four bytes a token, where nobody counts them.
 std::uint64_t estimated_tokens(std::uint64_t bytes);

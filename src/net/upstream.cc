@@ -149,6 +149,7 @@ Task<Result<std::unique_ptr<UpstreamReply>>> UpstreamClient::send(UpstreamReques
     if (proxy && !settings_.proxy.http_authorization.empty())
         append_header(head, "Proxy-Authorization", settings_.proxy.http_authorization);
     head += request.headers;
+    head += "Accept-Encoding: identity\r\n";  // nobody here unpacks a body
     std::uint64_t length = request.body.size();
     for (const BodyPiece& piece : request.pieces) length += piece.length();
     if (length > 0 || request.method == "POST")

@@ -71,8 +71,9 @@ TEST(Upstream, SendsAWholeRequest) {
     pair.server.answer({kOk});
     EXPECT_EQ(pair.ask(), "ok");
     ASSERT_EQ(pair.server.requests.size(), 1u);
-    EXPECT_EQ(pair.server.requests[0], "POST /v1/x?y HTTP/1.1\r\nHost: " + pair.origin.authority +
-                                           "\r\nA: b\r\nContent-Length: 2\r\n\r\n{}");
+    EXPECT_EQ(pair.server.requests[0],
+              "POST /v1/x?y HTTP/1.1\r\nHost: " + pair.origin.authority +
+                  "\r\nA: b\r\nAccept-Encoding: identity\r\nContent-Length: 2\r\n\r\n{}");
     EXPECT_EQ(pair.origin.authority, "127.0.0.1:" + std::to_string(pair.server.port()));
 }
 

@@ -25,14 +25,21 @@ std::string pool_key(const config::Target& target, std::string_view pool) {
     return "pool:" + std::string(pool) + '@' + target.account;
 }
 
+bool is_free(const config::Target& target) {
+    return target.provider == base::Provider::openrouter && target.model.ends_with(":free");
+}
+
 std::string key_of(const config::Target& target, const llm::Failure& failure) {
     switch (failure.scope) {
-        case Scope::pool: return pool_key(target, failure.pool);
-        case Scope::account: return "account:" + target.account;
+        case Scope::pool:
+            // Credit that even a free model is refused for is below zero: nothing serves then.
+            if (failure.pool == llm::kOpenRouterPaid && is_free(target)) break;
+            return pool_key(target, failure.pool);
+        case Scope::account: break;
         case Scope::target:
-        case Scope::request: break;
+        case Scope::request: return "target:" + target.id;
     }
-    return "target:" + target.id;
+    return "account:" + target.account;
 }
 
 /// The keys under which a bench may stand in the way of `target`.
@@ -40,8 +47,9 @@ std::vector<std::string> keys_of(const config::Target& target) {
     std::vector<std::string> keys{"target:" + target.id, "account:" + target.account};
     for (const config::Limit& limit : target.limits)
         if (!limit.pool.empty()) keys.push_back(pool_key(target, limit.pool));
-    if (target.provider == base::Provider::openrouter && target.model.ends_with(":free"))
-        keys.push_back(pool_key(target, "openrouter-free"));
+    if (target.provider == base::Provider::openrouter)
+        keys.push_back(
+            pool_key(target, is_free(target) ? llm::kOpenRouterFree : llm::kOpenRouterPaid));
     return keys;
 }
 

@@ -298,6 +298,26 @@ TEST(Benches, APoolSetsAsideItsMembersOfThatAccount) {
     EXPECT_EQ(left(benches, by_limit, kNow), 3h);
 }
 
+TEST(Benches, AnAccountWithoutCreditStillServesItsFreeModels) {
+    config::Target paid = target("or-paid", "openrouter:KEY");
+    paid.provider = base::Provider::openrouter;
+    paid.model = "qwen/qwen3";
+    config::Target other_paid = paid;
+    other_paid.id = "or-paid-2";
+    config::Target free_model = paid;
+    free_model.id = "or-free";
+    free_model.model = "qwen/qwen3:free";
+    Failure failure = stated(Outcome::exhausted, 1h, Scope::pool);
+    failure.pool = "openrouter-paid";
+
+    Benches benches;
+    EXPECT_EQ(benches.failed(paid, failure, {}, kNow)->key, "pool:openrouter-paid@openrouter:KEY");
+    EXPECT_TRUE(benches.find(other_paid, kNow));
+    EXPECT_FALSE(benches.find(free_model, kNow));
+    EXPECT_EQ(benches.failed(free_model, failure, {}, kNow)->key, "account:openrouter:KEY")
+        << "below zero the free ones are refused as well";
+}
+
 TEST(Benches, AfterAGuessOneAttemptProbes) {
     Benches benches;
     const config::Target a = target("a");

@@ -25,7 +25,7 @@ function wav(seconds, fill = 7) {
 }
 
 const file = (bytes = wav(4), name = 'talk.wav') => toFile(bytes, name, { type: 'audio/wav' });
-const OPENAI = { whisper: 'whisper-1', transcribe: 'gpt-4o-transcribe', tts: 'tts-1' };
+const OPENAI = { whisper: 'whisper-1', transcribe: 'gpt-4o-transcribe', tts: 'tts-1', mini: 'gpt-4o-mini-tts' };
 
 /** A world of one mode; an alias that OPENAI names is that model of OpenAI's. */
 function audioWorld(t, mode, targets, { info = {}, ...more } = {}) {
@@ -381,4 +381,17 @@ test('voices of all targets, by alias; a service that is silent is left out', as
     { voice: 'af_heart', model: 'kokoro', upstream_model: 'kokoro-82m', default: true, origin: 'builtin' },
     { voice: 'bm_george', model: 'kokoro', upstream_model: 'kokoro-82m', default: false, origin: 'builtin' }]);
   await until(() => w.kokoro.calls.length >= 1, 1000, 'asked');
+});
+
+test('a voice of Kokoro falls back to one that tts-1 has, and the list says which those are', async (t) => {
+  const w = await speaking(t, { kokoro, tts: openaiAudio, mini: openaiAudio });
+  w.kokoro.always({ status: 500, body: {} });
+  for (const [voice, sent] of [['af_heart', 'alloy'], ['am_michael', 'onyx']]) {
+    const answer = await say(w, { model: 'kokoro', voice });
+    assert.equal(answer.status, 200, answer.text);
+    assert.equal(w.tts.calls.at(-1).body.voice, sent);
+  }
+  const voices = async (model) => (await w.gateway.get(`/v1/audio/voices?model=${model}`)).json.voices.map(({ voice }) => voice);
+  assert.deepEqual(await voices('tts'), ['alloy', 'ash', 'coral', 'echo', 'fable', 'nova', 'onyx', 'sage', 'shimmer']);
+  assert.ok((await voices('mini')).includes('marin'));
 });

@@ -1,7 +1,7 @@
 // Benches: who sits out, for how long, and who comes back.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { openai, openaiReset, groq, problem } from '../providers/index.mjs';
+import { openai, openaiReset, openrouter, groq, problem } from '../providers/index.mjs';
 import { counts, world } from '../lib/world.mjs';
 import { secondsLeft } from '../lib/gateway.mjs';
 import { until } from '../lib/until.mjs';
@@ -193,4 +193,17 @@ describe('benches', { concurrency: 8 }, () => {
       assert.deepEqual(counts(w), { a: 2, b: 0 });
     });
   }
+});
+
+test('credit that is used up at OpenRouter leaves the free models of the same key', async (t) => {
+  const key = { api_key: 'sk-one-key' };
+  const w = await world(t, { paid: openrouter, other: openrouter, free: openrouter }, {
+    params: { paid: { model: 'openrouter/qwen/qwen3', ...key }, other: { model: 'openrouter/qwen/qwen4', ...key }, free: { model: 'openrouter/qwen/qwen3:free', ...key } },
+  });
+  w.paid.always({ status: 402, json: { error: { message: 'Insufficient credits', code: 402 } } });
+  const first = await w.gateway.chat('paid');
+  assert.equal(first.servedBy, 'free', first.trailText);
+  assert.match(first.trailText, /paid=402:exhausted, other=skipped:benched, free=200/);
+  const second = await w.gateway.chat('paid');
+  assert.deepEqual([second.servedBy, w.paid.calls.length], ['free', 1], second.trailText);
 });

@@ -2,7 +2,7 @@
 // for; never while a tool is being called, never twice the same words, and both are billed.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { groq, mistral, openai } from '../providers/index.mjs';
+import { anthropic, groq, mistral, openai } from '../providers/index.mjs';
 import { counts, world } from '../lib/world.mjs';
 
 const ON = { headers: { 'x-freeway-continue': 'on' } };
@@ -58,6 +58,13 @@ describe('continuation', { concurrency: 6 }, () => {
     assert.deepEqual([answer.errors.length, answer.dones], [0, 1], answer.text);
     const { json: record } = await w.gateway.get(`/v1/requests/${answer.requestId}/explain`);
     assert.match(record.trail, /b=skipped:capability, c=400:\w+, d=200:carried_on$/);
+  });
+
+  test('Claude from 4.6 on is known to take no beginning', async (t) => {
+    const w = await world(t, { a: groq, b: anthropic, c: anthropic }, { params: { b: { model: 'anthropic/claude-opus-4-6' }, c: { model: 'anthropic/claude-haiku-4-5' } } });
+    w.a.always(CUT);
+    const answer = await w.gateway.stream('a', {}, ON);
+    assert.deepEqual(counts(w), { a: 1, b: 0, c: 1 }, answer.text);
   });
 
   test('nobody is left: one error frame and the end', async (t) => {

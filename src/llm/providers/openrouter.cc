@@ -6,11 +6,8 @@
 namespace llm::providers {
 namespace {
 
-constexpr std::string_view kFreePool = "openrouter-free";
-
 constexpr auto kRules = std::to_array<Rule>({
     {403, 403, "key limit exceeded", Outcome::exhausted, Scope::account},
-    {402, 402, "", Outcome::exhausted, Scope::account},
     {404, 404, "", Outcome::gone, Scope::target},
     {400, 404, "free_variant_ended", Outcome::gone, Scope::target},
     {400, 400, "max_tokens_exceeded", Outcome::context_overflow, Scope::request},
@@ -26,7 +23,7 @@ bool free_pool(const Case& refusal, Failure& failure) {
     bool daily = c.says("free-models-per-day") || c.limit_source.ends_with("_daily");
     if (!daily && !c.says("free-models-per-min")) return false;
     failure.scope = Scope::pool;
-    failure.pool = kFreePool;
+    failure.pool = kOpenRouterFree;
     set_window(failure, daily ? Window::day : Window::minute);
     failure.back_in = base::parse_return(c.reset, refusal.now);
     if (!failure.back_in)
@@ -45,11 +42,12 @@ bool openrouter(const Case& refusal, Failure& failure) {
         failure = {.outcome = Outcome::content_filtered, .scope = Scope::request};
         return true;
     }
-    if (c.status != 429) {
-        const bool known = apply(kRules, c, failure);
-        if (c.status == 402) failure.affordable = number_after(c.message, "can only afford ");
-        return known;
+    if (c.status == 402) {  // no credit: models that cost none serve on
+        failure = {.outcome = Outcome::exhausted, .scope = Scope::pool, .pool{kOpenRouterPaid}};
+        failure.affordable = number_after(c.message, "can only afford ");
+        return true;
     }
+    if (c.status != 429) return apply(kRules, c, failure);
     if (free_pool(refusal, failure)) return true;
     bool upstream =
         !c.provider_name.empty() || c.says("upstream") || c.limit_source.starts_with("upstream");
