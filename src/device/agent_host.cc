@@ -1,5 +1,6 @@
 #include "device/agent_host.h"
 
+#include "base/log.h"
 #include "device/child.h"
 #include "device/child_guard.h"
 #include "device/process_limit.h"
@@ -10,6 +11,8 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
+
+#include <fmt/format.h>
 
 #include <pthread.h>
 #include <signal.h>
@@ -44,6 +47,8 @@ constexpr base::Duration kGrace{3'000};
 constexpr base::Duration kShutdown{6'000};
 /// Runs whose files are worked on at one time; further ones wait, at most kMostRuns in all.
 constexpr std::size_t kFileThreads = 4;
+/// From the end of its output until it is ended: time for its exit status to be seen.
+constexpr base::Duration kMute{2'000};
 
 /// An open file in memory that holds `text`, at its beginning.
 Handle in_memory(const std::string& text) {
@@ -55,6 +60,14 @@ Handle in_memory(const std::string& text) {
     }
     if (file.get() >= 0) ::lseek(file.get(), 0, SEEK_SET);
     return file;
+}
+
+/// The log says where; who asked the agent gets no path of this machine.
+std::unexpected<base::Error> not_possible(std::string_view what, std::string_view path,
+                                          std::string_view why) {
+    base::log::write(base::log::Level::error, "agent_not_started",
+                     {{"what", what}, {"path", path}, {"reason", why}});
+    return base::fail(ErrorKind::io, fmt::format("{}: {}", what, why));
 }
 
 /// Several may write the same file of their home at once: each its own, the last one stays.
@@ -84,7 +97,8 @@ struct AgentRun::Channel {
 
     net::Timer timer;              ///< of the worker's thread
     std::function<void()> resume;  ///< posts to the host: there is room again
-    std::function<void()> leave;   ///< posts to the host: nobody wants it any more
+    /// Posts to the host: nobody wants it any more, after this time.
+    std::function<void(base::Duration)> leave;
     std::mutex mutex;
     std::string output;
     std::string how;
@@ -93,7 +107,14 @@ struct AgentRun::Channel {
     bool ended = false;
 };
 
-AgentRun::~AgentRun() { channel_->leave(); }
+AgentRun::~AgentRun() {
+    if (!answered_) channel_->leave(base::Duration(0));
+}
+
+void AgentRun::answered() {
+    answered_ = true;
+    channel_->leave(AgentHost::kFarewell);
+}
 
 net::Task<Result<std::string_view>> AgentRun::next(base::Time deadline, net::AbortHandle& abort) {
     given_.clear();
@@ -147,6 +168,7 @@ struct AgentHost::Impl {
         bool take(std::string_view bytes, bool shown);
         void drain(Descriptor& from, bool shown);
         void terminate(std::string_view why);
+        void terminate_in(base::Duration time, std::string_view why);
         void ended();
         void finish(std::string how);
         void gone(std::string how);
@@ -162,6 +184,7 @@ struct AgentHost::Impl {
         std::size_t printed = 0;
         std::string why;  ///< it was ended by us
         bool over = false;
+        base::Time end_by = base::Time::max();
     };
 
     net::Executor executor() { return loop.get_executor(); }
@@ -184,13 +207,12 @@ struct AgentHost::Impl {
 Result<void> AgentHost::Impl::Live::prepare() const {
     std::error_code error;
     fs::create_directories(command.folder, error);
-    if (error)
-        return base::fail(ErrorKind::io, "no folder " + command.folder + ": " + error.message());
+    if (error) return not_possible("its folder can't be made", command.folder, error.message());
     fs::create_directories(command.home, error);
     fs::permissions(command.home, fs::perms::owner_all, error);
     for (const auto& [path, content] : command.files)
         if (!write_whole(path, content))
-            return base::fail(ErrorKind::io, path + " can't be written");
+            return not_possible("a file of its own can't be written", path, "no room, or no right");
     return {};
 }
 
@@ -247,8 +269,9 @@ bool AgentHost::Impl::Live::read(Descriptor& from, bool shown) {
     std::array<char, kReadSize> bytes;
     const ssize_t got = ::read(from.native_handle(), bytes.data(), bytes.size());
     if (got < 0) return errno == EAGAIN || errno == EINTR;
-    if (got == 0) return false;
-    return take({bytes.data(), static_cast<std::size_t>(got)}, shown);
+    if (got > 0) return take({bytes.data(), static_cast<std::size_t>(got)}, shown);
+    if (shown) terminate_in(kMute, "closed its output");
+    return false;
 }
 
 /// What is left in a pipe whose writers are gone: no more than the kernel holds.
@@ -286,6 +309,17 @@ void AgentHost::Impl::Live::terminate(std::string_view reason) {
     patience.expires_after(kGrace);
     patience.async_wait([self = shared_from_this()](const net::error_code& error) {
         if (!error && self->guard != 0) ::kill(self->guard, SIGKILL);
+    });
+}
+
+/// The earliest of several such times counts.
+void AgentHost::Impl::Live::terminate_in(base::Duration time, std::string_view reason) {
+    const base::Time at = base::Clock::now() + time;
+    if (guard == 0 || !why.empty() || at >= end_by) return;
+    end_by = at;
+    patience.expires_at(at);
+    patience.async_wait([self = shared_from_this(), reason](const net::error_code& error) {
+        if (!error) self->terminate(reason);
     });
 }
 
@@ -371,9 +405,10 @@ std::unique_ptr<AgentRun> AgentHost::start(net::Executor executor, AgentCommand 
                 run->read_on(run->output, true);
         });
     };
-    channel->leave = [impl, known] {
-        asio::post(impl->loop, [known] {
-            if (const auto run = known.lock()) run->terminate("was ended: nobody waits for it");
+    channel->leave = [impl, known](base::Duration time) {
+        asio::post(impl->loop, [known, time] {
+            if (const auto run = known.lock())
+                run->terminate_in(time, "was ended: nobody waits for it");
         });
     };
     asio::post(impl->loop, [impl, live = std::move(live)] {

@@ -126,6 +126,7 @@ int keep(pid_t parent, int most, char** argv) {
     const auto limit = most > 0 ? ProcessLimit::make(most * kThreadsEach) : nullptr;
     Guarded command{.pid = start(argv, limit.get(), before)};
     if (command.pid < 0) return exited_with(kRefused);
+    ::dup2(STDERR_FILENO, STDOUT_FILENO);  // the end of the command's output is seen as such
     for (;;) {
         const int number = next_signal(ours, most > 0);
         if (number == SIGTERM) ::kill(-command.pid, SIGTERM);

@@ -2,7 +2,6 @@
 #include "device/device_board.h"
 
 #include <algorithm>
-#include <set>
 
 /// How models leave a device: for others by the scheduler's word, or because somebody asks for it.
 namespace device {
@@ -109,6 +108,24 @@ net::Task<std::optional<bool>> DeviceBoard::busy(std::string key, base::Time by)
     co_return std::ranges::any_of(*holdings, &Holding::busy);
 }
 
+bool DeviceBoard::leased(const ModelKey& key) const {
+    for (const auto& [name, device] : devices_)
+        for (const auto& model : device.scheduler.view(base::Clock::now()).models)
+            if (model.key == key && model.leases > 0) return true;
+    return false;
+}
+
+net::Task<> DeviceBoard::unload_model(std::string name, ModelKey key) {
+    const auto found = engines_.find(key.engine);
+    if (found == engines_.end() || !found->second.driver) co_return;
+    const auto there =
+        co_await holds(found->second.driver, key.model, base::Clock::now() + kPollTime);
+    if (!there || !*there || ending_ || leased(key)) co_return;
+    (void)co_await send_away(name, key);
+    if (const auto engine = engines_.find(key.engine); engine != engines_.end())
+        poll(engine->second);
+}
+
 /// nullopt: the engine is not on that device.
 net::Task<std::optional<UnloadReport>> DeviceBoard::unload_engine(std::string key,
                                                                   std::string only) {
@@ -131,14 +148,10 @@ net::Task<std::optional<UnloadReport>> DeviceBoard::unload_engine(std::string ke
         co_return out;
     }
     if (holdings->empty()) out.status = Unloading::empty;
-    std::set<ModelKey> leased;
-    for (const auto& [name, device] : devices_)
-        for (const auto& model : device.scheduler.view(base::Clock::now()).models)
-            if (model.leases > 0) leased.insert(model.key);
     for (const Holding& one : *holdings) {
         const ModelKey model{key, one.model};
         if (ending_) break;
-        if (one.busy || leased.contains(model)) {
+        if (one.busy || leased(model)) {
             out.status = Unloading::busy;
             continue;
         }

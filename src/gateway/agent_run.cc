@@ -1,5 +1,6 @@
 #include "gateway/agent_run.h"
 
+#include "base/units.h"
 #include "device/command.h"
 #include "gateway/agent_box.h"
 #include "gateway/agent_command.h"
@@ -7,7 +8,11 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
+
 namespace gateway {
+
+namespace fs = std::filesystem;
 
 using llm::Failure;
 using llm::Outcome;
@@ -29,20 +34,20 @@ public:
         while (out_.empty() && !ended_) {
             auto bytes = co_await run_->next(deadline, abort_);
             if (!bytes) co_return std::unexpected(bytes.error());
-            if (bytes->empty()) {
-                ended_ = true;
-                events_.line(rest_, out_);
-                events_.end(run_->how(), run_->last_words(), out_);
-            } else if (!take(*bytes)) {
+            if (!take(*bytes))
                 co_return base::fail(base::ErrorKind::too_large, "the agent prints endless lines");
-            }
+            ended_ = bytes->empty() || events_.over();
+            if (events_.over()) run_->answered();  // it may stay on: nobody waits for that
+            if (ended_) events_.end(run_->how(), run_->last_words(), out_);
         }
         co_return std::string_view(out_);
     }
 
 private:
+    /// Nothing: the output has ended.
     bool take(std::string_view bytes) {
-        for (;;) {
+        if (bytes.empty()) events_.line(rest_, out_);
+        while (!events_.over()) {
             const std::size_t end = bytes.find('\n');
             rest_ += bytes.substr(0, end);
             if (rest_.size() > kLongestLine) return false;
@@ -51,6 +56,7 @@ private:
             rest_.clear();
             bytes.remove_prefix(end + 1);
         }
+        return true;
     }
 
     std::unique_ptr<device::AgentRun> run_;
@@ -92,6 +98,18 @@ std::string_view unfit_name(std::string_view workspace) {
     return {};
 }
 
+/// The first part of a workspace's name that is there and is no folder; empty: there is none.
+std::string_view in_the_way(const fs::path& root, std::string_view workspace) {
+    for (std::size_t end = 0; end != workspace.npos;) {
+        end = workspace.find('/', end + 1);
+        const fs::path part = root / workspace.substr(0, end);
+        std::error_code error;
+        if (!fs::exists(fs::symlink_status(part, error))) return {};
+        if (!fs::is_directory(fs::status(part, error))) return workspace.substr(0, end);
+    }
+    return {};
+}
+
 Failure skipped(Session& session, std::string detail) {
     session.step().skip = route::Skip::engine;
     return {.outcome = Outcome::transient, .detail = std::move(detail)};
@@ -119,6 +137,7 @@ net::Task<std::expected<OpenCall, Failure>> open_agent(Session& session,
     if (!wishes.system.empty())
         prompt->system += fmt::format("{}{}", prompt->system.empty() ? "" : "\n\n", wishes.system);
 
+    device::AgentHost& host = *session.lane.shared.agents;
     const bool stream = session.job->stream();
     Limits limits = limits_for(session, target, trial.last, stream);
     std::unique_ptr<WaitingLine::Place> place;
@@ -129,8 +148,12 @@ net::Task<std::expected<OpenCall, Failure>> open_agent(Session& session,
         if (!entered) co_return std::unexpected(entered.error());
         place = std::move(*entered);
         limits = limits_for(session, target, trial.last, stream);
+        const fs::path root = fs::path(host.folder()) / config::name(target.agent);
+        if (const auto part = in_the_way(root, wishes.workspace); !part.empty())
+            co_return std::unexpected(
+                bad_workspace(wishes.workspace,
+                              fmt::format("`{}` is a file; name another", base::shown(part, 80))));
     }
-    device::AgentHost& host = *session.lane.shared.agents;
     AgentTask task{.target = target,
                    .model = candidate.model,
                    .workspace = wishes.workspace,

@@ -21,8 +21,8 @@ public:
     std::string_view stream_type() const override { return "application/x-ndjson"; }
     std::string comment(std::string_view alias, std::string_view text,
                         base::WallTime now) const override;
-    std::optional<std::string> nothing_asked(const ChatRequest& request,
-                                             base::WallTime now) const override;
+    std::optional<Nothing> nothing_asked(const ChatRequest& request,
+                                         base::WallTime now) const override;
 
 private:
     Route route_;

@@ -35,12 +35,12 @@ public:
 private:
     MaybeFailure on_bytes(string_view bytes, AnswerSink& sink) override {
         MaybeFailure failure = chunks_->feed(bytes, buffer_);
-        read(sink);
+        if (!chunks_->held()) read(sink);
         return failure;
     }
     MaybeFailure on_close(AnswerSink& sink) override {
         MaybeFailure failure = chunks_->finish(buffer_);
-        read(sink);
+        if (!chunks_->held()) read(sink);
         return failure;
     }
     void read(AnswerSink& sink) {
