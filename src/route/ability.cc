@@ -23,6 +23,7 @@ config::Capabilities ability(const config::Target& target, const base::FactTable
     can.tools = said->tools;
     can.vision = said->vision;
     can.reasoning = said->thinking;
+    can.reasoning_stated = true;
     return can;
 }
 
