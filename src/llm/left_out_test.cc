@@ -121,6 +121,13 @@ TEST(LeftOut, MembersOfResponses) {
     EXPECT_EQ(quiet.changes.size(), 1u) << quiet.changes.back();
 }
 
+TEST(LeftOut, MembersOfOllamasMessages) {
+    for (Provider provider : {Provider::openai, Provider::anthropic, Provider::cohere})
+        EXPECT_TRUE(sent(provider, Endpoint::ollama_chat,
+                         R"("messages":[{"role":"user","content":"x","zz":1}])")
+                        .named("removed messages[].zz"));
+}
+
 TEST(LeftOut, MembersOfChats) {
     const std::string messages = R"("messages":[{"role":"user","content":"x"},
         {"role":"assistant","content":"y","audio":{"id":"a"},"annotations":[{"type":"t"}]},

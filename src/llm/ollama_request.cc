@@ -1,3 +1,4 @@
+#include "llm/fields.h"
 #include "llm/json.h"
 #include "llm/ollama_client.h"
 #include "llm/openai_client.h"
@@ -19,10 +20,6 @@ std::unexpected<base::Error> wrong(std::string text) {
 std::unexpected<base::Error> not_carried(string_view member) {
     return base::fail(base::ErrorKind::unsupported,
                       fmt::format("{}: only Ollama itself knows it", member));
-}
-
-std::string text_of(string_view object, string_view key) {
-    return json::text(json::member(object, key)).value_or("");
 }
 
 /// Pictures come without their type: the first bytes tell it.
@@ -158,8 +155,14 @@ base::Result<void> read_messages(string_view messages, Chat& chat) {
     if (!messages.starts_with('[') || !in.enter_array())
         return wrong("`messages` must be an array of messages");
     Messages reader;
-    while (in.next_element())
-        if (auto read = reader.read(in.value()); !read) return read;
+    while (in.next_element()) {
+        string_view message = in.value();
+        leave_rest("messages[]", message,
+                   {"role", "content", "thinking", "images", "tool_calls", "tool_call_id",
+                    "tool_name", "name"},
+                   chat.left_out);
+        if (auto read = reader.read(message); !read) return read;
+    }
     chat.messages = reader.take();
     return {};
 }
