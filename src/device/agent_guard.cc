@@ -106,6 +106,7 @@ int guard(pid_t parent, std::size_t most, char** command) {
     if (::getppid() != parent) return kAsked;
     const pid_t agent = start(command, before);
     if (agent < 0) return kRefused;
+    ::dup2(STDERR_FILENO, STDOUT_FILENO);  // the end of the agent's output is seen as such
     for (;;) {
         const timespec wait{0, kCountEvery};
         const int number = ::sigtimedwait(&ours, nullptr, &wait);

@@ -40,6 +40,8 @@ constexpr std::size_t kLastWords = 2'000;
 /// From asking a guard to end until it is killed itself.
 constexpr base::Duration kGrace{3'000};
 constexpr base::Duration kShutdown{6'000};
+/// From the end of its output until it is ended: time for its exit status to be seen.
+constexpr base::Duration kMute{2'000};
 
 /// An open file in memory that holds `text`, at its beginning.
 Handle in_memory(const std::string& text) {
@@ -78,7 +80,8 @@ struct AgentRun::Channel {
 
     net::Timer timer;              ///< of the worker's thread
     std::function<void()> resume;  ///< posts to the host: there is room again
-    std::function<void()> leave;   ///< posts to the host: nobody wants it any more
+    /// Posts to the host: nobody wants it any more, after this time.
+    std::function<void(base::Duration)> leave;
     std::mutex mutex;
     std::string output;
     std::string how;
@@ -87,7 +90,14 @@ struct AgentRun::Channel {
     bool ended = false;
 };
 
-AgentRun::~AgentRun() { channel_->leave(); }
+AgentRun::~AgentRun() {
+    if (!answered_) channel_->leave(base::Duration(0));
+}
+
+void AgentRun::answered() {
+    answered_ = true;
+    channel_->leave(AgentHost::kFarewell);
+}
 
 net::Task<Result<std::string_view>> AgentRun::next(base::Time deadline, net::AbortHandle& abort) {
     given_.clear();
@@ -139,6 +149,7 @@ struct AgentHost::Impl {
         bool take(std::string_view bytes, bool shown);
         void drain(Descriptor& from, bool shown);
         void terminate(std::string_view why);
+        void terminate_in(base::Duration time, std::string_view why);
         void ended();
         void finish(std::string how);
 
@@ -152,6 +163,7 @@ struct AgentHost::Impl {
         pid_t pid = 0;
         std::size_t printed = 0;
         std::string why;  ///< it was ended by us
+        base::Time end_by = base::Time::max();
     };
 
     net::Executor executor() { return loop.get_executor(); }
@@ -215,8 +227,9 @@ bool AgentHost::Impl::Live::read(Descriptor& from, bool shown) {
     std::array<char, kReadSize> bytes;
     const ssize_t got = ::read(from.native_handle(), bytes.data(), bytes.size());
     if (got < 0) return errno == EAGAIN || errno == EINTR;
-    if (got == 0) return false;
-    return take({bytes.data(), static_cast<std::size_t>(got)}, shown);
+    if (got > 0) return take({bytes.data(), static_cast<std::size_t>(got)}, shown);
+    if (shown) terminate_in(kMute, "closed its output");
+    return false;
 }
 
 /// What is left in a pipe whose writers are gone: no more than the kernel holds.
@@ -253,6 +266,17 @@ void AgentHost::Impl::Live::terminate(std::string_view reason) {
     patience.expires_after(kGrace);
     patience.async_wait([self = shared_from_this()](const net::error_code& error) {
         if (!error && self->pid != 0) ::kill(-self->pid, SIGKILL);
+    });
+}
+
+/// The earliest of several such times counts.
+void AgentHost::Impl::Live::terminate_in(base::Duration time, std::string_view reason) {
+    const base::Time at = base::Clock::now() + time;
+    if (pid == 0 || !why.empty() || at >= end_by) return;
+    end_by = at;
+    patience.expires_at(at);
+    patience.async_wait([self = shared_from_this(), reason](const net::error_code& error) {
+        if (!error) self->terminate(reason);
     });
 }
 
@@ -329,9 +353,10 @@ std::unique_ptr<AgentRun> AgentHost::start(net::Executor executor, AgentCommand 
                 run->read_on(run->output, true);
         });
     };
-    channel->leave = [impl, known] {
-        asio::post(impl->loop, [known] {
-            if (const auto run = known.lock()) run->terminate("was ended: nobody waits for it");
+    channel->leave = [impl, known](base::Duration time) {
+        asio::post(impl->loop, [known, time] {
+            if (const auto run = known.lock())
+                run->terminate_in(time, "was ended: nobody waits for it");
         });
     };
     asio::post(impl->loop, [impl, live = std::move(live)] {

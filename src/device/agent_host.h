@@ -43,10 +43,14 @@ public:
     /// "exited with status 0", and the end of its standard error. After the last next().
     std::string how() const;
     std::string last_words() const;
+    /// It has said all that it was run for: it may end by itself for a moment (kFarewell), whatever
+    /// becomes of this object, and is ended then.
+    void answered();
 
 private:
     std::shared_ptr<Channel> channel_;
     std::string given_;  ///< what next() gave last
+    bool answered_ = false;
 };
 
 /// Runs command lines of agents, on one thread of its own that lives as long as they may. Each is
@@ -57,6 +61,8 @@ public:
     static constexpr std::size_t kMostRuns = 32;
     /// Output that waits for its reader: then the agent waits too.
     static constexpr std::size_t kMostWaiting = 1u << 20;
+    /// For one that has answered, to put its house in order.
+    static constexpr base::Duration kFarewell{300};
 
     /// `folder`: below it the workspaces are; what earlier fresh runs left there is removed.
     explicit AgentHost(std::string folder);

@@ -29,20 +29,20 @@ public:
         while (out_.empty() && !ended_) {
             auto bytes = co_await run_->next(deadline, abort_);
             if (!bytes) co_return std::unexpected(bytes.error());
-            if (bytes->empty()) {
-                ended_ = true;
-                events_.line(rest_, out_);
-                events_.end(run_->how(), run_->last_words(), out_);
-            } else if (!take(*bytes)) {
+            if (!take(*bytes))
                 co_return base::fail(base::ErrorKind::too_large, "the agent prints endless lines");
-            }
+            ended_ = bytes->empty() || events_.over();
+            if (events_.over()) run_->answered();  // it may stay on: nobody waits for that
+            if (ended_) events_.end(run_->how(), run_->last_words(), out_);
         }
         co_return std::string_view(out_);
     }
 
 private:
+    /// Nothing: the output has ended.
     bool take(std::string_view bytes) {
-        for (;;) {
+        if (bytes.empty()) events_.line(rest_, out_);
+        while (!events_.over()) {
             const std::size_t end = bytes.find('\n');
             rest_ += bytes.substr(0, end);
             if (rest_.size() > kLongestLine) return false;
@@ -51,6 +51,7 @@ private:
             rest_.clear();
             bytes.remove_prefix(end + 1);
         }
+        return true;
     }
 
     std::unique_ptr<device::AgentRun> run_;

@@ -42,7 +42,7 @@ AgentEvents::AgentEvents(Shape shape)
 
 void AgentEvents::line(string_view line, std::string& out) {
     line = base::trim(line);
-    if (failed_ || !line.starts_with('{')) return;
+    if (over() || !line.starts_with('{')) return;
     shape_.cli == AgentCli::claude ? claude(line, out) : pi(line, out);
 }
 

@@ -31,8 +31,10 @@ public:
 
     /// One line. Lines that are no event are passed over.
     void line(std::string_view line, std::string& out);
-    /// The command line has ended, as `how` says ("exited with status 1"); `last_words`: of its
-    /// standard error. Appends the end, or why there is no answer.
+    /// It has said that it is done, or what went wrong: nothing of what follows counts.
+    bool over() const { return finished_ || failed_; }
+    /// It is over, or the command line has ended, as `how` says ("exited with status 1");
+    /// `last_words`: of its standard error. Appends the end, or why there is no answer.
     void end(std::string_view how, std::string_view last_words, std::string& out);
 
 private:

@@ -53,6 +53,22 @@ std::string said(const Lines& lines, AgentEvents::Shape shape,
     return out;
 }
 
+TEST(AgentEvents, ItsLastWordIsTheEnd) {
+    for (const auto& [cli, lines] : {std::pair{AgentCli::claude, kClaude}, {AgentCli::pi, kPi}}) {
+        const AgentEvents::Shape shape{.cli = cli, .model = "m"};
+        AgentEvents events(shape);
+        std::string out;
+        for (const std::string_view line : lines) {
+            EXPECT_FALSE(events.over()) << line;
+            events.line(line, out);
+        }
+        EXPECT_TRUE(events.over());
+        for (const std::string_view line : lines) events.line(line, out);
+        events.end("", {}, out);
+        EXPECT_EQ(out, said(lines, shape));
+    }
+}
+
 struct Seen {
     std::string text;
     std::optional<Failure> failure;

@@ -67,6 +67,15 @@ const ACTIONS = {
     cli.say(JSON.stringify([process.pid, ...children.map(({ pid }) => pid)]));
     await sleep(300_000);
   },
+  /** Is done, and stays for minutes, with its output open or closed. */
+  linger: async (output) => {
+    cli.say(JSON.stringify([process.pid]));
+    cli.end();
+    if (output === 'closed') fs.closeSync(1);
+    await sleep(300_000);
+  },
+  /** Will never say more, and stays. */
+  mute: async () => { fs.closeSync(1); await sleep(300_000); },
   flood: async () => { for (;;) { line({ type: 'noise', text: 'x'.repeat(10_000) }); await sleep(0); } },
   used_up: (epoch) => cli.fail(429, `Claude AI usage limit reached|${epoch}`),
   unauthorized: () => cli.fail(401, '{"type":"error","error":{"type":"authentication_error","message":"OAuth token has expired."}}'),

@@ -123,6 +123,23 @@ for (const kind of Object.keys(KINDS)) {
       assert.match(shown.content, /^Let me look\.\n\n\[[Bb]ash\] ls -l\n\nDone\.$/);
     });
 
+    test('what stays on after its last word keeps nobody waiting, and is ended', async (t) => {
+      const w = await start(t, kind, { params: { timeout: 30 } });
+      for (const output of ['open', 'closed'])
+        for (const stream of [false, true]) {
+          const answer = await w.ask(`linger ${output}`, { stream, ...(stream && { stream_options: { include_usage: true } }) });
+          assert.equal(answer.servedBy ?? w.alias, w.alias, answer.text);
+          assert.deepEqual(answer.errors ?? [], []);
+          assert.equal((answer.usage ?? answer.json.usage).prompt_tokens, 11);
+          await allGone(JSON.parse(contentOf(answer)));
+        }
+      await until(() => workspaces(w).length === 0, 5000, 'fresh workspaces are removed');
+      const mute = await w.ask('mute');
+      assert.equal(mute.servedBy, 'plain', mute.text);
+      const explained = await w.gateway.get(`/v1/requests/${mute.requestId}/explain`);
+      assert.match(explained.json.candidates[0].detail, /closed its output without an answer/);
+    });
+
     test('failures are failures: the chain moves on, and a plan returns when it says', async (t) => {
       const w = await start(t, kind);
       for (const stream of [false, true]) {
