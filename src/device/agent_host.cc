@@ -1,5 +1,6 @@
 #include "device/agent_host.h"
 
+#include "base/log.h"
 #include "device/agent_guard.h"
 #include "device/child.h"
 
@@ -8,6 +9,8 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
+
+#include <fmt/format.h>
 
 #include <pthread.h>
 #include <signal.h>
@@ -53,6 +56,14 @@ Handle in_memory(const std::string& text) {
     }
     if (file.get() >= 0) ::lseek(file.get(), 0, SEEK_SET);
     return file;
+}
+
+/// The log says where; who asked the agent gets no path of this machine.
+std::unexpected<base::Error> not_possible(std::string_view what, std::string_view path,
+                                          std::string_view why) {
+    base::log::write(base::log::Level::error, "agent_not_started",
+                     {{"what", what}, {"path", path}, {"reason", why}});
+    return base::fail(ErrorKind::io, fmt::format("{}: {}", what, why));
 }
 
 bool write_whole(const fs::path& path, const std::string& content) {
@@ -182,13 +193,12 @@ struct AgentHost::Impl {
 Result<Child> AgentHost::Impl::Live::run() {
     std::error_code error;
     fs::create_directories(command.folder, error);
-    if (error)
-        return base::fail(ErrorKind::io, "no folder " + command.folder + ": " + error.message());
+    if (error) return not_possible("its folder can't be made", command.folder, error.message());
     fs::create_directories(command.home, error);
     fs::permissions(command.home, fs::perms::owner_all, error);
     for (const auto& [path, content] : command.files)
         if (!write_whole(path, content))
-            return base::fail(ErrorKind::io, path + " can't be written");
+            return not_possible("a file of its own can't be written", path, "no room, or no right");
     const Handle input = in_memory(command.input);
     const std::vector<std::string> guarded = guard_command(command.command, command.most_processes);
     return launch({.command = guarded,

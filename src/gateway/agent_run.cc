@@ -1,5 +1,6 @@
 #include "gateway/agent_run.h"
 
+#include "base/units.h"
 #include "device/command.h"
 #include "gateway/agent_box.h"
 #include "gateway/agent_command.h"
@@ -7,7 +8,11 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
+
 namespace gateway {
+
+namespace fs = std::filesystem;
 
 using llm::Failure;
 using llm::Outcome;
@@ -93,6 +98,18 @@ std::string_view unfit_name(std::string_view workspace) {
     return {};
 }
 
+/// The first part of a workspace's name that is there and is no folder; empty: there is none.
+std::string_view in_the_way(const fs::path& root, std::string_view workspace) {
+    for (std::size_t end = 0; end != workspace.npos;) {
+        end = workspace.find('/', end + 1);
+        const fs::path part = root / workspace.substr(0, end);
+        std::error_code error;
+        if (!fs::exists(fs::symlink_status(part, error))) return {};
+        if (!fs::is_directory(fs::status(part, error))) return workspace.substr(0, end);
+    }
+    return {};
+}
+
 Failure skipped(Session& session, std::string detail) {
     session.step().skip = route::Skip::engine;
     return {.outcome = Outcome::transient, .detail = std::move(detail)};
@@ -120,6 +137,7 @@ net::Task<std::expected<OpenCall, Failure>> open_agent(Session& session,
     if (!wishes.system.empty())
         prompt->system += fmt::format("{}{}", prompt->system.empty() ? "" : "\n\n", wishes.system);
 
+    device::AgentHost& host = *session.lane.shared.agents;
     const bool stream = session.job->stream();
     Limits limits = limits_for(session, target, trial.last, stream);
     std::unique_ptr<WaitingLine::Place> place;
@@ -130,8 +148,12 @@ net::Task<std::expected<OpenCall, Failure>> open_agent(Session& session,
         if (!entered) co_return std::unexpected(entered.error());
         place = std::move(*entered);
         limits = limits_for(session, target, trial.last, stream);
+        const fs::path root = fs::path(host.folder()) / config::name(target.agent);
+        if (const auto part = in_the_way(root, wishes.workspace); !part.empty())
+            co_return std::unexpected(
+                bad_workspace(wishes.workspace,
+                              fmt::format("`{}` is a file; name another", base::shown(part, 80))));
     }
-    device::AgentHost& host = *session.lane.shared.agents;
     AgentTask task{.target = target,
                    .model = candidate.model,
                    .workspace = wishes.workspace,

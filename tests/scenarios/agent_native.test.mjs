@@ -116,6 +116,32 @@ for (const kind of Object.keys(KINDS)) {
       for (const name of ['../x', '.home', 'a/.b', 'run-1', '/abs']) assert.equal((await w.ask('tell', {}, { headers: { 'x-claude-workspace': name } })).status, 400, name);
     });
 
+    test('a workspace that is a file is the caller\'s mistake, and nobody else\'s', async (t) => {
+      const w = await start(t, kind);
+      await w.ask('tell', {}, { headers: { 'x-claude-workspace': 'team/site' } });
+      fs.writeFileSync(path.join(w.agents, 'team/plain'), 'x');
+      for (const name of ['team/plain', 'team/plain/site']) {
+        const answer = await w.ask('tell', {}, { headers: { 'x-claude-workspace': name } });
+        assert.equal(answer.status, 400, answer.text);
+        assert.match(answer.error.message, /`team\/plain` is a file; name another/);
+        assert.ok(!answer.text.includes(w.gateway.folder), answer.text);
+      }
+      assert.deepEqual(await w.gateway.benches(), []);
+      assert.equal((await w.ask('tell')).servedBy, w.alias);
+    });
+
+    test('no path of this machine is in an answer', async (t) => {
+      const data = scratch();
+      fs.writeFileSync(path.join(data, 'agents'), 'a file');
+      const w = await start(t, kind, { data });
+      const answer = await w.ask('tell');
+      assert.equal(answer.servedBy, 'plain', answer.text);
+      const explained = await w.gateway.get(`/v1/requests/${answer.requestId}/explain`);
+      assert.match(explained.json.candidates[0].detail, /its folder can't be made/);
+      assert.ok(!explained.text.includes(data), explained.text);
+      assert.match(w.gateway.log, /agent_not_started.*agents/);
+    });
+
     test('what it does with tools is told where that is asked', async (t) => {
       const w = await start(t, kind);
       assert.equal(contentOf(await w.ask('tools')), 'Let me look.\n\nDone.');
