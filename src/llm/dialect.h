@@ -28,6 +28,7 @@ struct Upstream {
     bool stated = true;        ///< its configuration says what it can do
     bool json_schema = true;   ///< it can bind its answer to a JSON schema itself
     bool tools = true;         ///< it can call tools
+    bool agent_box = false;    ///< it tells failures as text, in pieces too
     bool others_left = false;  ///< should it fail, somebody else can be asked
     std::optional<std::uint64_t> max_output_tokens{};
     std::span<const Extra> defaults{};   ///< sent unless the client set the member

@@ -94,6 +94,23 @@ bool matches(const Sign& sign, string_view text) {
     return std::ranges::any_of(kBreaks, [rest](string_view one) { return rest.starts_with(one); });
 }
 
+/// What stands behind a sign may be, or become, what `matches` wants there.
+bool may_match(const Sign& sign, string_view text) {
+    if (text.size() <= sign.begins.size()) return sign.begins.starts_with(text);
+    if (!text.starts_with(sign.begins)) return false;
+    const string_view rest = text.substr(sign.begins.size());
+    const auto begins = [rest](string_view one) {
+        return rest.starts_with(one) || one.starts_with(rest);
+    };
+    switch (sign.behind) {
+        case Behind::status: return begins(" (") || begins(": ");
+        case Behind::bracket:
+        case Behind::object: return true;
+        case Behind::end_or_break: break;
+    }
+    return rest == "." || rest == "!" || std::ranges::any_of(kBreaks, begins);
+}
+
 /// "…|1779792000": when the plan is usable again.
 std::optional<base::Duration> stated_return(string_view text, base::WallTime now) {
     const std::size_t bar = text.rfind('|');
@@ -130,6 +147,13 @@ std::optional<Failure> agent_complaint(base::Provider provider, string_view text
     }
     if (used_up && !failure.back_in) failure.back_in = stated_return(text, now);
     return failure;
+}
+
+bool may_be_complaint(string_view text) {
+    if (text.size() > kLongestComplaint) return false;
+    text = base::trim(text);
+    return text.find('\n') == text.npos &&
+           std::ranges::any_of(kSigns, [text](const Sign& sign) { return may_match(sign, text); });
 }
 
 std::optional<Failure> hidden_error(const Upstream& upstream, string_view text,

@@ -13,6 +13,9 @@ namespace llm {
 std::optional<Failure> agent_complaint(base::Provider provider, std::string_view text,
                                        base::WallTime now);
 
+/// Whether `text`, the beginning of an answer, may be that of such a complaint.
+bool may_be_complaint(std::string_view text);
+
 /// Agents behind OpenAI adapters report failures as the text of a 200
 /// ("[error: …]", "API Error: 401 …", "Claude AI usage limit reached"). `text`
 /// is the JSON string of a whole answer or of a stream's first delta.

@@ -71,5 +71,20 @@ TEST(HiddenError, AnAnswerThatSpeaksOfErrorsIsAnAnswer) {
     EXPECT_FALSE(read("[error: " + std::string(700, 'x') + "]"));
 }
 
+TEST(HiddenError, ItsBeginningIsKnownAtEveryByte) {
+    for (const std::string_view text :
+         {"[error: pi exited with 1]", "Claude AI usage limit reached|1779792000",
+          "5-hour limit reached \u2219 resets 3pm", "Invalid API key \u00b7 Fix external API key",
+          "API Error: Connection error.", "API Error (Request timed out.)",
+          R"({"type":"error","error":{"type":"authentication_error","message":"no"}})"})
+        for (std::size_t size = 0; size <= text.size(); ++size)
+            EXPECT_TRUE(may_be_complaint(text.substr(0, size))) << text.substr(0, size);
+    for (const std::string_view text :
+         {"Hello", "In Rust", "Invalid API keys are", "API Errors", "[errors: none]",
+          "Claude AI usage limit reached is", "Not logged in users", "[error: a]\n\nThat is"})
+        EXPECT_FALSE(may_be_complaint(text)) << text;
+    EXPECT_FALSE(may_be_complaint("[error: " + std::string(700, 'x')));
+}
+
 }  // namespace
 }  // namespace llm

@@ -110,6 +110,8 @@ private:
     MaybeFailure events(string_view bytes, std::string& out);
     MaybeFailure take(const SseReader::Event& event, std::string& out);
     MaybeFailure check(const SseReader::Event& event, const Payload& payload);
+    MaybeFailure first_words(string_view text);
+    MaybeFailure judge_held();
     void note(const Payload& payload);
     void emit(const SseReader::Event& event, const Payload& payload, std::string& out);
     void rewrite(const SseReader::Event& event, const Payload& payload, std::string& out);
@@ -122,7 +124,8 @@ private:
     std::string alias_;  ///< as a JSON string
     Form form_ = Form::unknown;
     SseReader reader_;
-    std::string body_;  ///< where one JSON body came instead of events
+    std::string held_text_;  ///< the first words of an agent's box
+    std::string body_;       ///< where one JSON body came instead of events
     std::string id_, created_, finish_reason_;
     std::uint64_t content_bytes_ = 0;
     CallNumbers numbers_;
@@ -183,10 +186,29 @@ MaybeFailure OpenAiStream::check(const SseReader::Event& event, const Payload& p
         if (string_view error = json::member(payload.x_groq, "error"); !json::blank(error))
             return classify_embedded(upstream_.provider, payload.x_groq, now_);
     if (!committed_ && payload.content)
-        if (MaybeFailure failure = hidden_error(upstream_, payload.first_text, now_))
-            return failure;
+        if (MaybeFailure failure = first_words(payload.first_text)) return failure;
+    if (held_ && !payload.finish_reason.empty())
+        if (MaybeFailure failure = judge_held()) return failure;
     if (payload.finish_reason == "\"error\"")
         return malformed("the stream's finish_reason is error");
+    return std::nullopt;
+}
+
+/// An agent's box tells a failure in as many pieces as it likes: they are kept back until it is
+/// plain that they are none.
+MaybeFailure OpenAiStream::first_words(string_view text) {
+    if (!upstream_.agent_box) return hidden_error(upstream_, text, now_);
+    held_text_ += json::text(text).value_or("");
+    held_ = !text.empty() && may_be_complaint(held_text_);
+    return std::nullopt;
+}
+
+/// All has been said: what is held is a failure, or the answer.
+MaybeFailure OpenAiStream::judge_held() {
+    if (MaybeFailure failure = agent_complaint(upstream_.provider, held_text_, now_))
+        return failure;
+    held_ = false;
+    committed_ = true;
     return std::nullopt;
 }
 
@@ -195,7 +217,7 @@ void OpenAiStream::note(const Payload& payload) {
     if (created_.empty()) created_ = payload.created;
     if (!payload.finish_reason.empty()) finish_reason_ = payload.finish_reason;
     content_bytes_ += payload.content_bytes;
-    committed_ = committed_ || payload.content;
+    committed_ = committed_ || (payload.content && !held_);
     string_view usage = payload.usage;
     if (usage.empty() && !payload.x_groq.empty()) usage = json::member(payload.x_groq, "usage");
     if (usage.empty()) return;
@@ -247,6 +269,8 @@ void OpenAiStream::rewrite(const SseReader::Event& event, const Payload& payload
 }
 
 MaybeFailure OpenAiStream::end(std::string& out) {
+    if (held_)
+        if (MaybeFailure failure = judge_held()) return failure;
     if (finish_reason_.empty())
         return malformed(any_event_ ? "the stream ended without a finish reason"
                                     : "an empty stream");

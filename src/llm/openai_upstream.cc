@@ -187,12 +187,12 @@ public:
 
     MaybeFailure feed(string_view bytes, AnswerSink& sink) override {
         MaybeFailure failure = chunks_->feed(bytes, buffer_);
-        read(sink);
+        if (!chunks_->held()) read(sink);
         return failure;
     }
     MaybeFailure finish(AnswerSink& sink) override {
         MaybeFailure failure = chunks_->finish(buffer_);
-        read(sink);
+        if (!chunks_->held()) read(sink);
         return failure;
     }
 

@@ -189,6 +189,8 @@ describe('failures of agents that look like answers', { concurrency: 4 }, () => 
     'a refused login': [claudebox, { text: claudebox.texts.unauthorized }, 'unauthorized'],
     'an inline error': [pibox, { text: pibox.texts.failed, finish: 'error' }, 'malformed'],
     'an inline error that ends as usual': [pibox, { text: pibox.texts.failed }, 'malformed'],
+    'an inline error in pieces': [pibox, { texts: ['[error: ', 'boom]'], between: 50, finish: 'error' }, 'malformed'],
+    'a used-up plan in pieces': [claudebox, { texts: ['Claude AI usage', ` limit reached|${epoch}`], between: 50 }, 'exhausted'],
     'an empty answer': [pibox, { texts: [''] }, 'malformed'],
   };
   for (const [what, [kind, script, outcome]] of Object.entries(CASES)) {
@@ -223,6 +225,21 @@ describe('failures of agents that look like answers', { concurrency: 4 }, () => 
     w.box.always({ text });
     assert.equal((await w.chat()).json.choices[0].message.content, text);
     assert.equal((await w.stream()).content, text);
+  });
+
+  test('what may still become a failure is kept back, and then given, in every protocol', async (t) => {
+    const w = await start(t, pibox, { fallbacks: [{ [ALIAS.pibox]: ['plain'] }] });
+    const pieces = { 'In pieces.': ['I', 'n pie', 'ces.'], '[error: x] is what pi prints': ['[error: x]', ' is what', ' pi prints'] };
+    for (const [text, texts] of Object.entries(pieces)) {
+      w.box.always({ texts });
+      assert.equal((await w.stream()).content, text);
+    }
+    const ask = () => w.gateway.send('/v1/messages', { body: { model: ALIAS.pibox, max_tokens: 100, stream: true, messages: [{ role: 'user', content: 'hi' }] } });
+    assert.match((await ask()).text, /"text":"\[error: x\]"[\s\S]*"text":" pi prints"[\s\S]*message_stop/);
+    w.box.always({ texts: ['[error: ', 'boom]'] });
+    const moved = await ask();
+    assert.equal(moved.servedBy, 'plain', moved.text);
+    assert.doesNotMatch(moved.text, /boom/);
   });
 
   test('usage that a box does not send is estimated, and marked', async (t) => {
