@@ -435,6 +435,21 @@ std::vector<DeviceReport> DeviceBoard::report() const {
     return all;
 }
 
+bool DeviceBoard::leased(const ModelKey& key) const {
+    for (const auto& [name, device] : devices_)
+        for (const auto& model : device.scheduler.view(base::Clock::now()).models)
+            if (model.key == key && model.leases > 0) return true;
+    return false;
+}
+
+net::Task<> DeviceBoard::unload_model(std::string name, ModelKey key) {
+    const auto there = co_await holds(key.engine, key.model, base::Clock::now() + kPollTime);
+    if (!there || !*there || ending_ || leased(key)) co_return;
+    (void)co_await send_away(name, key);
+    if (const auto engine = engines_.find(key.engine); engine != engines_.end())
+        poll(engine->second);
+}
+
 /// nullopt: the engine is not on that device.
 net::Task<std::optional<UnloadReport>> DeviceBoard::unload_engine(std::string key,
                                                                   std::string only) {
@@ -453,14 +468,10 @@ net::Task<std::optional<UnloadReport>> DeviceBoard::unload_engine(std::string ke
         co_return out;
     }
     if (holdings->empty()) out.status = "empty";
-    std::set<ModelKey> leased;
-    for (const auto& [name, device] : devices_)
-        for (const auto& model : device.scheduler.view(base::Clock::now()).models)
-            if (model.leases > 0) leased.insert(model.key);
     for (const Holding& one : *holdings) {
         const ModelKey model{key, one.model};
         if (ending_) break;
-        if (one.busy || leased.contains(model)) {
+        if (one.busy || leased(model)) {
             out.status = "busy";
             continue;
         }

@@ -38,6 +38,8 @@ public:
     net::Task<std::optional<bool>> busy(std::string engine, base::Time by);
     std::vector<DeviceReport> report() const;
     net::Task<std::vector<UnloadReport>> unload(std::string device);
+    /// Sends one model away, where it is loaded and nobody uses it.
+    net::Task<> unload_model(std::string device, ModelKey key);
     /// No task begins any more; those under way end soon.
     void shut_down();
 
@@ -94,6 +96,7 @@ private:
     net::Task<base::Result<bool>> holds(std::string engine, std::string model, base::Time by);
     net::Task<> until_memory_returns(std::string device, std::uint64_t used_before,
                                      std::uint64_t bytes);
+    bool leased(const ModelKey& key) const;
     net::Task<std::optional<UnloadReport>> unload_engine(std::string key, std::string device);
 
     net::Worker& worker_;

@@ -218,4 +218,10 @@ net::Task<std::vector<UnloadReport>> Devices::unload(net::Executor executor, std
     co_return std::move(*errand->value());
 }
 
+void Devices::unload(const Use& use) {
+    impl_->mailbox->post([impl = impl_.get(), use] {
+        impl->worker.tasks.spawn(impl->board.unload_model(use.device, use.need.key), [] {});
+    });
+}
+
 }  // namespace device

@@ -101,6 +101,9 @@ public:
     /// it is gone.
     net::Task<std::vector<UnloadReport>> unload(net::Executor executor, std::string device);
 
+    /// Sends one model away, where it is loaded and idle; does not wait for it.
+    void unload(const Use& use);
+
     /// Ends the thread; leases may outlive it.
     void shutdown();
 

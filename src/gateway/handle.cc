@@ -49,13 +49,24 @@ bool carries_over(const llm::ChatRequest& request) {
                                [](const llm::Tool& tool) { return tool.native.empty(); });
 }
 
-/// A known model that nobody can load by asking nothing of it: only Ollama's own can.
-bool loads_nothing(const config::Catalog& catalog, const std::string& model) {
-    const config::Alias* alias = catalog.find(model);
-    if (!alias) return false;
-    return std::ranges::none_of(alias->targets, [&catalog](std::size_t index) {
-        return catalog.targets[index].provider == base::Provider::ollama;
-    });
+/// The answer to one who asks nothing of a known model: nothing is loaded for that. Who wants it
+/// sent away gets that where it is idle; an Ollama that is on no device of ours is told itself
+/// (nullopt), as nobody else knows what it holds.
+std::optional<std::string> answer_to_nothing(Session& session, const llm::ChatRequest& request) {
+    const config::Catalog& catalog = *session.catalog;
+    const config::Alias* alias = catalog.find(request.model);
+    if (!alias) return std::nullopt;
+    auto nothing = session.client->nothing_asked(request, base::WallClock::now());
+    if (!nothing) return std::nullopt;
+    if (nothing->unload)
+        for (const std::size_t index : alias->targets) {
+            const config::Target& target = catalog.targets[index];
+            if (target.provider != base::Provider::ollama) continue;
+            const auto use = device::use_of(catalog, target);
+            if (!use) return std::nullopt;
+            session.lane.shared.devices->unload(*use);
+        }
+    return std::move(nothing->answer);
 }
 
 }  // namespace
@@ -130,11 +141,10 @@ net::Task<> handle_chat(Lane& lane, net::Exchange& exchange, llm::Endpoint endpo
             co_return co_await session.refuse(*std::move(refused));
     if (auto read = llm::read_format(*parsed, settings.validate_json_schema); !read)
         co_return co_await session.refuse(unreadable(read.error()));
-    if (loads_nothing(*session.catalog, parsed->model))
-        if (auto reply = session.client->nothing_asked(*parsed, base::WallClock::now())) {
-            co_await session.answer(200, "application/json", *reply);
-            co_return;
-        }
+    if (auto reply = answer_to_nothing(session, *parsed)) {
+        co_await session.answer(200, "application/json", *reply);
+        co_return;
+    }
     ChatJob job(std::move(*parsed));
     session.job = &job;
     session.ask = ask_of(job.request());

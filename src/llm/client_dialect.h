@@ -57,9 +57,13 @@ public:
     /// The last frames of a stream that had begun before anybody could serve it.
     virtual std::string error_frames(int status, std::string_view error) const = 0;
 
-    /// The answer where the client asks for nothing that needs a target: Ollama's load models
-    /// that way.
-    virtual std::optional<std::string> nothing_asked(const ChatRequest&, base::WallTime) const {
+    /// What is said where the client asks for nothing: Ollama's load models that way, and send
+    /// them away.
+    struct Nothing {
+        std::string answer;
+        bool unload = false;
+    };
+    virtual std::optional<Nothing> nothing_asked(const ChatRequest&, base::WallTime) const {
         return std::nullopt;
     }
 

@@ -135,14 +135,22 @@ std::string OllamaClient::comment(string_view) const {
     return '{' + said(route_, {}, {}, {}) + ",\"done\":false}\n";
 }
 
-std::optional<std::string> OllamaClient::nothing_asked(const ChatRequest& request,
-                                                       base::WallTime now) const {
-    const base::Result<Chat>& chat = canonical(request);
-    if (!chat || !chat->messages.empty()) return std::nullopt;
-    const Extra* keep = chat->find("keep_alive");
-    const bool unload = keep && (keep->json == "0" || keep->json == "\"0\"");
-    return head(request.model, now) + said(route_, {}, {}, {}) +
-           fmt::format(R"(,"done":true,"done_reason":"{}"}})", unload ? "unload" : "load");
+std::optional<ClientDialect::Nothing> OllamaClient::nothing_asked(const ChatRequest& request,
+                                                                  base::WallTime now) const {
+    const auto holds = [&request](string_view key) {
+        const Member* member = request.find(key);
+        return member && !json::blank(request.text(member->value));
+    };
+    if (route_ == Route::chat ? holds("messages") : holds("prompt") || holds("images"))
+        return std::nullopt;
+    const Member* keep = request.find("keep_alive");
+    string_view stay = keep ? request.text(keep->value) : string_view();
+    const auto span = base::parse_duration(json::text(stay).value_or(std::string(stay)));
+    const bool unload = span && span->count() == 0;
+    return Nothing{
+        head(request.model, now) + said(route_, {}, {}, {}) +
+            fmt::format(R"(,"done":true,"done_reason":"{}"}})", unload ? "unload" : "load"),
+        unload};
 }
 
 }  // namespace llm

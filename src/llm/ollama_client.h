@@ -20,8 +20,8 @@ public:
     std::string error_frames(int status, std::string_view error) const override;
     std::string_view stream_type() const override { return "application/x-ndjson"; }
     std::string comment(std::string_view text) const override;
-    std::optional<std::string> nothing_asked(const ChatRequest& request,
-                                             base::WallTime now) const override;
+    std::optional<Nothing> nothing_asked(const ChatRequest& request,
+                                         base::WallTime now) const override;
 
 private:
     Route route_;

@@ -29,6 +29,11 @@ Extra native(const Extra& extra) {
     return bound ? Extra{"num_predict", extra.json} : extra;
 }
 
+bool unloads(const ChatRequest& request) {
+    const auto nothing = client_dialect(request.endpoint).nothing_asked(request, {});
+    return nothing && nothing->unload;
+}
+
 /// The client's body with the configuration's members merged in.
 class CallBuilder {
 public:
@@ -36,7 +41,8 @@ public:
         : request_(request),
           upstream_(upstream),
           splice_(request.body),
-          object_(splice_, string_view(request.body).substr(request.body.find('{'))) {}
+          object_(splice_, string_view(request.body).substr(request.body.find('{'))),
+          unloads_(unloads(request)) {}
 
     Call build();
 
@@ -51,6 +57,7 @@ private:
     ObjectEdit object_;
     ObjectWriter forced_;     ///< members sent always
     std::string options_;     ///< the whole object, where configuration adds to it or takes away
+    bool unloads_;            ///< it asks for nothing but that the model be sent away
     std::string keep_alive_;  ///< the configuration's own; empty: none
     std::vector<std::string> changes_;
 };
@@ -77,7 +84,7 @@ void CallBuilder::member(const Member& member) {
         return;
     }
     object_.keep(whole);
-    if (member.key == "keep_alive" && !keep_alive_.empty() && value != keep_alive_) {
+    if (member.key == "keep_alive" && !keep_alive_.empty() && value != keep_alive_ && !unloads_) {
         splice_.replace(value, keep_alive_);
         changes_.push_back("removed keep_alive, as the alias states its own");
         return;

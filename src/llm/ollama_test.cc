@@ -219,11 +219,29 @@ TEST(OllamaClient, AskingNothingLoads) {
     auto request = parse_chat(R"({"model":"m","keep_alive":0})", Endpoint::ollama_generate);
     ASSERT_TRUE(request);
     EXPECT_EQ(
-        client.nothing_asked(*request, now),
+        client.nothing_asked(*request, now).value().answer,
         R"({"model":"m","created_at":"2026-11-22T12:00:05.000000007Z","response":"","done":true,"done_reason":"unload"})");
+    for (const auto& [body, unload] : std::vector<std::pair<const char*, bool>>{
+             {R"({"model":"m","keep_alive":0})", true},
+             {R"({"model":"m","prompt":"","keep_alive":"0s"})", true},
+             {R"({"model":"m","system":"Be brief.","keep_alive":"5m"})", false},
+             {R"({"model":"m","raw":true,"suffix":"x","keep_alive":-1})", false},
+             {R"({"model":"m"})", false}}) {
+        request = parse_chat(body, Endpoint::ollama_generate);
+        ASSERT_TRUE(request && client.nothing_asked(*request, now)) << body;
+        EXPECT_EQ(client.nothing_asked(*request, now)->unload, unload) << body;
+    }
     request = parse_chat(R"({"model":"m","prompt":"Hi"})", Endpoint::ollama_generate);
     ASSERT_TRUE(request);
     EXPECT_FALSE(client.nothing_asked(*request, now));
+    const OllamaClient chat(OllamaClient::Route::chat);
+    request = parse_chat(R"({"model":"m","messages":[]})", Endpoint::ollama_chat);
+    ASSERT_TRUE(request);
+    EXPECT_TRUE(chat.nothing_asked(*request, now));
+    request = parse_chat(R"({"model":"m","messages":[{"role":"system","content":"x"}]})",
+                         Endpoint::ollama_chat);
+    ASSERT_TRUE(request);
+    EXPECT_FALSE(chat.nothing_asked(*request, now));
 }
 
 TEST(OllamaClient, ErrorsAreTextsWithTheAttemptsBehindThem) {

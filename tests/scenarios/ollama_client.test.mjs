@@ -3,6 +3,9 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Ollama } from 'ollama';
 import { cohere, groq, groqMidstream, ollama, openai } from '../providers/index.mjs';
+import { GB, OllamaService } from '../providers/ollama_service.mjs';
+import { calm, chat, deviceWorld, ollama as localModel } from '../lib/devices.mjs';
+import { until } from '../lib/until.mjs';
 import { world } from '../lib/world.mjs';
 
 const messages = [{ role: 'user', content: 'hi' }];
@@ -117,6 +120,39 @@ describe('ollama package', { concurrency: 4 }, () => {
     assert.equal((await client(w).chat({ model: 'a', messages: [], keep_alive: 0 })).done_reason, 'unload');
     assert.equal(w.a.calls.length, 0);
     await assert.rejects(client(w).generate({ model: 'nobody', prompt: '' }), /does not exist/);
+  });
+
+  test('asking nothing loads nothing from an Ollama either; keep_alive 0 sends away what is idle', async (t) => {
+    const service = await OllamaService.start(t, { models: { 'a:1b': { size: GB } } });
+    const gateway = await deviceWorld(t, [localModel('mine', service, 'a:1b', 1, { params: { keep_alive: '5m' } }), localModel('free', service, 'a:1b', 1)]);
+    const nothing = [['generate', { prompt: '' }], ['generate', { system: 'Be brief.' }], ['generate', { raw: true }], ['chat', { messages: [] }], ['chat', {}]];
+    for (const model of ['mine', 'free'])
+      for (const [route, body] of nothing)
+        for (const [more, reason] of [[{ keep_alive: 0 }, 'unload'], [{ keep_alive: '0s' }, 'unload'], [{}, 'load'], [{ keep_alive: '10m' }, 'load']]) {
+          const answer = await gateway.send(`/api/${route}`, { body: { model, ...body, ...more } });
+          assert.deepEqual([answer.status, answer.json.done, answer.json.done_reason, answer.json.model], [200, true, reason, model], answer.text);
+        }
+    assert.deepEqual([service.asked('load'), service.asked('chat'), service.asked('generate')].flat(), []);
+    assert.deepEqual(service.loaded, []);
+
+    await chat(gateway, 'mine');
+    assert.deepEqual(service.loaded, ['a:1b']);
+    await calm(gateway);
+    assert.equal((await gateway.send('/api/generate', { body: { model: 'mine', prompt: '' } })).json.done_reason, 'load');
+    assert.deepEqual(service.loaded, ['a:1b']);
+    await gateway.send('/api/generate', { body: { model: 'mine', prompt: '', keep_alive: 0 } });
+    await until(() => service.loaded.length === 0, 10_000, 'it is sent away');
+  });
+
+  test('an Ollama that is on no device of ours is told itself, whatever keep_alive its alias states', async (t) => {
+    const service = await OllamaService.start(t, { models: { 'a:1b': { size: GB } } });
+    const gateway = await deviceWorld(t, [localModel('a', service, 'a:1b', 1, { params: { keep_alive: '5m' }, info: { device: '' } })]);
+    await chat(gateway, 'a');
+    assert.deepEqual(service.loaded, ['a:1b']);
+    const answer = await gateway.send('/api/chat', { body: { model: 'a', messages: [], keep_alive: 0 } });
+    assert.deepEqual([answer.status, answer.json.done_reason], [200, 'unload'], answer.text);
+    await until(() => service.loaded.length === 0, 10_000, 'it is sent away');
+    assert.deepEqual(service.asked('load'), []);
   });
 
   test('fallback before content; an error line after it', async (t) => {
