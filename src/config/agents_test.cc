@@ -89,6 +89,52 @@ TEST(Agents, WhatIsWrongIsTold) {
     EXPECT_TRUE(about(loaded.diagnostics, "`native` needs `agent: claudebox` or `pibox`"));
 }
 
+TEST(Agents, SwitchesWithoutEffectAndCommandLinesWithoutALoginAreTold) {
+    const TestFiles files;
+    files.write("providers/claudebox.yaml", kBox);
+    const auto told = [&](std::map<std::string, std::string> env) {
+        env.merge(std::map<std::string, std::string>{
+            {"CLAUDEBOX", "1"}, {"CLAUDEBOX_NATIVE", "1"}, {"CLAUDE_CODE_OAUTH_TOKEN", "t"}});
+        auto list = load(files.root(), Environment::of(std::move(env)), Scope::all).diagnostics;
+        std::erase_if(list, [](const Diagnostic& one) { return !one.text.contains("_NATIVE"); });
+        return list;
+    };
+    EXPECT_TRUE(told({}).empty()) << lines(told({}));
+    for (const auto& [env, text] :
+         std::vector<std::pair<std::map<std::string, std::string>, std::string>>{
+             {{{"CLAUDEBOX_NATIVE", "true"}, {"CLAUDEBOX_API_TOKEN", "t"}},
+              "CLAUDEBOX_NATIVE is on only when it is exactly 1"},
+             {{{"CLAUDEBOX_API_BASE", "http://h:1/openai/v1"}},
+              "CLAUDEBOX_API_BASE has no effect: CLAUDEBOX_NATIVE=1 runs the agent here; remove "
+              "one of the two"},
+             {{{"CLAUDEBOX", "0"}},
+              "CLAUDEBOX_NATIVE=1 has no effect while CLAUDEBOX is off: write CLAUDEBOX=1"},
+             {{{"CLAUDE_CODE_OAUTH_TOKEN", ""}},
+              "claude is given nothing to log in with: set CLAUDE_CODE_OAUTH_TOKEN"}}) {
+        const auto list = told(env);
+        EXPECT_EQ(list.size(), 1u) << lines(list);
+        const Diagnostic* found = about(list, text);
+        ASSERT_TRUE(found) << text << "\n" << lines(list);
+        EXPECT_EQ(found->severity, Severity::warning);
+    }
+}
+
+TEST(Agents, PiWithoutItsKeyCanNeverAnswer) {
+    const TestFiles files;
+    files.write("providers/pibox-zai.yaml",
+                "flag: PIBOX_ZAI\nmodels:\n"
+                "  - model_name: pi\n    litellm_params: {model: openai/glm}\n"
+                "    model_info: {mode: chat, agent: pibox}\n");
+    std::map<std::string, std::string> env{{"PIBOX_ZAI", "1"}, {"PIBOX_NATIVE", "1"}};
+    Loaded loaded = load(files.root(), Environment::of(env), Scope::all);
+    const Diagnostic* found = about(loaded.diagnostics, "PIBOX_ZAI_AUTH_TOKEN is not set");
+    ASSERT_TRUE(found) << lines(loaded.diagnostics);
+    EXPECT_EQ(found->severity, Severity::error);
+    env["PIBOX_ZAI_AUTH_TOKEN"] = "z";
+    loaded = load(files.root(), Environment::of(env), Scope::all);
+    EXPECT_FALSE(about(loaded.diagnostics, "PIBOX_ZAI_AUTH_TOKEN")) << lines(loaded.diagnostics);
+}
+
 /// Chains of `plain` and of the agent, with these settings.
 Loaded load_with(std::string_view base) {
     const TestFiles files;

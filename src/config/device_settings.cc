@@ -33,9 +33,13 @@ void read_memory(const Value& device, DeviceSettings& out, Findings& findings) {
         out.memory = static_cast<std::uint64_t>(*memory * 1e9);
 }
 
-DeviceSettings read_device(const Value& device, Findings& findings) {
+DeviceSettings read_device(std::string_view name, const Value& device, Findings& findings) {
     DeviceSettings out;
     check_device_keys(device, findings);
+    if (const Value* gpu = device.find("gpu"); gpu && name == "cpu")
+        findings.warning(*gpu,
+                         "`gpu` of the device cpu is not read: it is main memory; a GPU is a "
+                         "device of another name, such as cuda");
     read_memory(device, out, findings);
     if (auto gpu = integer_of(device, "gpu", 0, 63, findings)) out.gpu = static_cast<int>(*gpu);
     if (auto jobs = integer_of(device, "jobs", 1, 1'000, findings))
@@ -55,8 +59,11 @@ std::map<std::string, DeviceSettings, std::less<>> read_device_settings(const Va
     const Value* devices = map_of(general, "devices", findings);
     if (!devices) return out;
     for (const Member& member : devices->members) {
-        if (member.value.is_map())
-            out[member.name] = read_device(member.value, findings);
+        if (member.name.empty())
+            findings.error(member.value,
+                           "a device has no name: write one, such as `cuda: {memory_gb: 24}`");
+        else if (member.value.is_map())
+            out[member.name] = read_device(member.name, member.value, findings);
         else if (!member.value.is_null())
             findings.error(member.value,
                            fmt::format("device `{}` must be a mapping, such as {{memory_gb: 24}}",

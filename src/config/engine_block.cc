@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 
 namespace config {
 namespace {
@@ -65,16 +66,55 @@ void read_on_hangup(const Value& value, Engine& engine, Findings& findings) {
                        fmt::format("on_hangup `{}` must be close or kill", *word));
 }
 
+/// What `#sha256=` of a URL must be followed by.
+bool is_checksum(std::string_view text) {
+    constexpr std::size_t kDigits = 64;
+    return text.size() == kDigits &&
+           std::ranges::all_of(text, [](unsigned char c) { return std::isxdigit(c) != 0; });
+}
+
+std::vector<std::string> read_command(const Value& value, Findings& findings) {
+    const Value* command = value.find("command");
+    if (command && command->is_scalar()) {
+        findings.error(*command,
+                       fmt::format("`command` must be a list of program and arguments, such as "
+                                   "[llama-server, --jinja]; `{}` is one text, and no shell "
+                                   "splits it",
+                                   command->text.substr(0, 80)));
+        return {};
+    }
+    if (!command || (command->is_list() && command->items.empty())) {
+        findings.error(value, "`engine` needs a `command`: a list of program and arguments");
+        return {};
+    }
+    constexpr std::string_view kMark = "#sha256=";
+    for (const Value& word : command->items)
+        if (const std::size_t mark = word.text.find(kMark);
+            word.text.starts_with("http") && mark != word.text.npos &&
+            !is_checksum(std::string_view(word.text).substr(mark + kMark.size())))
+            findings.error(word,
+                           "`#sha256=` of the URL must be followed by the file's checksum, "
+                           "64 hexadecimal digits: no file has any other");
+    return texts_of(value, "command", findings);
+}
+
 }  // namespace
 
 std::optional<Engine> read_engine(const Value& info, Findings& findings) {
     const Value* value = map_of(info, "engine", findings);
     if (!value) return std::nullopt;
     Engine engine;
-    engine.command = texts_of(*value, "command", findings);
+    engine.command = read_command(*value, findings);
     if (auto ready = text_of(*value, "ready", findings)) engine.ready = *ready;
     if (auto ttl = duration_of(*value, "ttl", findings)) engine.ttl = *ttl;
-    if (auto span = duration_of(*value, "start_timeout", findings)) engine.start_timeout = *span;
+    if (auto span = duration_of(*value, "start_timeout", findings)) {
+        if (span->count() > 0)
+            engine.start_timeout = *span;
+        else
+            findings.error(*value->find("start_timeout"),
+                           "start_timeout must be more than 0: no engine starts in no time; leave "
+                           "it out for 2m");
+    }
     if (auto port = integer_of(*value, "port", 1, 65'535, findings))
         engine.port = static_cast<std::uint16_t>(*port);
     if (auto group = text_of(*value, "exclusive", findings)) engine.exclusive = *group;
@@ -84,9 +124,6 @@ std::optional<Engine> read_engine(const Value& info, Findings& findings) {
         findings.error(*value->find("ready"),
                        fmt::format("ready `{}` must be a path, such as /health", engine.ready));
     check_keys(*value, findings);
-    if (engine.command.empty()) {
-        findings.error(*value, "`engine` needs a `command`: a list of program and arguments");
-    }
     return engine;
 }
 

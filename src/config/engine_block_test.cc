@@ -65,5 +65,33 @@ TEST(EngineBlock, SaysWhatIsWrongWithIt) {
     }
 }
 
+TEST(EngineBlock, WhatCanNeverStartIsAnError) {
+    TestFiles files;
+    const std::string model =
+        "model_list:\n  - model_name: m\n    litellm_params: {model: openai/m, api_key: unused}\n"
+        "    model_info:\n      engine:\n        ";
+    const std::string good = std::string(64, 'a');
+    for (const auto& [engine, text, line] : std::vector<std::tuple<std::string, std::string, int>>{
+             {"command: llama-server --jinja", "`command` must be a list of program", 6},
+             {"command: []", "`engine` needs a `command`", 6},
+             {"ready: /health", "`engine` needs a `command`", 6},
+             {"command: [x]\n        start_timeout: 0", "start_timeout must be more than 0", 7},
+             {"command:\n          - x\n          - http://h/a.gguf#sha256=zz", "64 hexadecimal",
+              8},
+             {"command: [x, 'https://h/a.gguf#sha256=" + good + "0']", "64 hexadecimal", 6}}) {
+        Loaded loaded = load(files.write("config.yaml", model + engine + "\n"), Environment::of({}),
+                             Scope::all);
+        EXPECT_FALSE(loaded.ok()) << engine;
+        EXPECT_EQ(loaded.diagnostics.size(), 1u) << lines(loaded.diagnostics);
+        const Diagnostic* found = about(loaded.diagnostics, text);
+        ASSERT_TRUE(found) << text << "\n" << lines(loaded.diagnostics);
+        EXPECT_EQ(found->line, line) << engine;
+    }
+    Loaded loaded = load(
+        files.write("config.yaml", model + "command: [x, 'https://h/a#sha256=" + good + "']\n"),
+        Environment::of({}), Scope::all);
+    EXPECT_TRUE(loaded.diagnostics.empty()) << lines(loaded.diagnostics);
+}
+
 }  // namespace
 }  // namespace config

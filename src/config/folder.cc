@@ -141,18 +141,30 @@ private:
                                    fragment.flag, fragment.flag, fragment.flag)});
     }
 
-    /// An engine's own switch: 1 or 0, of use only while the fragment is on and names no server.
-    void check_engine_flag(const Fragment& fragment, const Value& models, bool on) {
-        const auto with_flag = std::ranges::find_if(
-            models.items, [](const Value& model) { return !engine_flag(model).empty(); });
-        if (with_flag == models.items.end()) return;
-        const std::string flag(engine_flag(*with_flag));
+    /// The switch of an agent's command line, where the model is an agent's.
+    static std::string_view agent_flag(const Value& model) {
+        const Value* info = model.find("model_info");
+        const Value* agent = info ? info->find("agent") : nullptr;
+        return agent ? native_flag(agent->text) : std::string_view();
+    }
+
+    void check_switches(const Fragment& fragment, const Value& models, bool on) {
+        std::set<std::string_view> seen;
+        for (const Value& model : models.items)
+            for (const std::string_view flag : {engine_flag(model), agent_flag(model)})
+                if (!flag.empty() && seen.insert(flag).second)
+                    check_switch(fragment, model, std::string(flag), on);
+    }
+
+    /// A switch of an engine's or an agent's own: 1 or 0, of use only while the fragment is on and
+    /// names no server.
+    void check_switch(const Fragment& fragment, const Value& at, const std::string& flag, bool on) {
         const std::string_view value = env_.get(flag);
         if (value.empty() || value == "0") return;
         const int line = env_.line(flag);
         const auto warn = [&](std::string text) {
-            findings_.add({Severity::warning, line ? env_.file() : *with_flag->file,
-                           line ? line : with_flag->line, std::move(text)});
+            findings_.add({Severity::warning, line ? env_.file() : *at.file, line ? line : at.line,
+                           std::move(text)});
         };
         const std::string base = fragment.flag + "_API_BASE";
         if (value != "1")
@@ -161,6 +173,9 @@ private:
         else if (!on)
             warn(fmt::format("{}=1 has no effect while {} is off: write {}=1", flag, fragment.flag,
                              fragment.flag));
+        else if (!env_.get(base).empty() && flag == agent_flag(at))
+            warn(fmt::format("{} has no effect: {}=1 runs the agent here; remove one of the two",
+                             base, flag));
         else if (!env_.get(base).empty())
             warn(
                 fmt::format("{}=1 has no effect: {} names a server that runs already; remove "
@@ -171,7 +186,7 @@ private:
     void add_models(const Fragment& fragment, bool on) {
         const Value* models = fragment.root.find("models");
         if (!models || !models->is_list()) return;
-        check_engine_flag(fragment, *models, on);
+        check_switches(fragment, *models, on);
         for (NamedModel& model :
              named_models(fragment.root, fragment.models_from, env_, findings_)) {
             if (!model.listed && scope_ == Scope::serving) continue;

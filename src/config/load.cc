@@ -1,5 +1,6 @@
 #include "config/load.h"
 
+#include "config/device_checks.h"
 #include "config/document.h"
 #include "config/native_agent.h"
 #include "config/settings_reader.h"
@@ -54,11 +55,19 @@ private:
                             reading_.default_params.is_map() ? &reading_.default_params : nullptr,
                             reading_.max_parallel_requests, reading_.rates_enforced};
         TargetReader reader(around, findings_);
+        DeviceChecks devices(reading_.settings.devices, findings_);
+        LoginChecks logins;
         for (const Entry& entry : document_.entries) {
             if (const Value* name = entry.value.find("model_name")) declared_.insert(name->text);
-            for (Target& target : reader.read(entry)) add(catalog, std::move(target), entry);
+            for (Target& target : reader.read(entry)) {
+                devices.look(entry, target);
+                if (entry.switched_on) logins.look(target);
+                add(catalog, std::move(target), entry);
+            }
         }
         reader.report_missing();
+        if (checked()) devices.report_unused(document_.root);
+        logins.report(variables_.environment(), findings_);
         check_agent_bounds(variables_.environment(), findings_);
     }
 

@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::uint64_t kMostTokens = 1'000'000'000'000;
 constexpr std::int64_t kMostFails = 1'000'000;
+constexpr double kMostGigabytes = 100'000;
 
 void read_tier(const Value& info, Target& target, Findings& findings) {
     auto text = text_of(info, "tier", findings);
@@ -182,6 +183,17 @@ std::optional<std::uint64_t> tokens_of(const Value& info, std::string_view key,
     return static_cast<std::uint64_t>(*count);
 }
 
+/// In gigabytes; 0: not known.
+double footprint_of(const Value& info, Findings& findings) {
+    const double memory = number_of(info, "memory_gb", findings).value_or(0);
+    if (memory >= 0 && memory <= kMostGigabytes) return memory;
+    findings.error(*info.find("memory_gb"),
+                   fmt::format("memory_gb must be from 0 to {}: what the loaded model takes, in "
+                               "gigabytes; leave it out where that is not known",
+                               kMostGigabytes));
+    return 0;
+}
+
 /// What loads the model, where configuration does not say: the page's aliases tell.
 std::string service_of(const Target& target) {
     if (target.provider == base::Provider::ollama) return "ollama";
@@ -235,7 +247,7 @@ void read_model_info(const Value& info, bool strict, Target& target, Findings& f
         target.limits = read_limits(*limits, findings);
     }
     target.device = text_of(info, "device", findings).value_or(device_of_alias(target.alias));
-    target.memory_gb = number_of(info, "memory_gb", findings).value_or(0);
+    target.memory_gb = footprint_of(info, findings);
     if (auto slots = integer_of(info, "slots", 1, 1'000, findings))
         target.slots = static_cast<int>(*slots);
     target.embedding_space = text_of(info, "embedding_space", findings).value_or("");

@@ -75,6 +75,28 @@ void read_native(const Value& info, const Variables& variables, Target& target,
     }
 }
 
+void LoginChecks::look(const Target& target) {
+    if (!target.native) return;
+    const bool given = std::ranges::any_of(target.native->environment, [](const auto& one) {
+        return one.first != "ANTHROPIC_BASE_URL";
+    });
+    if (given) return;
+    (target.agent == AgentKind::pibox ? pi_lacks_ : claude_lacks_) = true;
+}
+
+void LoginChecks::report(const Environment& env, Findings& findings) const {
+    if (claude_lacks_)
+        findings.add({Severity::warning, env.file(), std::max(1, env.line("CLAUDEBOX_NATIVE")),
+                      "CLAUDEBOX_NATIVE=1, but claude is given nothing to log in with: set "
+                      "CLAUDE_CODE_OAUTH_TOKEN (from `claude setup-token`) or "
+                      "CLAUDEBOX_ANTHROPIC_API_KEY; else it serves only where it was logged in "
+                      "with HOME=DATA/agents/claudebox/.home"});
+    if (pi_lacks_)
+        findings.add({Severity::error, env.file(), std::max(1, env.line("PIBOX_NATIVE")),
+                      "PIBOX_NATIVE=1, but PIBOX_ZAI_AUTH_TOKEN is not set: pi has no key for "
+                      "z.ai and can't answer; set it, or write PIBOX_NATIVE=0"});
+}
+
 void check_agent_bounds(const Environment& env, Findings& findings) {
     for (std::string_view name : {kProcesses, kOutput}) {
         std::string_view text = env.get(name);

@@ -15,6 +15,17 @@ std::string_view native_flag(std::string_view agent);
 /// bounds of a run (AGENT_MAX_…).
 void read_native(const Value& info, const Variables& variables, Target& target, Findings& findings);
 
+/// Agents' command lines that are given nothing to log in with; each kind is told once.
+class LoginChecks {
+public:
+    void look(const Target& target);
+    void report(const Environment& env, Findings& findings) const;
+
+private:
+    bool claude_lacks_ = false;
+    bool pi_lacks_ = false;
+};
+
 /// What is wrong with the bounds, once for all agents.
 void check_agent_bounds(const Environment& env, Findings& findings);
 
