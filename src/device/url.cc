@@ -16,7 +16,7 @@ bool printable(std::string_view text) {
 Result<void> read_authority(std::string_view text, net::Endpoint& endpoint) {
     if (text.find('@') != std::string_view::npos)
         return base::fail(ErrorKind::bad_input,
-                          "the URL holds credentials: they are not supported");
+                          "a URL with credentials is not fetched: give one without");
     const std::size_t bracket = text.starts_with('[') ? text.find(']') : 0;
     if (bracket == std::string_view::npos)
         return base::fail(ErrorKind::bad_input, "the URL's host can't be read");

@@ -4,6 +4,7 @@
 #include "base/units.h"
 #include "device/url.h"
 #include "llm/images.h"
+#include "llm/redact.h"
 
 #include <fmt/format.h>
 
@@ -90,12 +91,12 @@ net::Task<base::Result<void>> put_data(Session& session, llm::Part& part, base::
             ErrorKind::unsupported,
             fmt::format("the image at {} can't be fetched for a model that takes "
                         "data alone: {}",
-                        base::shown(part.url, kShownAddress), bytes.error().detail));
+                        llm::redact(part.url, kShownAddress), bytes.error().detail));
     const std::string_view type = llm::image_type(*bytes);
     if (type == "image/gif")
         co_return base::fail(ErrorKind::unsupported,
                              fmt::format("the image at {} is a GIF; send PNG, JPEG or WebP",
-                                         base::shown(part.url, kShownAddress)));
+                                         llm::redact(part.url, kShownAddress)));
     part.media_type = type;
     part.data = base::base64(*bytes);
     co_return base::Result<void>();

@@ -4,6 +4,7 @@
 #include "llm/json.h"
 #include "llm/openai.h"
 #include "llm/openai_client.h"
+#include "llm/redact.h"
 #include "llm/sse.h"
 #include "llm/usage_json.h"
 
@@ -74,7 +75,7 @@ std::string MessageWriter::file(const Part& part) {
     if (part.id.starts_with(kAnthropics))
         refuse(part.id, "this target can't read files of Anthropic's store; send the file's data");
     else if (!part.url.empty() && !fetches_files_)
-        refuse(part.url, "this target fetches no documents; send the document's data");
+        refuse(redact(part.url), "this target fetches no documents; send the document's data");
     if (!part.id.empty()) return "\"file_id\":" + json::quote(part.id);
     return fmt::format(R"("filename":{},"file_data":{})",
                        json::quote(part.name.empty() ? "document.pdf" : part.name),

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, test } from 'node:test';
-import { anthropic, cerebras, groq, openai, problem, sse } from '../providers/index.mjs';
+import { anthropic, cerebras, groq, ollama, openai, problem, sse } from '../providers/index.mjs';
 import { entry, keyFor, world } from '../lib/world.mjs';
 import { run } from '../lib/gateway.mjs';
 
@@ -49,6 +49,20 @@ describe('C4', () => {
     await w.gateway.stop();
     assert.ok(w.gateway.log.length > 0, 'there is a log');
     assertClean(w.gateway.log, [...secrets, 'sk-wrong-key-from-a-client'], 'the log');
+  });
+
+  test('C4 a picture\'s address with credentials is not fetched, and its credentials are said to nobody', async (t) => {
+    const w = await world(t, { a: ollama }, { info: { a: { mode: 'chat', supports_vision: true } } });
+    for (const url of [`http://user:${PASSWORD}@127.0.0.1/cat.png`, `https://${PASSWORD}@cats.example/cat.png`]) {
+      const answer = await w.gateway.chat('a', { messages: [{ role: 'user', content: [{ type: 'text', text: 'who?' }, { type: 'image_url', image_url: { url } }] }] });
+      assert.equal(answer.status, 400, answer.text);
+      assert.match(answer.error.message, /a URL with credentials is not fetched: give one without/);
+      const explained = await w.gateway.get(`/v1/requests/${answer.requestId}/explain`);
+      for (const text of [answer.text, explained.text]) assertClean(text, [PASSWORD], text);
+    }
+    assert.deepEqual(w.a.calls.filter(({ path }) => path === '/api/chat'), []);
+    await w.gateway.stop();
+    assertClean(w.gateway.log, [PASSWORD], 'the log');
   });
 
   test('C4 prompts are not logged', async (t) => {
