@@ -14,6 +14,9 @@
 namespace config {
 namespace {
 
+/// What stands for the key of a service that asks for none.
+constexpr std::string_view kNoKey = "unused";
+
 namespace fs = std::filesystem;
 
 /// A provider's file, read.
@@ -211,6 +214,7 @@ private:
         Value& params = *model.find("litellm_params");
         spread_base(fragment, params, *info);
         bool native = spread_native(params, *info);
+        if (!native) spread_key(fragment, params);
         if (!native && !fragment.key.empty() && !params.find("api_key") &&
             !params.find("litellm_credential_name")) {
             params.set("api_key", Value::scalar("os.environ/" + fragment.key, params));
@@ -256,6 +260,14 @@ private:
         info.erase("engine");
         params.erase("base_url");
         params.set("api_base", std::move(base));
+    }
+
+    /// A service that asks for no key may ask for one where it runs for others.
+    void spread_key(const Fragment& fragment, Value& params) {
+        const std::string name = fragment.flag + "_API_KEY";
+        const Value* own = params.find("api_key");
+        if (!own || own->text != kNoKey || env_.get(name).empty()) return;
+        params.set("api_key", Value::scalar("os.environ/" + name, *own));
     }
 
     static void spread_limits(const Fragment& fragment, Value& info) {

@@ -238,6 +238,22 @@ TEST(Folder, StartsNoEngineThatRunsElsewhere) {
     EXPECT_EQ(target(loaded, "m")->provider, Provider::openai_compatible);
 }
 
+TEST(Folder, GivesAKeyToAServiceThatAsksForNoneElsewhere) {
+    TestFiles files;
+    files.write(
+        "providers/talkies.yaml",
+        "flag: TALKIES\nmodels:\n"
+        "  - model_name: a\n    litellm_params: {model: openai/a, api_base: \"http://h:1\", "
+        "api_key: unused}\n"
+        "  - model_name: b\n    litellm_params: {model: openai/b, api_base: \"http://h:1\", "
+        "api_key: own}\n");
+    Environment env = Environment::of({{"TALKIES", "1"}, {"TALKIES_API_KEY", "k"}});
+    Loaded loaded = load(files.root(), env, Scope::serving);
+    EXPECT_TRUE(loaded.diagnostics.empty()) << lines(loaded.diagnostics);
+    EXPECT_EQ(target(loaded, "a")->key.reveal(), "k");
+    EXPECT_EQ(target(loaded, "b")->key.reveal(), "own");
+}
+
 TEST(Folder, FiltersChainsToWhatIsOn) {
     TestFiles files;
     files.write("providers/groq.yaml", kGroq);

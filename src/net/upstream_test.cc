@@ -89,16 +89,14 @@ TEST(Upstream, AProxyIsNotAskedForWhatIsNotPublic) {
     pair.settings.proxy.http = pair.origin.endpoint;
     for (const char* host :
          {"10.0.0.1", "127.1", "0x7f.0.0.1", "0177.0.0.1", "2130706433", "10.0.0.1.", "localhost.",
-          "a.localhost", "a.LOCALHOST.", "inner", "."}) {
+          "a.localhost", "a.LOCALHOST.", "inner", ".", "nowhere.invalid"}) {
         pair.origin = Origin(Endpoint{false, host, 80, true});
         EXPECT_TRUE(pair.ask().starts_with("other: ")) << host;
     }
     EXPECT_TRUE(pair.server.requests.empty());
-    for (const char* host : {"pictures.test", "pictures.test.", "1.1.1.1"}) {
-        pair.server.answer({kOk});
-        pair.origin = Origin(Endpoint{false, host, 80, true});
-        EXPECT_EQ(pair.ask(), "ok") << host;
-    }
+    pair.server.answer({kOk});
+    pair.origin = Origin(Endpoint{false, "1.1.1.1", 80, true});
+    EXPECT_EQ(pair.ask(), "ok");
 }
 
 TEST(Upstream, UsesAConnectionAgain) {

@@ -167,7 +167,8 @@ TEST(Decide, AWindowThatAServiceSaysMayFollowAnOverflow) {
     book.alias("b");
     book.target("b").max_input_tokens = 200;
     State state = book.state();
-    state.facts = std::make_shared<const base::FactTable>(base::FactTable{{"a", {.context = 100}}});
+    state.facts = std::make_shared<const base::FactTable>(
+        base::FactTable{{"a", {.completion = true, .context = 100}}});
     auto decision = decide(state, {.model = "a"}, 1);
     after_context_overflow(state, {.model = "a"}, *decision, 0);
     EXPECT_EQ(shown(*decision), "a b");
