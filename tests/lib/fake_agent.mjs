@@ -61,10 +61,12 @@ const ACTIONS = {
     cli.message();
     cli.say('Done.');
   },
-  /** So many children, half of them in sessions of their own; tells their ids and waits. */
-  spawn: async (count) => {
-    const children = Array.from({ length: Number(count) }, (_, at) => spawn('sleep', ['300'], { detached: at % 2 === 1, stdio: 'ignore' }));
-    cli.say(JSON.stringify([process.pid, ...children.map(({ pid }) => pid)]));
+  /** So many children, half of them in sessions of their own; tells their ids, has more, and waits. */
+  spawn: async (counts) => {
+    const [count, more = 0] = counts.split('+').map(Number);
+    const children = (length) => Array.from({ length }, (_, at) => spawn('sleep', ['300'], { detached: at % 2 === 1, stdio: 'ignore' }));
+    cli.say(JSON.stringify([process.pid, ...children(count).map(({ pid }) => pid)]));
+    children(more);
     await sleep(300_000);
   },
   /** Is done, and stays for minutes, with its output open or closed. */

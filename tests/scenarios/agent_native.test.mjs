@@ -36,11 +36,11 @@ async function start(t, kind, { env = {}, command = CLI, info = {}, params = {},
 const contentOf = (answer) => answer.content ?? answer.json.choices[0].message.content;
 const workspaces = (w) => (fs.existsSync(w.agents) ? fs.readdirSync(w.agents).filter((name) => !name.startsWith('.')) : []);
 
-/** Asks it to spawn `count` children in a stream; resolves with all pids and how to leave. */
-async function spawned(w, count, options = {}) {
+/** Asks it to spawn `count` children in a stream, and `more` once those are told; resolves with their pids and how to leave. */
+async function spawned(w, count, { more = 0, ...options } = {}) {
   const controller = new AbortController();
   let pids;
-  const pending = w.ask(`spawn ${count}`, { stream: true }, {
+  const pending = w.ask(`spawn ${count}+${more}`, { stream: true }, {
     ...options, signal: controller.signal,
     onChunk: (_, answer) => { const list = /\[[\d,]+\]/.exec(answer.text); if (list) pids = JSON.parse(list[0]); },
   });
@@ -139,7 +139,7 @@ for (const kind of Object.keys(KINDS)) {
       const explained = await w.gateway.get(`/v1/requests/${answer.requestId}/explain`);
       assert.match(explained.json.candidates[0].detail, /its folder can't be made/);
       assert.ok(!explained.text.includes(data), explained.text);
-      assert.match(w.gateway.log, /agent_not_started.*agents/);
+      await until(() => /agent_not_started.*agents/.test(w.gateway.log), 3000, 'the log says where');
     });
 
     test('what it does with tools is told where that is asked', async (t) => {
@@ -236,7 +236,7 @@ for (const kind of Object.keys(KINDS)) {
 
     test('too many processes, or too much output, end it', async (t) => {
       const w = await start(t, kind, { env: { AGENT_MAX_PROCESSES: '6', AGENT_MAX_OUTPUT_MB: '1' } });
-      const { pids, pending } = await spawned(w, 12);
+      const { pids, pending } = await spawned(w, 4, { more: 8 });
       const answer = await pending;
       assert.equal(answer.errors.length, 1, answer.text);
       assert.match(answer.text, /more than 6 processes at once/);

@@ -46,7 +46,7 @@ describe('what a service says of its models', { concurrency: 4 }, () => {
     const answer = await gateway.chat('plain', { tools: TOOLS });
     assert.equal(answer.headers['x-freeway-trail'], 'plain=skipped:capability, able=200', answer.text);
     const { json: record } = await gateway.get(`/v1/requests/${answer.headers['x-freeway-request-id']}/explain`);
-    assert.match(record.candidates[0].why, /needs tools, which its service does not list for the model/);
+    assert.match(record.candidates[0].detail, /needs tools, which its service does not list for the model/);
     assert.equal((await gateway.chat('plain')).servedBy, 'plain', 'without tools it serves');
     const picture = { type: 'image_url', image_url: { url: 'data:image/png;base64,iVBORw0KGgo=' } };
     assert.equal((await gateway.chat('plain', { messages: [{ role: 'user', content: [picture] }] })).servedBy, 'able');
