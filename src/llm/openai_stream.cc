@@ -272,7 +272,7 @@ void OpenAiStream::emit(const SseReader::Event& event, const Payload& payload, s
     if (!plain) return rewrite(event, payload, unasked, out);
     const char* from = event.raw.data();
     auto pass_until = [&](string_view part) {
-        out.append(from, part.data());
+        out.append(from, static_cast<std::size_t>(part.data() - from));
         from = part.data() + part.size();
     };
     const bool first = !unasked.empty() && unasked.data() < payload.model.data();
@@ -280,7 +280,7 @@ void OpenAiStream::emit(const SseReader::Event& event, const Payload& payload, s
     pass_until(payload.model);
     out += alias_;
     if (!unasked.empty() && !first) pass_until(unasked);
-    out.append(from, event.raw.data() + event.raw.size());
+    out.append(from, static_cast<std::size_t>(event.raw.data() + event.raw.size() - from));
 }
 
 void OpenAiStream::rewrite(const SseReader::Event& event, const Payload& payload,

@@ -61,6 +61,7 @@ std::string usage_json(const Usage& usage) {
 }
 
 void show_cached(std::string_view usage, Splice& splice) {
+    if (!usage.contains("cache")) return;  // as every name for such tokens does
     const Usage read = read_usage(usage);
     const std::string_view details = json::member(usage, "prompt_tokens_details");
     if (read.cached == 0 || json::count(json::member(details, "cached_tokens"))) return;
