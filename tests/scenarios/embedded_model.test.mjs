@@ -11,7 +11,7 @@ const ENGINES = path.join(ROOT, '.data/engines');
 const ENGINE = path.join(ENGINES, 'llamacpp/llama-server');
 const skip = fs.existsSync(ENGINE) ? false : `no engine at ${path.relative(ROOT, ENGINE)}`;
 
-/** `{pid, name}` of each child of `pid`. */
+/** `{pid, name, …}` of each child of `pid`. */
 const childrenOf = (pid) => fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(readStat).filter((stat) => stat?.parent === pid);
 
 function readStat(pid) {
@@ -47,8 +47,10 @@ async function embedded(t) {
 
 const aliasIn = (file) => /model_name:\s*"?(local-llamacpp-[\w.-]+)/.exec(fs.readFileSync(file, 'utf8'))[1];
 
+/** Its process; its parent is the guard that the gateway started. */
 async function engineOf(gateway) {
-  const found = await until(() => childrenOf(gateway.pid).find(({ name }) => name.startsWith('llama')), 5000, 'the engine runs as a child');
+  const engine = () => childrenOf(gateway.pid).flatMap(({ pid }) => childrenOf(pid)).find(({ name }) => name.startsWith('llama'));
+  const found = await until(engine, 5000, 'the engine runs below a guard');
   return found.pid;
 }
 
