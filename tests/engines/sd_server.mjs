@@ -51,7 +51,7 @@ async function draw(response, asked) {
   return refuse(response, 200, { created: 1_780_000_000, output_format: asked.output_format, data: Array.from({ length: asked.n }, () => ({ b64_json: picture })) });
 }
 
-http.createServer((request, response) => {
+http.createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
   let text = '';
   request.setEncoding('utf8').on('data', (part) => { text += part; }).on('end', () => {
     if (request.method === 'GET' && request.url === '/v1/models') return refuse(response, 200, { object: 'list', data: [{ id: 'sd-cpp-local', object: 'model' }] });

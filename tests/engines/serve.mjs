@@ -21,7 +21,7 @@ export class Refusal extends Error {
 export function serve(routes) {
   const { values } = parseArgs({ options: { host: { type: 'string', default: '127.0.0.1' }, port: { type: 'string' } } });
   const all = { 'GET /health': () => ({ json: { status: 'ok' } }), ...routes };
-  http.createServer((req, res) => answer(all, req, res)).listen(Number(values.port), values.host);
+  http.createServer({ keepAliveTimeout: 60_000 }, (req, res) => answer(all, req, res)).listen(Number(values.port), values.host);
 }
 
 async function answer(routes, req, res) {

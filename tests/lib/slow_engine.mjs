@@ -24,7 +24,7 @@ process.on('SIGTERM', () => setTimeout(() => { note('end'); process.exit(0); }, 
 const gate = async () => { while (given('--gate') && !fs.existsSync(word('--gate'))) await sleep(10); };
 const chunk = (delta, finish_reason = null) => `data: ${JSON.stringify({ id: 'c', object: 'chat.completion.chunk', model: 'slow', choices: [{ index: 0, delta, finish_reason }] })}\n\n`;
 
-http.createServer((request, response) => {
+http.createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
   if (request.url === '/health') {
     response.writeHead(Date.now() >= ready ? 200 : 503).end('{}');
     return;

@@ -23,7 +23,7 @@ export class AgentBox {
   static async start(kind, { token = 'box-token', prefix = '' } = {}) {
     const box = new AgentBox();
     Object.assign(box, { kind, token, prefix, calls: [], runs: [], most: new Map(), files: new Map(), queue: [], standing: {} });
-    box.server = http.createServer((req, res) => box.#serve(req, res).catch((error) => { console.error('fake box:', error); res.destroy(); }));
+    box.server = http.createServer({ keepAliveTimeout: 60_000 }, (req, res) => box.#serve(req, res).catch((error) => { console.error('fake box:', error); res.destroy(); }));
     await new Promise((resolve) => box.server.listen(0, '127.0.0.1', resolve));
     box.url = `http://127.0.0.1:${box.server.address().port}${prefix}`;
     box.base = `${box.url}/openai/v1`;

@@ -93,7 +93,7 @@ export class OllamaService {
   remove(tag) { this.disk.models.delete(fullName(tag)); }
 
   async up() {
-    this.server = http.createServer((req, res) => this.#serve(req, res).catch((error) => {
+    this.server = http.createServer({ keepAliveTimeout: 60_000 }, (req, res) => this.#serve(req, res).catch((error) => {
       if (error.name !== 'AbortError' && error.name !== 'Gone') console.error('fake ollama service:', error);
       res.socket?.destroy();
     }));

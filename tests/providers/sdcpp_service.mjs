@@ -27,7 +27,7 @@ export class SdcppService {
   constructor(options) {
     this.options = { loadMs: 0, drawMs: 0, loadFails: false, prefix: 'local-sdcpp-cuda-', sizes: {}, ...options };
     Object.assign(this, { calls: [], loaded: undefined, busy: undefined, held: undefined });
-    this.server = http.createServer((req, res) => this.#serve(req, res).catch(() => res.destroy()));
+    this.server = http.createServer({ keepAliveTimeout: 60_000 }, (req, res) => this.#serve(req, res).catch(() => res.destroy()));
   }
 
   asked(path) { return this.calls.filter((call) => call.path === path); }

@@ -59,7 +59,7 @@ export class TalkiesService {
     this.calls = [];
     this.said = ['Hello there.', 'How are you?'];
     this.holds = new Set();
-    this.server = http.createServer((req, res) => this.#serve(req, res).catch((error) => this.#crash(res, error)));
+    this.server = http.createServer({ keepAliveTimeout: 60_000 }, (req, res) => this.#serve(req, res).catch((error) => this.#crash(res, error)));
     this.server.requestTimeout = 0;
   }
 
