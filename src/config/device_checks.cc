@@ -41,6 +41,7 @@ void DeviceChecks::look(const Entry& entry, const Target& target) {
 
 void DeviceChecks::look_at_name(const Value& at, const Target& target) {
     if (is_usual(target.device) || devices_.contains(target.device)) return;
+    amiss_ = true;
     std::vector<std::string_view> known(kUsual.begin(), kUsual.end());
     for (const auto& [name, settings] : devices_) known.push_back(name);
     findings_.warning(at, fmt::format("device `{}` is neither cpu, cuda nor a name of "
@@ -63,7 +64,7 @@ void DeviceChecks::look_at_size(const Value& at, const Target& target) {
 void DeviceChecks::report_unused(const Value& root) const {
     const Value* general = root.find("general_settings");
     const Value* devices = general ? general->find("devices") : nullptr;
-    if (!devices) return;
+    if (!devices || amiss_) return;
     for (const Member& member : devices->members) {
         if (member.name.empty() || used_.contains(member.name)) continue;
         Value at = member.value;

@@ -21,7 +21,8 @@ public:
 
     /// To be asked for every target that was read.
     void look(const Entry& entry, const Target& target);
-    /// Devices of `root` that no target named, where all targets there are were read.
+    /// Devices of `root` that no target named, where all targets there are were read. Says nothing
+    /// where a name was amiss already: that one may have been meant.
     void report_unused(const Value& root) const;
 
 private:
@@ -31,6 +32,7 @@ private:
     const Devices& devices_;
     Findings& findings_;
     std::set<std::string, std::less<>> used_;
+    bool amiss_ = false;  ///< a target named a device that nobody knows
 };
 
 }  // namespace config

@@ -27,7 +27,7 @@ TEST(DeviceChecks, EachMistakeIsOneDiagnosticAtItsPlace) {
              {"memory_gb: 1e30", "{}", "memory_gb must be from 0 to 100000", 6, Severity::error},
              {"memory_gb: 80\n      device: cuda", cuda,
               "memory_gb 80 of m is more than the 8 that cuda has", 6, Severity::warning},
-             {"device: CUDA", "{}",
+             {"device: CUDA", cuda,
               "device `CUDA` is neither cpu, cuda nor a name of "
               "devices.yaml (did you mean `cuda`?)",
               6, Severity::warning},
