@@ -3,11 +3,8 @@
 #include <boost/asio/ssl/host_name_verification.hpp>
 #include <boost/asio/write.hpp>
 
-#include <algorithm>
-
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 
 namespace net {
 
@@ -19,26 +16,6 @@ namespace {
 constexpr base::Duration kLookEvery{200};
 /// A cancel that falls between two steps of one operation is lost: it is repeated.
 constexpr base::Duration kCancelAgain{20};
-
-using Pieces = std::array<std::string_view, 3>;
-
-/// Gives the kernel what it takes now and cuts that off `pieces`. A failure takes nothing: the
-/// write that follows meets it again.
-void send_at_once(int socket, Pieces& pieces) {
-    std::array<iovec, 3> parts{};
-    for (std::size_t i = 0; i < pieces.size(); ++i)
-        parts[i] = {const_cast<char*>(pieces[i].data()), pieces[i].size()};
-    msghdr message{};
-    message.msg_iov = parts.data();
-    message.msg_iovlen = parts.size();
-    const ssize_t sent = ::sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-    std::size_t left = sent > 0 ? static_cast<std::size_t>(sent) : 0;
-    for (std::string_view& piece : pieces) {
-        const std::size_t taken = std::min(left, piece.size());
-        piece.remove_prefix(taken);
-        left -= taken;
-    }
-}
 }  // namespace
 
 Stream::Stream(Socket socket, Deadlines& deadlines)
@@ -112,12 +89,6 @@ Task<Result<std::size_t>> Stream::read_some(asio::mutable_buffer into, base::Tim
 
 Task<Result<void>> Stream::write(std::array<std::string_view, 3> pieces, base::Time deadline) {
     if (auto early = begin(deadline)) co_return std::unexpected(*early);
-    // Most writes fit the socket's buffer: they need no turn of the event loop.
-    if (!ssl_) send_at_once(socket_.native_handle(), pieces);
-    if (std::ranges::all_of(pieces, &std::string_view::empty)) {
-        alarm_.clear();
-        co_return Result<void>();
-    }
     std::array<asio::const_buffer, 3> buffers{asio::buffer(pieces[0]), asio::buffer(pieces[1]),
                                               asio::buffer(pieces[2])};
     error_code error;
