@@ -1,16 +1,10 @@
 #include "device/device_board.h"
 
-#include "base/log.h"
-
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <set>
 
 namespace device {
 
 using base::ErrorKind;
-using base::Result;
 
 namespace {
 
