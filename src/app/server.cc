@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 #include <sched.h>
+#include <signal.h>
 #include <boost/asio/signal_set.hpp>
 
 #include <charconv>
@@ -77,6 +78,15 @@ std::vector<device::EngineSpec> engines_of(const config::Catalog& catalog) {
     for (const config::Target& target : catalog.targets)
         if (target.engine) specs.push_back(spec_of(target));
     return specs;
+}
+
+/// The signals that a server heeds come to this thread alone, and only while it takes them: those
+/// before wait, and those after can't end a process that is about to end as it should.
+void take_signals(bool take) {
+    sigset_t ours;
+    sigemptyset(&ours);
+    for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&ours, number);
+    ::pthread_sigmask(take ? SIG_UNBLOCK : SIG_BLOCK, &ours, nullptr);
 }
 
 void problem(const std::string& text) { fmt::print(stderr, "freeway: {}\n", text); }
@@ -251,6 +261,7 @@ private:
             return number == SIGHUP;
         });
         watch_files();
+        take_signals(true);
         loop_.run();
         tick_.cancel();
         loop_.restart();
@@ -273,6 +284,7 @@ private:
             loop_.stop();
         });
         loop_.run();
+        take_signals(false);
         joiner.join();
         devices_->shutdown();
         puller_->shutdown();
@@ -291,7 +303,6 @@ private:
 
     const ServeOptions& options_;
     net::asio::io_context loop_{1};
-    /// From the very start: a signal that comes early waits until it is asked for.
     net::asio::signal_set signals_{loop_, SIGTERM, SIGINT, SIGHUP};
     net::Timer tick_{loop_.get_executor()};
     Reloader reloader_;
@@ -311,6 +322,9 @@ private:
 
 }  // namespace
 
-int serve(const ServeOptions& options) { return Server(options).run(); }
+int serve(const ServeOptions& options) {
+    take_signals(false);  // before there are threads: they inherit it
+    return Server(options).run();
+}
 
 }  // namespace app

@@ -312,10 +312,11 @@ void AgentHost::Impl::Live::terminate(std::string_view reason) {
     });
 }
 
-/// The earliest of several such times counts.
+/// The earliest of several such times counts. One that has not begun does not begin.
 void AgentHost::Impl::Live::terminate_in(base::Duration time, std::string_view reason) {
+    if (guard == 0) return terminate(reason);
     const base::Time at = base::Clock::now() + time;
-    if (guard == 0 || !why.empty() || at >= end_by) return;
+    if (!why.empty() || at >= end_by) return;
     end_by = at;
     patience.expires_at(at);
     patience.async_wait([self = shared_from_this(), reason](const net::error_code& error) {

@@ -19,6 +19,8 @@ constexpr base::Duration kLook{500};
 constexpr base::Duration kNextLooks{100};
 /// Quota that returns all the time is looked for this often.
 constexpr base::Duration kLeast{2};
+/// Nobody lets others go first for longer than this.
+constexpr base::Duration kCourtesy{500};
 
 /// Tells a waiting stream where it stands, where that is news. False: the client has left.
 net::Task<bool> tell(Session& session, Patience& patience, base::Duration left) {
@@ -73,6 +75,12 @@ bool quota_returns_by(const route::Decision& decision, base::Time by) {
     });
 }
 
+net::Task<> let_those_who_wait_look(Session& session, const std::string& line) {
+    const auto turn =
+        session.lane.shared.waiting.go_first(line, session.lane.worker.loop.get_executor());
+    if (turn) co_await session.pause(base::Clock::now() + kCourtesy, &turn->timer);
+}
+
 net::Task<bool> wait_for_quota(Session& session, Patience& patience, base::Duration back_in) {
     const base::Time began = base::Clock::now();
     const base::Time by = std::min(patience.until, session.total_by);
@@ -83,6 +91,7 @@ net::Task<bool> wait_for_quota(Session& session, Patience& patience, base::Durat
         session.place = session.lane.shared.waiting.join(patience.line,
                                                          session.lane.worker.loop.get_executor());
     if (!session.place) co_return false;
+    session.place->looked_in_vain();
     for (;;) {
         const base::Time now = base::Clock::now();
         const bool next = session.place->position() == 1;

@@ -26,6 +26,10 @@ struct Patience {
     base::Time told_at{};
 };
 
+/// For a request that does not wait: whoever is next of those who wait for the alias looks before
+/// it, so that it takes nothing that has just returned to them.
+net::Task<> let_those_who_wait_look(Session& session, const std::string& line);
+
 /// Waits until it is this request's turn in the line and quota may have returned (`back_in` is
 /// over, or a moment has passed: it may return sooner than was said); streams are told their
 /// place meanwhile. The place stays the request's until a call begins. False: it can't be in

@@ -299,6 +299,8 @@ net::Task<> ask_all(Session& session, route::Decision decision,
         quota_returns_by(decision, *wait_until)) {
         co_await wait_for_quota(session, patience, base::Duration(0));
         decision = *route::decide(session.state(), session.ask, session.lane.counter);
+    } else if (somebody_left(decision, 0)) {
+        co_await let_those_who_wait_look(session, patience.line);
     }
     for (;;) {
         if (session.exchange.gone()) co_return;

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace gateway {
 
@@ -18,6 +19,13 @@ namespace gateway {
 class WaitingLine {
 public:
     static constexpr std::size_t kMost = 1000;
+
+    /// How a request is told to look again, from any thread.
+    struct Wake {
+        explicit Wake(net::Executor executor) : timer(executor) {}
+        net::Timer timer;  ///< what the request waits on; cancelled as soon as it is woken
+        bool woken = false;
+    };
 
     /// A place in the line; destroying it leaves the line and wakes who is next. Belongs to one
     /// request and its worker's thread.
@@ -28,24 +36,20 @@ public:
         Place& operator=(const Place&) = delete;
         std::size_t position() const;  ///< 1: next
         std::size_t length() const;
-        /// What the request waits on; it is cancelled when the request becomes the next one.
+        /// It is cancelled when the request becomes the next one.
         net::Timer& timer() { return wake_->timer; }
         /// Whether it was woken since this was last asked: something may have come free.
         bool woken() { return std::exchange(wake_->woken, false); }
+        /// There was nothing for it: whoever let it go first may look now.
+        void looked_in_vain();
 
     private:
         friend class WaitingLine;
-        struct Wake {
-            explicit Wake(net::Executor executor) : timer(executor) {}
-            net::Timer timer;
-            bool woken = false;
-        };
-        using Waiters = std::list<std::shared_ptr<Wake>>;
         Place(WaitingLine& line, const std::string& alias, net::Executor executor);
         WaitingLine& line_;
         std::string alias_;
         std::shared_ptr<Wake> wake_;
-        Waiters::iterator at_;
+        std::list<std::shared_ptr<Wake>>::iterator at_;
     };
 
     bool busy(const std::string& alias) const;
@@ -54,11 +58,19 @@ public:
     void something_ended();
     /// nullptr: too many wait already.
     std::unique_ptr<Place> join(const std::string& alias, net::Executor executor);
+    /// For one who does not wait and would pass those who do: has the next in line look first.
+    /// What is returned wakes when that has happened; nullptr: nobody waits.
+    std::shared_ptr<Wake> go_first(const std::string& alias, net::Executor executor);
 
 private:
+    struct Line {
+        std::list<std::shared_ptr<Wake>> waiters;        ///< never empty
+        std::vector<std::shared_ptr<Wake>> newcomers{};  ///< let the first of them look first
+    };
+    static void wake(const std::shared_ptr<Wake>& next);
+    static void wake_newcomers(Line& line);
     mutable std::mutex mutex_;
-    std::map<std::string, Place::Waiters> lines_;
-    static void wake(const std::shared_ptr<Place::Wake>& next);
+    std::map<std::string, Line> lines_;
     std::atomic<std::size_t> waiting_{0};
 };
 

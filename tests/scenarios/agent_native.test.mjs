@@ -255,21 +255,46 @@ for (const kind of Object.keys(KINDS)) {
       assert.match(answer.text, new RegExp(`^: ${w.alias} is working$`, 'm'));
     });
 
-    test('one whose disk hangs keeps nobody else waiting', { timeout: 60_000 }, async (t) => {
-      const w = await start(t, kind);
-      const folder = path.join(w.agents, 'slow');
-      fs.mkdirSync(folder, { recursive: true });
-      const pipes = [0, 1, 2, 3].map((number) => path.join(folder, `.freeway-session.new-${number}`));
-      execFileSync('mkfifo', pipes); // who opens one to write waits for a reader
-      const slow = w.ask('say hello 0', {}, { headers: { 'x-claude-workspace': 'slow' } });
-      try {
-        await until(() => fs.existsSync(path.join(w.agents, '.home')), 10_000, 'it is being prepared');
-        assert.equal(contentOf(await w.ask('say hello 0')), 'hello');
-        assert.equal(contentOf(await w.ask('say hello 0', {}, { headers: { 'x-claude-workspace': 'quick' } })), 'hello');
-      } finally {
-        for (const pipe of pipes) if (fs.existsSync(pipe)) fs.closeSync(fs.openSync(pipe, fs.constants.O_RDWR | fs.constants.O_NONBLOCK));
-      }
-      assert.equal(contentOf(await slow), 'hello');
+    describe('on a disk that hangs', { timeout: 60_000 }, () => {
+      /** A workspace whose files can't be written until `go` is called: who opens a pipe to write waits for a reader. */
+      const hanging = (t, w, name) => {
+        const folder = path.join(w.agents, name);
+        fs.mkdirSync(folder, { recursive: true });
+        const pipes = [0, 1, 2, 3].map((number) => path.join(folder, `.freeway-session.new-${number}`));
+        execFileSync('mkfifo', pipes);
+        return () => {
+          const readers = pipes.map((pipe) => fs.openSync(pipe, fs.constants.O_RDWR | fs.constants.O_NONBLOCK));
+          t.after(() => readers.forEach((reader) => fs.closeSync(reader)));
+        };
+      };
+      const within = (workspace, more) => ({ headers: { 'x-claude-workspace': workspace }, ...more });
+      const beingPrepared = (w) => until(() => fs.existsSync(path.join(w.agents, '.home')), 10_000, 'it is being prepared');
+
+      test('nobody else waits', async (t) => {
+        const w = await start(t, kind);
+        const go = hanging(t, w, 'slow');
+        const slow = w.ask('say hello 0', {}, within('slow'));
+        try {
+          await beingPrepared(w);
+          assert.equal(contentOf(await w.ask('say hello 0')), 'hello');
+          assert.equal(contentOf(await w.ask('say hello 0', {}, within('quick'))), 'hello');
+        } finally { go(); }
+        assert.equal(contentOf(await slow), 'hello');
+      });
+
+      test('L2 whose client leaves meanwhile, that one does not begin', async (t) => {
+        const w = await start(t, kind);
+        const go = hanging(t, w, 'slow');
+        try {
+          const leaver = new AbortController();
+          const left = w.ask('write left', {}, within('slow', { signal: leaver.signal }));
+          await beingPrepared(w);
+          leaver.abort();
+          await assert.rejects(left);
+          await until(async () => (await w.gateway.get('/health/readiness')).json.active_requests === 0, 10_000, 'the gateway has noticed');
+        } finally { go(); }
+        assert.equal(contentOf(await w.ask('write mine', {}, within('slow'))), '[]');
+      });
     });
 
     test('without the program it is skipped, and why is told', async (t) => {

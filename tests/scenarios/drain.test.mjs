@@ -71,6 +71,18 @@ describe('drain', { concurrency: 4 }, () => {
     await endsWell(gateway);
   });
 
+  test('signals that pour in until it is gone change nothing about how it ends', async (t) => {
+    for (let round = 0; round < 12; round += 1) {
+      const { gateway, pending } = await waiting(t, { plain: 1 });
+      for (let count = 0; !gateway.ended && count < 5000; count += 1) {
+        for (let burst = 0; burst < 20; burst += 1) gateway.signal('SIGTERM');
+        await new Promise(setImmediate);
+      }
+      await endsWell(gateway);
+      await pending;
+    }
+  });
+
   for (const load of [{ plain: 1 }, { streamed: 1 }, { plain: 3, streamed: 2 }, { plain: 10, streamed: 10 }]) {
     const what = Object.entries(load).map(([kind, count]) => `${count} ${kind}`).join(' and ');
     test(`a second SIGTERM ends it with 0 at once while ${what} wait`, async (t) => {

@@ -77,18 +77,15 @@ describe('waiting', { concurrency: 8 }, () => {
     assert.deepEqual(w.a.over, []);
   });
 
-  test('a newcomer does not pass those who wait', async (t) => {
+  test('newcomers do not pass those who wait, however many and fast', async (t) => {
     const w = await spent(t, '1s');
-    let served = 0;
-    const line = Array.from({ length: 3 }, () => w.gateway.chat('a', {}, waiting('10s')).then((answer) => { served += 1; return answer; }));
-    const passed = [];
-    while (served < 3) {
-      const answer = await w.gateway.chat('a');
-      if (answer.status === 200) passed.push(served);
-      await sleep(15);
-    }
-    assert.deepEqual((await Promise.all(line)).map(({ status }) => status), [200, 200, 200]);
-    assert.ok(passed.every((before) => before >= 2), `served while ${passed} of 3 had been served`);
+    const line = Promise.all(Array.from({ length: 3 }, (_, number) => w.gateway.chat('a', { user: `patient ${number}` }, waiting('10s'))));
+    const ended = line.then(() => true);
+    const newcomer = async () => { while (!await Promise.race([ended, w.gateway.chat('a', { user: 'newcomer' }).then(() => false)])); };
+    await Promise.all(Array.from({ length: 6 }, newcomer));
+    assert.deepEqual((await line).map(({ status }) => status), [200, 200, 200]);
+    assert.deepEqual(w.a.calls.slice(1, 4).map(({ body }) => body.user.split(' ')[0]), ['patient', 'patient', 'patient']);
+    assert.deepEqual(w.a.over, []);
   });
 
   test('L2 who hangs up leaves the line and costs nothing', async (t) => {
