@@ -53,14 +53,31 @@ std::optional<std::uint64_t> parse_length(std::string_view text) {
     return value;
 }
 
+/// The first item of a comma-separated list, which is taken from it.
+std::string_view next_item(std::string_view& list) {
+    const std::size_t comma = list.find(',');
+    const std::string_view item = trim_blank(list.substr(0, comma));
+    list.remove_prefix(comma == std::string_view::npos ? list.size() : comma + 1);
+    return item;
+}
+
 bool list_has(std::string_view list, std::string_view word) {
-    while (!list.empty()) {
-        const std::size_t comma = list.find(',');
-        if (base::iequals(trim_blank(list.substr(0, comma)), word)) return true;
-        if (comma == std::string_view::npos) return false;
-        list.remove_prefix(comma + 1);
-    }
+    while (!list.empty())
+        if (base::iequals(next_item(list), word)) return true;
     return false;
+}
+
+/// Of `timeout=5, max=100`.
+std::optional<base::Duration> stated_time(std::string_view list) {
+    constexpr std::string_view kName = "timeout=";
+    constexpr std::uint64_t kMost = 86'400;
+    while (!list.empty()) {
+        const std::string_view item = next_item(list);
+        if (!base::iequals(item.substr(0, kName.size()), kName)) continue;
+        const auto seconds = parse_length(item.substr(kName.size()));
+        if (seconds) return std::chrono::seconds(std::min(*seconds, kMost));
+    }
+    return std::nullopt;
 }
 
 }  // namespace
@@ -77,6 +94,7 @@ struct HeadParser {
     std::string_view encoding;
     bool says_close = false;
     bool says_keep_alive = false;
+    std::optional<base::Duration> kept_for;
     std::size_t hosts = 0;
 
     /// Takes one line; false if it does not end in CRLF or holds a stray CR.
@@ -113,6 +131,7 @@ struct HeadParser {
                 if (base::iequals(header.name, "host")) ++hosts;
                 break;
             case 10:
+                if (base::iequals(header.name, "keep-alive")) kept_for = stated_time(header.value);
                 if (!base::iequals(header.name, "connection")) break;
                 says_close = says_close || list_has(header.value, "close");
                 says_keep_alive = says_keep_alive || list_has(header.value, "keep-alive");
@@ -246,6 +265,7 @@ base::Result<void> parse(std::string bytes, ResponseHead& head, bool bodiless) {
     if (const auto refusal = parser.headers(head.headers))
         return fail(ErrorKind::protocol, "upstream: " + std::string(refusal->reason));
     head.keep_alive = !parser.says_close && (!http10 || parser.says_keep_alive);
+    head.kept_for = parser.kept_for;
     if (bodiless || head.status < 200 || head.status == 204 || head.status == 304) {
         head.framing = Framing::none;
         return {};

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/clock.h"
 #include "base/result.h"
 
 #include <cstdint>
@@ -61,6 +62,7 @@ struct ResponseHead {
     int status = 0;
     Headers headers;
     bool keep_alive = true;
+    std::optional<base::Duration> kept_for;  ///< as `Keep-Alive: timeout=5` states
     Framing framing = Framing::none;
     std::uint64_t content_length = 0;
 

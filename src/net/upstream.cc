@@ -17,7 +17,6 @@ namespace {
 
 constexpr std::size_t kReadSize = 8u << 10;
 constexpr std::size_t kMaxSpareBuffers = 64;
-constexpr std::size_t kMaxEndpoints = 256;
 
 bool is_public(const Tcp::endpoint& to) {
     const auto address = base::IpRange::parse(to.address().to_string());
@@ -54,57 +53,24 @@ UpstreamClient::UpstreamClient(Executor executor, Deadlines& deadlines,
       deadlines_(deadlines),
       settings_(settings),
       tls_(tls),
-      sweep_(deadlines, [this] {
-          const base::Time old = base::Clock::now() - settings_.idle_time;
-          bool left = false;
-          for (auto& [key, connections] : idle_) {
-              while (!connections.empty() && connections.front().idle_since <= old)
-                  connections.pop_front();
-              left = left || !connections.empty();
-          }
-          std::erase_if(idle_, [](const auto& entry) { return entry.second.empty(); });
-          sweeping_ = left;
-          if (left) sweep_.set(base::Clock::now() + settings_.idle_time / 2);
-      }) {}
+      idle_(deadlines, settings.idle_per_endpoint, settings.idle_time) {}
 
 UpstreamClient::~UpstreamClient() {
     for (auto& [key, session] : sessions_) SSL_SESSION_free(session);
 }
 
-std::size_t UpstreamClient::idle() const {
-    std::size_t count = 0;
-    for (const auto& [key, connections] : idle_) count += connections.size();
-    return count;
-}
-
-std::unique_ptr<Stream> UpstreamClient::take_idle(const std::string& key) {
-    const auto found = idle_.find(key);
-    if (found == idle_.end()) return nullptr;
-    while (!found->second.empty()) {
-        std::unique_ptr<Stream> stream = std::move(found->second.back().stream);
-        found->second.pop_back();
-        if (stream->quiet()) return stream;
+/// So that the next connection there is made sooner.
+void UpstreamClient::keep_session(const std::string& key, Stream& stream) {
+    if (!stream.tls() || SSL_version(stream.ssl().native_handle()) == 0) return;
+    SSL_SESSION* session = SSL_get1_session(stream.ssl().native_handle());
+    if (session && SSL_SESSION_is_resumable(session)) {
+        if (SSL_SESSION*& kept = sessions_[key]; kept)
+            SSL_SESSION_free(std::exchange(kept, session));
+        else
+            kept = session;
+    } else if (session) {
+        SSL_SESSION_free(session);
     }
-    return nullptr;
-}
-
-void UpstreamClient::give_back(const std::string& key, std::unique_ptr<Stream> stream) {
-    if (stream->tls() && SSL_version(stream->ssl().native_handle()) != 0) {
-        SSL_SESSION* session = SSL_get1_session(stream->ssl().native_handle());
-        if (session && SSL_SESSION_is_resumable(session)) {
-            if (SSL_SESSION*& kept = sessions_[key]; kept)
-                SSL_SESSION_free(std::exchange(kept, session));
-            else
-                kept = session;
-        } else if (session) {
-            SSL_SESSION_free(session);
-        }
-    }
-    if (idle_.size() >= kMaxEndpoints && !idle_.contains(key)) return;
-    auto& connections = idle_[key];
-    if (connections.size() >= settings_.idle_per_endpoint) connections.pop_front();
-    connections.push_back({std::move(stream), base::Clock::now()});
-    if (!std::exchange(sweeping_, true)) sweep_.set(base::Clock::now() + settings_.idle_time);
 }
 
 std::string UpstreamClient::take_buffer() {
@@ -129,7 +95,7 @@ Task<Result<std::unique_ptr<UpstreamReply>>> UpstreamClient::send(UpstreamReques
                                                                   base::Time head_by,
                                                                   AbortHandle& abort) {
     if (abort.aborted()) co_return fail(ErrorKind::gone, "the client left");
-    std::unique_ptr<Stream> stream = take_idle(request.origin.key);
+    std::unique_ptr<Stream> stream = idle_.take(request.origin.key);
     if (!stream) {
         auto connected = co_await connect(request.origin, connect_by, abort);
         if (!connected) co_return std::unexpected(connected.error());
@@ -381,7 +347,10 @@ void UpstreamReply::finish() {
     const bool aborted = abort_ && abort_->aborted();
     detach();
     const bool clean = head_.keep_alive && begin_ == end_ && head_.framing != Framing::until_close;
-    if (clean && !aborted) client_.give_back(pool_key_, std::move(stream_));
+    if (clean && !aborted) {
+        client_.keep_session(pool_key_, *stream_);
+        client_.idle_.give(pool_key_, std::move(stream_), head_.kept_for);
+    }
     stream_.reset();
 }
 

@@ -2,11 +2,11 @@
 
 #include "base/result.h"
 #include "net/http1.h"
+#include "net/idle_connections.h"
 #include "net/stream.h"
 
 #include <boost/asio/ssl/context.hpp>
 
-#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -110,12 +110,6 @@ struct UpstreamRequest {
 
 class UpstreamClient;
 
-/// A connection that can be used again.
-struct PooledConnection {
-    std::unique_ptr<Stream> stream;
-    base::Time idle_since;
-};
-
 /// The reply to one request. Destroying it before the body's end closes the
 /// connection; after the end the connection goes back to the pool.
 class UpstreamReply {
@@ -184,7 +178,7 @@ public:
     Task<base::Result<std::unique_ptr<UpstreamReply>>> send(UpstreamRequest request,
                                                             base::Time connect_by,
                                                             base::Time head_by, AbortHandle& abort);
-    std::size_t idle() const;
+    std::size_t idle() const { return idle_.count(); }
 
 private:
     friend class UpstreamReply;
@@ -203,8 +197,7 @@ private:
                                          base::Time head_by);
     Task<base::Result<base::Time>> write_pieces(Stream& stream, std::span<const BodyPiece> pieces,
                                                 base::Duration patience, base::Time most);
-    std::unique_ptr<Stream> take_idle(const std::string& key);
-    void give_back(const std::string& key, std::unique_ptr<Stream> stream);
+    void keep_session(const std::string& key, Stream& stream);
     std::string take_buffer();
     void give_buffer(std::string buffer);
     const Endpoint* proxy_for(const Endpoint& endpoint) const;
@@ -213,11 +206,9 @@ private:
     Deadlines& deadlines_;
     const UpstreamSettings& settings_;
     ClientTls& tls_;
-    std::map<std::string, std::deque<PooledConnection>> idle_;
+    IdleConnections idle_;
     std::map<std::string, SSL_SESSION*> sessions_;
     std::vector<std::string> spare_buffers_;
-    bool sweeping_ = false;
-    Deadlines::Alarm sweep_;
 };
 
 }  // namespace net

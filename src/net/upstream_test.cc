@@ -180,6 +180,24 @@ TEST(Upstream, IdleConnectionsAreClosedAfterAWhile) {
     EXPECT_TRUE(pair.wait_for([&] { return pair.server.ended == 1; }));
 }
 
+TEST(Upstream, AConnectionIsNotUsedAsLongAsItsPeerStatesButALittleLess) {
+    Pair pair;
+    const auto answer = [&](const std::string& stated) {
+        pair.server.answer(
+            {"HTTP/1.1 200 OK\r\nKeep-Alive: " + stated + "\r\nContent-Length: 2\r\n\r\nok"});
+        ASSERT_EQ(pair.ask(), "ok");
+    };
+    answer("timeout=5, max=100");
+    answer("max=99 , Timeout=1");
+    EXPECT_EQ(pair.server.connections, 1) << "there is time left of the five seconds";
+    run_for(pair.worker, 600ms);
+    answer("timeout=soon");
+    EXPECT_EQ(pair.server.connections, 2) << "the second was about to be closed";
+    answer("timeout=0");
+    EXPECT_EQ(pair.server.connections, 2) << "what can't be read states nothing";
+    EXPECT_EQ(pair.client.idle(), 0u);
+}
+
 TEST(Upstream, IdleConnectionsAreClosedAlthoughOthersAreBusy) {
     UpstreamSettings settings;
     settings.idle_time = 60ms;
