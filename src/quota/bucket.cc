@@ -66,6 +66,8 @@ Terms Bucket::terms() const { return {rule_.reset, rule_.span, rule_.time_zone, 
 
 base::Now Bucket::advance(base::Now now) {
     latest_ = now.steady = std::max(latest_, now.steady);
+    for (; !lost_.empty() && lost_.front().first <= now.steady; lost_.pop_front())
+        count(lost_.front().second, lost_.front().first, now);
     while (!holds_.empty()) {
         const Open oldest = holds_.front();
         const base::Time counted = oldest.since + kCountedWithin;
@@ -183,15 +185,24 @@ void Bucket::charge_at(const Charge& charge, base::Now now) {
     rate_at_ = std::max(rate_at_, charge.stamp);
 }
 
-void Bucket::charge(const Hold& hold, base::Now now) {
-    if (!counts()) return;
-    now = advance(now);
+void Bucket::count(const Hold& hold, base::Time stamp, base::Now now) {
     Open* const found = open(hold);
     if (!found) return;
     found->done = true;
-    charge_at({hold.number, hold.amount, now.steady, std::min(hold.since, holds_.front().since)},
-              now);
+    charge_at({hold.number, hold.amount, stamp, std::min(hold.since, holds_.front().since)}, now);
     release(hold.amount);
+}
+
+void Bucket::charge(const Hold& hold, base::Now now) {
+    if (!counts()) return;
+    now = advance(now);
+    count(hold, now.steady, now);
+}
+
+void Bucket::lost(const Hold& hold, base::Now now) {
+    if (!counts()) return settle(hold, hold.amount, now);
+    now = advance(now);
+    if (open(hold)) lost_.emplace_back(now.steady + kLeftWithin, hold);
 }
 
 void Bucket::correct(std::uint64_t number, double less) {

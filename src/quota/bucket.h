@@ -72,6 +72,8 @@ public:
     /// A call whose answer is slow to begin was counted by the provider at most this long after
     /// it was sent.
     static constexpr base::Duration kCountedWithin{2'000};
+    /// That a call was left reaches the provider within this; until then it may count it.
+    static constexpr base::Duration kLeftWithin{250};
     /// A provider frees a slot of concurrency a little after it has sent the last byte.
     static constexpr base::Duration kSlotLeaves{50};
     /// Rolling entries are merged (into the later one) beyond this many.
@@ -122,6 +124,9 @@ public:
     void charge(const Hold& hold, base::Now now);
     /// The real amount is known: corrects the charge. Releases a hold of concurrency.
     void settle(const Hold& hold, double used, base::Now now);
+    /// The call was left, and nobody knows what became of it: what it held is charged, as of the
+    /// moment at which the provider knows as much.
+    void lost(const Hold& hold, base::Now now);
     /// The call was never sent: as if it had never been held.
     void refund(const Hold& hold);
 
@@ -174,6 +179,7 @@ private:
     Terms terms() const;
     base::Now advance(base::Now now);
     Open* open(const Hold& hold);
+    void count(const Hold& hold, base::Time stamp, base::Now now);
     void release(double amount);
     /// The call took `less` than was charged for it.
     void correct(std::uint64_t number, double less);
@@ -199,6 +205,7 @@ private:
     base::Time rate_at_{};
     bool shared_ = false;
     std::vector<std::pair<base::Time, double>> leaving_;  ///< slots that are free from then on
+    std::deque<std::pair<base::Time, Hold>> lost_;        ///< charged then
     void said_by(Source source, base::Now now);
     Source source_ = Source::configured;
     base::WallTime source_at_{};

@@ -85,6 +85,7 @@ struct Traffic {
     double largest = 1;
     base::Duration longest{100};  ///< from the head of an answer to its end
     bool corrections = false;     ///< real amounts differ, some calls don't count
+    bool leavers = false;         ///< some callers leave before the head of an answer
     bool kills = false;
     bool jumps = false;  ///< of our wall clock, not of the provider's
 };
@@ -159,6 +160,7 @@ private:
             return;
         }
         const double real = traffic_.corrections ? std::ceil(amount * chance()) : amount;
+        if (traffic_.leavers && chance() < 0.4) return leave(hold, real, some(head));
         at(some(std::min<base::Time::duration>(head, Bucket::kCountedWithin)), [=, this] {
             if (fate >= 0.1 && !provider_.count(real, theirs())) ++exceeded;
         });
@@ -171,6 +173,17 @@ private:
                 bucket_->refund(hold);
             else
                 bucket_->settle(hold, real, ours());
+        });
+    }
+
+    /// Left after `stay`: the provider counts it when it hears of that, if it has not before.
+    void leave(const Hold& hold, double real, base::Time::duration stay) {
+        const auto heard = stay + some(Bucket::kLeftWithin);
+        at(std::min<base::Time::duration>(heard, some(Bucket::kCountedWithin)), [=, this] {
+            if (!provider_.count(real, theirs())) ++exceeded;
+        });
+        at(stay, [=, this, life = life_] {
+            if (life == life_) bucket_->lost(hold, ours());
         });
     }
 
@@ -272,6 +285,18 @@ TEST(BucketProperty, CorrectionsAndRefundsNeverMakeOneTooMany) {
                        .longest = 90'000ms,
                        .corrections = true};
     });
+}
+
+TEST(BucketProperty, CallersWhoLeaveNeverMakeOneTooMany) {
+    for (const bool kills : {false, true})
+        never_over([&](const Rule& one) {
+            return Traffic{.slowest = 1'500ms,
+                           .pause = std::min<base::Duration>(one.span / 30, 300ms),
+                           .largest = std::max(1.0, *one.limit / 20),
+                           .corrections = true,
+                           .leavers = true,
+                           .kills = kills};
+        });
 }
 
 TEST(BucketProperty, NothingIsForgottenWhenKilled) {

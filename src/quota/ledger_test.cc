@@ -56,9 +56,11 @@ TEST(Ledger, L3AForgottenReservationIsChargedAndHeldNoMore) {
         ASSERT_TRUE(world.reserve(0));
         world.pass(Bucket::kSlotLeaves);
     }
-    EXPECT_EQ(world.line("requests").held, 0);
     EXPECT_EQ(world.line("requests").used, 4);
     EXPECT_EQ(world.line("concurrency").used, 0);
+    world.pass(Bucket::kLeftWithin);
+    EXPECT_EQ(world.line("requests").held, 0);
+    EXPECT_EQ(world.line("requests").used, 4);
 }
 
 TEST(Ledger, TargetsShareAPoolAndAnAccount) {
@@ -318,6 +320,8 @@ TEST(Ledger, OfSeveralCallsOnlyThoseThatWereMadeCount) {
         held->counted(world.now);
         held->served({.inputs = 96}, 0, world.now);
         end(*held, world.now);
+        EXPECT_EQ(world.line("requests").used, requests);
+        world.pass(Bucket::kLeftWithin);
         EXPECT_EQ(world.line("requests").used, requests);
         EXPECT_NEAR(world.line("requests").held, 0, 1e-9);
         EXPECT_GE(world.line("inputs").used, 96 - 1e-6);

@@ -25,7 +25,7 @@ Reservation::~Reservation() {
     const std::lock_guard lock(tab_->shard.mutex);
     give_back_further();
     for (const Part& part : parts_) {
-        part.slot->bucket.settle(part.hold, part.hold.amount, now);
+        part.slot->bucket.lost(part.hold, now);
         part.slot->dirty = true;
     }
 }

@@ -1,4 +1,5 @@
 // Waiting for a condition, never for a time.
+import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -23,6 +24,20 @@ export async function inTime(promise, within, what) {
     timer = setTimeout(() => reject(new Error(`not within ${within} ms: ${what}`)), within);
   });
   try { return await Promise.race([promise, late]); } finally { clearTimeout(timer); }
+}
+
+/**
+ * A claim about speed, which a machine that is busy with something else can miss: it is met in one of
+ * `tries`. `attempt` resolves to nothing, or to what it lacked.
+ */
+export async function metOnce(tries, attempt) {
+  const lacked = [];
+  while (lacked.length < tries) {
+    const lack = await attempt();
+    if (!lack) return;
+    lacked.push(lack);
+  }
+  assert.fail(lacked.join('; '));
 }
 
 export const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import { cerebras, generic, groq, mistral, openai, Fake } from '../providers/index.mjs';
 import { counts, entry, world } from '../lib/world.mjs';
 import { Gateway } from '../lib/gateway.mjs';
-import { median } from '../lib/until.mjs';
+import { median, metOnce } from '../lib/until.mjs';
 
 const MODES = [['plain', {}], ['streamed', { stream: true }]];
 const said = (answer) => answer.content ?? answer.json?.choices?.[0]?.message?.content;
@@ -182,13 +182,16 @@ describe('when all fail', { concurrency: 4 }, () => {
     const w = await world(t, { a: openai, b: openai }, { params: { a: { timeout: 0.5 } }, router: { timeout: 1.2 } });
     w.a.always({ silence: true });
     w.b.always({ silence: true });
-    const answer = await w.gateway.chat('a');
-    assert.equal(answer.status, 504, answer.text);
-    assert.ok(answer.ms > 1100 && answer.ms < 1600, `${answer.ms} ms`);
-    const [first, second] = answer.error.attempts;
-    assert.deepEqual([first.outcome, second.outcome], ['timeout', 'timeout']);
-    assert.ok(Math.abs(first.ms - 500) < 150, `first attempt ${first.ms} ms`);
-    assert.ok(Math.abs(second.ms - 700) < 150, `the last one has the whole rest: ${second.ms} ms`);
+    await metOnce(3, async () => {
+      const answer = await w.gateway.chat('a');
+      assert.equal(answer.status, 504, answer.text);
+      const [first, second] = answer.error.attempts;
+      assert.deepEqual([first.outcome, second.outcome], ['timeout', 'timeout']);
+      assert.ok(answer.ms > 1100 && first.ms >= 490, `${answer.ms} ms, the first attempt ${first.ms} ms`);
+      await w.gateway.clearBenches();
+      const punctual = answer.ms < 1600 && first.ms < 650 && Math.abs(second.ms - 700) < 150;
+      return punctual ? undefined : `${first.ms} ms of 500, then the rest, ${second.ms} ms of 700; ${answer.ms} ms in all`;
+    });
   });
 });
 
