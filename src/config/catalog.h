@@ -122,6 +122,8 @@ struct DeviceSettings {
     std::size_t queue = 64;               ///< requests that may wait
     base::Duration wait{10'000};          ///< how long one waits that could be served elsewhere
     base::Duration patience{20'000};      ///< after so long nobody overtakes a waiting request
+    /// Where no driver says when memory is back: so long after a model has left.
+    base::Duration settle{1'000};
 };
 
 /// One upstream model under one account behind one base URL (LiteLLM: deployment).

@@ -9,8 +9,9 @@ namespace config {
 namespace {
 
 constexpr double kMostGigabytes = 100'000;
-constexpr std::array<std::string_view, 6> kKeys = {"memory_gb", "gpu",  "jobs",
-                                                   "queue",     "wait", "patience"};
+constexpr base::Duration kLongestSettle{60'000};
+constexpr std::array<std::string_view, 7> kKeys = {"memory_gb", "gpu",      "jobs",  "queue",
+                                                   "wait",      "patience", "settle"};
 
 void check_device_keys(const Value& device, Findings& findings) {
     for (const Member& member : device.members) {
@@ -18,7 +19,7 @@ void check_device_keys(const Value& device, Findings& findings) {
         findings.warning(
             member.value,
             fmt::format("unknown key `{}` of a device is not read{}; known are "
-                        "memory_gb, gpu, jobs, queue, wait, patience",
+                        "memory_gb, gpu, jobs, queue, wait, patience, settle",
                         member.name, did_you_mean(member.name, {kKeys.begin(), kKeys.end()})));
     }
 }
@@ -48,6 +49,8 @@ DeviceSettings read_device(std::string_view name, const Value& device, Findings&
         out.queue = static_cast<std::size_t>(*queue);
     if (auto wait = duration_of(device, "wait", findings)) out.wait = *wait;
     if (auto patience = duration_of(device, "patience", findings)) out.patience = *patience;
+    if (auto settle = duration_of(device, "settle", findings))
+        out.settle = std::min(*settle, kLongestSettle);
     return out;
 }
 

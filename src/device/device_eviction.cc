@@ -70,6 +70,7 @@ net::Task<Result<void>> DeviceBoard::send_away(std::string name, ModelKey key) {
     for (const auto& model : device(name).scheduler.view(base::Clock::now()).models)
         if (model.key == key) bytes = model.bytes;
     const auto driver = found->second.driver;
+    const bool own = found->second.site.kind == EngineSite::Kind::own;  // free once it has ended
     auto asked = co_await driver->unload(key.model, base::Clock::now() + kUnloadTime);
     if (!asked && asked.error().kind != ErrorKind::not_found) co_return asked;
     const base::Time by = base::Clock::now() + kGoneTime;
@@ -81,7 +82,12 @@ net::Task<Result<void>> DeviceBoard::send_away(std::string name, ModelKey key) {
                                  still ? "it still holds the model" : said(still.error()));
         co_await net::sleep_until(worker_.loop.get_executor(), base::Clock::now() + kGoneStep);
     }
-    if (before && name != "cpu") co_await until_memory_returns(name, before->used, bytes);
+    if (name == "cpu") co_return Result<void>();
+    if (before)
+        co_await until_memory_returns(name, before->used, bytes);
+    else if (!own)
+        co_await net::sleep_until(worker_.loop.get_executor(),
+                                  base::Clock::now() + device(name).settings.settle);
     co_return Result<void>();
 }
 

@@ -45,6 +45,10 @@ net::Task<base::Result<device::Lease>> engine_for(Session& session, const config
                                                 deadline, session.abort, std::move(waiting));
 }
 
+/// How long a request that meets the end of its engine's process waits for the next one.
+constexpr base::Duration kAfterCrash{2'000};
+constexpr base::Duration kCrashStep{50};
+
 /// No engine for this attempt.
 Failure without_engine(Session& session, const base::Error& error) {
     using base::ErrorKind;
@@ -69,6 +73,15 @@ net::Task<std::optional<Failure>> start_engine(Session& session, const config::T
     }
     call.device.failed();
     co_return without_engine(session, got.error());
+}
+
+/// Nothing listens where the engine was a moment ago, and it has not been seen yet that it ended.
+net::Task<bool> ended_unseen(Session& session, const config::Target& target, const Trial& trial,
+                             const base::Error& error, base::Time by) {
+    const base::Time again = base::Clock::now() + kCrashStep;
+    if (!target.engine || trial.begun || error.kind != base::ErrorKind::connect || again >= by)
+        co_return false;
+    co_return co_await session.pause(again);
 }
 
 std::string headers_for(const Way& way, const Outgoing& outgoing) {
@@ -131,7 +144,6 @@ Limits limits_for(const Session& session, const config::Target& target, bool las
     Limits limits;
     const auto attempt = target.timeout ? target.timeout : settings.attempt;
     limits.attempt_by = attempt ? std::min(session.total_by, now + *attempt) : session.total_by;
-    limits.connect_by = std::min(limits.attempt_by, now + settings.connect);
     const bool stated = target.stream_timeout.has_value() ||
                         settings.first_content != config::Settings().first_content;
     const bool agent = target.capabilities.agent;
@@ -140,6 +152,7 @@ Limits limits_for(const Session& session, const config::Target& target, bool las
     if (!stream) first = first * kPlainPatience;
     const bool whole_rest = stream ? last && !stated : last || target.tier == config::Tier::local;
     limits.first_by = whole_rest ? limits.attempt_by : std::min(limits.attempt_by, now + first);
+    limits.connect_by = std::min(limits.first_by, now + settings.connect);
     limits.gap = target.stream_timeout.value_or(agent ? kAgentSilence : settings.between_chunks);
     if (session.job->slow()) limits.gap = limits.gap * kPlainPatience;
     return limits;
@@ -198,12 +211,20 @@ net::Task<std::expected<OpenCall, Failure>> open_call(Session& session,
         outgoing.at_root ? std::move(outgoing.path)
                          : join_path(target.engine ? kEngineBase : target.base.path, outgoing.path);
     const std::string headers = headers_for(way, outgoing);
+    const base::Time crash_by = std::min(call.limits.attempt_by, base::Clock::now() + kAfterCrash);
     for (int times = 1;; ++times) {
         if (way.use || target.engine) call.limits = limits_for(session, target, trial.last, stream);
         auto sent = co_await session.lane.upstream.send(
             {engine ? *engine : way.origin, outgoing.method, path, headers, outgoing.body,
              &trial.begun, outgoing.pieces, call.limits.attempt_by, outgoing.vigil},
             call.limits.connect_by, call.limits.first_by, session.abort);
+        if (!sent && co_await ended_unseen(session, target, trial, sent.error(), crash_by)) {
+            call.lease = {};
+            if (auto failure = co_await start_engine(session, target, call))
+                co_return std::unexpected(std::move(*failure));
+            engine.emplace(net::Endpoint{false, "127.0.0.1", call.lease.port()});
+            continue;
+        }
         if (!sent) {
             if (!trial.begun) call.device.failed();  // the engine knows nothing of it
             co_return std::unexpected(broken_off(call, sent.error()));

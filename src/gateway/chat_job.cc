@@ -123,9 +123,9 @@ net::Task<std::optional<Failure>> ChatJob::call(Session& session, const route::C
     const bool takes_data = llm::protocol_of(upstream.provider) == llm::Protocol::ollama;
     if (takes_data && request_.wants_vision) {
         const base::Time by = std::min(session.total_by, base::Clock::now() + kImages);
-        auto fetched = co_await inline_images(session, request_, by);
-        if (!fetched && fetched.error().kind == base::ErrorKind::gone) co_return client_left();
-        if (!fetched) co_return no_word(session, fetched.error());
+        if (!images_) images_ = co_await inline_images(session, request_, by);
+        if (!*images_ && images_->error().kind == base::ErrorKind::gone) co_return client_left();
+        if (!*images_) co_return no_word(session, images_->error());
     }
     const llm::Dialect& dialect = llm::dialect(request_, upstream);
     auto prepared = carried ? carried->call(upstream) : dialect.call(request_, upstream);

@@ -50,6 +50,8 @@ private:
     std::optional<llm::Continuation> continuation_;
     std::optional<llm::Recording> recording_;  ///< of a stream whose answer may be kept
     std::unique_ptr<Attempted> attempted_;     ///< the last one
+    /// Whether images by address have been fetched: once, whoever is asked then.
+    std::optional<base::Result<void>> images_;
 };
 
 }  // namespace gateway

@@ -36,6 +36,7 @@ net::Task<std::optional<Failure>> EmbeddingJob::call(Session& session,
     llm::Vectors all;
     for (const llm::Batch& batch : batches) {
         trial.last_call = llm::Usage();
+        session.step().calls = static_cast<int>(&batch - batches.data()) + 1;
         auto vectors = co_await one(session, target, upstream, batch, trial);
         if (!vectors) co_return vectors.error();
         trial.last_call = vectors->usage;

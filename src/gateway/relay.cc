@@ -36,6 +36,22 @@ net::Task<base::Result<std::string_view>> next_bytes(Session& session, OpenCall&
     co_return co_await call.next(deadline);
 }
 
+/// Which limit was passed. One that was answering when the request's own time was over is not to
+/// blame.
+void name_limit(const Session& session, const Limits& limits, base::Time passed, bool under_way,
+                Failure& failure) {
+    if (!under_way) {
+        failure.detail = "no content came within the time limit";
+    } else if (passed < limits.attempt_by) {
+        failure.detail = "nothing came between two chunks within the time limit";
+    } else if (limits.attempt_by < session.total_by) {
+        failure.detail = "the answer was not complete within the target's time limit";
+    } else {
+        failure.detail = "the answer was not complete within the request's time limit";
+        failure.scope = llm::Scope::request;
+    }
+}
+
 }  // namespace
 
 net::Task<std::optional<Failure>> relay(Session& session, OpenCall& call,
@@ -55,9 +71,7 @@ net::Task<std::optional<Failure>> relay(Session& session, OpenCall& call,
         if (!bytes) {
             failure = broken_off(call, bytes.error());
             if (failure->outcome == Outcome::timeout)
-                failure->detail = under_way
-                                      ? "nothing came between two chunks within the time limit"
-                                      : "no content came within the time limit";
+                name_limit(session, limits, deadline, under_way, *failure);
         } else if (bytes->empty()) {
             failure = decoder.finish(out);
             ended = true;

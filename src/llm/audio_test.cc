@@ -122,6 +122,8 @@ TEST(Voices, KeepTheirNearestName) {
     EXPECT_EQ(mapped_voice("bm_george", VoiceFamily::kokoro), "bm_george");
     EXPECT_EQ(mapped_voice("my-own", VoiceFamily::unknown), "my-own");
     EXPECT_EQ(mapped_voice("my-own", VoiceFamily::kokoro), "af_heart");
+    EXPECT_EQ(mapped_voice("team/my-own", VoiceFamily::qwen3), "team/my-own") << "a cloned one";
+    EXPECT_EQ(mapped_voice("onyx", VoiceFamily::qwen3), "echo");
     EXPECT_EQ(mapped_voice("alloy", VoiceFamily::kokoro), "af_heart");
     EXPECT_EQ(mapped_voice("af_heart", VoiceFamily::openai), "alloy");
     EXPECT_EQ(mapped_voice("af_alloy", VoiceFamily::openai), "alloy");
@@ -157,6 +159,17 @@ TEST(Speech, OnlyWhatMustChangeChanges) {
     ASSERT_TRUE(call);
     EXPECT_EQ(call->body, R"({"model":"kokoro-82m","input":"Hi \"you\"", "voice" : "am_onyx",)"
                           R"("speed":1.5,"response_format":"mp3"})");
+}
+
+TEST(Speech, WhatIsNullIsFilledInWhereItStands) {
+    auto request =
+        parse_speech(R"({"input":"Hi","voice":null,"response_format":null,"model":"a"})");
+    ASSERT_TRUE(request);
+    const auto call = speech_call(
+        *request, {.provider = base::Provider::openai, .alias = "a", .model = "gpt-4o-mini-tts"});
+    ASSERT_TRUE(call);
+    EXPECT_EQ(call->body, R"({"input":"Hi","voice":"alloy","response_format":"mp3",)"
+                          R"("model":"gpt-4o-mini-tts"})");
 }
 
 TEST(Speech, EventsOfBytes) {
@@ -199,7 +212,10 @@ TEST(Transcription, PlainTextsAreJudged) {
           Row{Format::srt, R"({"detail":"boom"})", false}, Row{Format::srt, "\n", false},
           Row{Format::vtt, "hello", false}, Row{Format::vtt, "\xEF\xBB\xBFWEBVTT\n\n", true},
           Row{Format::srt, "1\n00:00:00,000 --> 00:00:01,000\nHi\n\n", true},
-          Row{Format::text, "", true}, Row{Format::text, "{error} said he", true}}) {
+          Row{Format::srt, "Hi there.", false}, Row{Format::srt, R"({"text":"Hi"})", false},
+          Row{Format::text, "<html><body>sign in", false}, Row{Format::text, "{}", false},
+          Row{Format::text, R"({"text":null})", false}, Row{Format::text, "", true},
+          Row{Format::text, "{error} said he", true}}) {
         TranscriptionRequest request;
         request.format = row.format;
         TranscriptionCall call;
@@ -208,6 +224,17 @@ TEST(Transcription, PlainTextsAreJudged) {
                   row.good)
             << row.body;
     }
+}
+
+TEST(Transcription, TextThatCameAsJsonIsTakenOut) {
+    TranscriptionRequest request;
+    request.format = Format::text;
+    TranscriptionCall call;
+    call.asked = Format::text;
+    const auto answer =
+        transcription_answer(request, call, Upstream{}, R"({"text":"Hi \"you\""})", {}, {});
+    ASSERT_TRUE(answer);
+    EXPECT_EQ(answer->body, "Hi \"you\"\n");
 }
 
 TEST(Transcription, EventsEndAndStandOnOneLine) {

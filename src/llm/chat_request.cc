@@ -20,6 +20,8 @@ using json::Cursor;
 /// What an image counts for in prompt_bytes, whatever its encoding weighs:
 /// about a thousand tokens.
 constexpr std::uint64_t kImageBytes = 4096;
+/// What stands around the words of a message, as OpenAI's protocol has it.
+constexpr std::uint64_t kMessageBytes = std::string_view(R"({"role":"user","content":""},)").size();
 
 std::unexpected<base::Error> refuse(std::string text) {
     return base::fail(ErrorKind::bad_input, std::move(text));
@@ -269,7 +271,10 @@ base::Result<void> read_canonical(ChatRequest& request) {
         const Extra* extra = chat->find(key);
         return extra ? std::string_view(extra->json) : std::string_view();
     };
-    for (const Message& message : chat->messages) weigh(request, message.parts);
+    for (const Message& message : chat->messages) {
+        request.prompt_bytes += kMessageBytes;
+        weigh(request, message.parts);
+    }
     for (const Tool& tool : chat->tools)
         request.prompt_bytes += tool.schema.size() + tool.description.size();
     request.wants_tools = !chat->tools.empty();

@@ -11,14 +11,15 @@ namespace llm {
 
 void make_one_line(std::string& text, std::size_t from) {
     const auto begin = text.begin() + static_cast<std::ptrdiff_t>(from);
-    std::replace_if(begin, text.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
+    std::replace_if(
+        begin, text.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
 }
 
-ChunkWriter::ChunkWriter(std::string_view id, std::string_view created, std::string_view alias)
-    : head_(
-          fmt::format(R"(data: {{"id":{},"object":"chat.completion.chunk","created":{},"model":{})",
-                      id.empty() ? "\"chatcmpl-freeway\"" : id, created.empty() ? "0" : created,
-                      json::quote(alias))) {}
+ChunkWriter::ChunkWriter(std::string_view id, std::string_view created, std::string_view alias,
+                         std::string_view object)
+    : head_(fmt::format(R"(data: {{"id":{},"object":"{}","created":{},"model":{})",
+                        id.empty() ? "\"chatcmpl-freeway\"" : id, object,
+                        created.empty() ? "0" : created, json::quote(alias))) {}
 
 void ChunkWriter::role(std::string& out) const {
     delta(out, R"({"role":"assistant","content":""})");

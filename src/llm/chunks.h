@@ -15,7 +15,8 @@ void make_one_line(std::string& text, std::size_t from = 0);
 class ChunkWriter {
 public:
     /// `id` and `created` as JSON values, `alias` as text.
-    ChunkWriter(std::string_view id, std::string_view created, std::string_view alias);
+    ChunkWriter(std::string_view id, std::string_view created, std::string_view alias,
+                std::string_view object = "chat.completion.chunk");
 
     void role(std::string& out) const;
     void content(std::string& out, std::string_view text) const;

@@ -52,6 +52,19 @@ TEST(ClassifyOpenAi, BucketsAndMoney) {
         {Outcome::bad_request, Scope::request});
 }
 
+TEST(ClassifyAny, LongPromptsInManyWords) {
+    const std::pair<int, std::string_view> kSaid[] = {
+        {422, "Input validation error: `inputs` must have less than 4095 tokens. Given: 5000"},
+        {422, "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096."},
+        {400, "The input token count (9) exceeds the maximum number of tokens allowed (8)."},
+        {400, "This model's maximum prompt length is 131072 but the request has 500000 tokens."},
+        {500, "context size exceeded"}};
+    for (const auto& [status, words] : kSaid)
+        expect(read(Provider::openai_compatible, status,
+                    R"({"error":{"message":")" + std::string(words) + R"("}})"),
+               {Outcome::context_overflow, Scope::request});
+}
+
 TEST(ClassifyCompatible, ZaiAndLocalEngines) {
     const Provider p = Provider::openai_compatible;
     expect(

@@ -52,6 +52,8 @@ constexpr auto kSigns = std::to_array<Sign>({
     {"You've hit your Opus limit"},
     {"You've hit your usage limit"},
     {"Credit balance is too low"},
+    {"Prompt is too long"},
+    {"Execution error"},
     {"Invalid API key"},
     {"Not logged in"},
     {"OAuth token has expired"},
@@ -138,7 +140,10 @@ std::optional<Failure> agent_complaint(base::Provider provider, string_view text
                      base::icontains(text, "oauth") || base::icontains(text, "logged in") ||
                      text.find(" 401") != text.npos;
     const bool used_up = base::icontains(text, "limit") || base::icontains(text, "credit balance");
-    if (failure.outcome == Outcome::malformed) {
+    if (base::icontains(text, "prompt is too long")) {
+        failure.outcome = Outcome::context_overflow;
+        failure.scope = Scope::request;
+    } else if (failure.outcome == Outcome::malformed) {
         failure.scope = key || used_up ? Scope::account : Scope::target;
         if (key)
             failure.outcome = Outcome::unauthorized;

@@ -47,6 +47,9 @@ TEST(HiddenError, OtherFailures) {
                   ->outcome,
               Outcome::busy);
     EXPECT_TRUE(read("API Error: Connection error."));
+    EXPECT_EQ(read("Prompt is too long")->outcome, Outcome::context_overflow);
+    EXPECT_TRUE(read("Execution error"));
+    EXPECT_FALSE(read("Prompt is too long, so I cut it."));
     EXPECT_TRUE(read("API Error (Request timed out.)"));
     EXPECT_EQ(
         read("[error: 429 {\"error\":{\"code\":\"1302\",\"message\":\"High concurrency usage\"}}]")

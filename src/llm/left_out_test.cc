@@ -46,6 +46,17 @@ TEST(LeftOut, StopTextsThatHaveNoPlace) {
     EXPECT_TRUE(claude.named("removed stop texts of white space alone"));
 }
 
+TEST(LeftOut, NumbersThatAreNone) {
+    for (const Provider provider : kOthers)
+        for (const string_view value : {R"("10")", "-5", "1.5", "[]"}) {
+            const Sent call =
+                sent(provider, Endpoint::chat,
+                     kUser + R"(,"max_tokens":)" + std::string(value) + R"(,"temperature":"0.5")");
+            EXPECT_TRUE(call.named("removed max_tokens")) << value;
+            EXPECT_TRUE(call.named("removed temperature")) << value;
+        }
+}
+
 TEST(LeftOut, ThinkingWhereNobodySaysThatTheModelCan) {
     const Sent effort =
         sent(Provider::ollama, Endpoint::chat, kUser + R"(,"reasoning_effort":"low")");

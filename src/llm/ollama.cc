@@ -175,8 +175,7 @@ void MessageWriter::assistant(const Message& message) {
 void add_options(Parameters& parameters, ObjectWriter& options) {
     for (string_view key : {"temperature", "top_p", "top_k", "min_p", "seed", "presence_penalty",
                             "frequency_penalty", "repeat_penalty"})
-        if (string_view value = parameters.get(key); json::number(value))
-            options.set(key, std::string(value));
+        if (parameters.number(key)) options.set(key, std::string(parameters.get(key)));
     if (std::optional<std::uint64_t> bound = parameters.max_tokens())
         options.set("num_predict", std::to_string(*bound));
     if (std::vector<std::string> stops = parameters.stops(); !stops.empty())

@@ -33,7 +33,7 @@ std::string present(const Payload& payload, const Upstream& upstream, string_vie
     if (!payload.model.empty())
         splice.replace(payload.model, json::quote(upstream.alias));
     else
-        missing += fmt::format(R"("model":{},)", json::quote(upstream.alias));
+        missing = fmt::format(R"("model":{})", json::quote(upstream.alias));
     for (string_view parts : payload.part_lists) splice.replace(parts, flatten_parts(parts));
     for (const auto& [choice, reason] : payload.ends)
         if (auto proper = proper_reason(reason, payload.calling.has(choice)); !proper.empty())
@@ -45,9 +45,10 @@ std::string present(const Payload& payload, const Upstream& upstream, string_vie
         if (!old.empty())
             splice.replace(old, usage_json(usage));
         else
-            missing += fmt::format(R"("usage":{},)", usage_json(usage));
+            missing +=
+                fmt::format(R"({}"usage":{})", missing.empty() ? "" : ",", usage_json(usage));
     }
-    if (!missing.empty()) splice.insert(body.data() + body.find('{') + 1, std::move(missing));
+    if (!missing.empty()) splice.insert_first(body.substr(body.find('{')), std::move(missing));
     return splice.apply();
 }
 

@@ -41,7 +41,7 @@ std::string as_delta(string_view message) {
         while (in.next_element()) {
             string_view call = in.value();
             if (call.starts_with('{') && json::member(call, "index").empty())
-                splice.insert(call.data() + 1, fmt::format("\"index\":{},", index));
+                splice.insert_first(call, fmt::format("\"index\":{}", index));
             ++index;
         }
     return splice.apply();
@@ -121,6 +121,10 @@ public:
 
 private:
     enum class Form { unknown, events, one_body };
+    string_view chunk_object() const {
+        return request_.endpoint == Endpoint::completion ? "text_completion"
+                                                         : "chat.completion.chunk";
+    }
 
     MaybeFailure events(string_view bytes, std::string& out);
     MaybeFailure take(const SseReader::Event& event, std::string& out);
@@ -289,14 +293,14 @@ void OpenAiStream::rewrite(const SseReader::Event& event, const Payload& payload
     if (!payload.model.empty())
         splice.replace(payload.model, alias_);
     else
-        splice.insert(event.data.data() + event.data.find('{') + 1,
-                      fmt::format("\"model\":{},", alias_));
+        splice.insert_first(event.data.substr(event.data.find('{')),
+                            fmt::format("\"model\":{}", alias_));
     if (!unasked.empty()) splice.remove(unasked);
     for (string_view parts : payload.part_lists) splice.replace(parts, flatten_parts(parts));
     for (const CallNumbers::Change& change : renumbered_) {
         std::string number = std::to_string(change.number);
         if (change.index.empty())
-            splice.insert(change.call.data() + 1, fmt::format("\"index\":{},", number));
+            splice.insert_first(change.call, fmt::format("\"index\":{}", number));
         else
             splice.replace(change.index, std::move(number));
     }
@@ -330,7 +334,7 @@ MaybeFailure OpenAiStream::end(std::string& out) {
         if (MaybeFailure failure = empty_answer(finish_reason_)) return failure;
     if (!usage_.known) usage_ = estimate_usage(request_, content_bytes_);
     if (request_.include_usage && !usage_shown_)
-        ChunkWriter(id_, created_, upstream_.alias).usage(out, usage_);
+        ChunkWriter(id_, created_, upstream_.alias, chunk_object()).usage(out, usage_);
     ChunkWriter::done(out);
     committed_ = done_ = true;
     return std::nullopt;

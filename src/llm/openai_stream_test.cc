@@ -1,8 +1,11 @@
 #include "llm/chunks.h"
 #include "llm/dialect.h"
+#include "llm/json.h"
 #include "llm/upstream_dialect.h"
 
 #include <gtest/gtest.h>
+
+#include <sstream>
 
 namespace llm {
 namespace {
@@ -338,6 +341,30 @@ TEST_F(OpenAiStream, CompletionsOverAChat) {
 std::string calls(std::string_view list) {
     return chunk("m", R"("choices":[{"index":0,"delta":{"tool_calls":[)" + std::string(list) +
                           R"(]},"finish_reason":null}])");
+}
+
+TEST_F(OpenAiStream, EmptyObjectsStayJson) {
+    Decoded r = decode("data: {}\n\ndata: { }\n\n" + calls("{}") + calls("{ }") +
+                       chunk("m", kText) + chunk("m", kStop) + kDone);
+    EXPECT_TRUE(r.done);
+    std::istringstream lines(r.out);
+    for (std::string line; std::getline(lines, line);) {
+        if (line.empty() || line == "data: [DONE]") continue;
+        json::Cursor in(std::string_view(line).substr(6));
+        EXPECT_TRUE(in.skip() && in.complete()) << line;
+    }
+}
+
+TEST_F(OpenAiStream, UsageOfACompletionIsAChunkOfOne) {
+    request = *parse_chat(
+        R"({"model":"x","prompt":"once","stream":true,"stream_options":{"include_usage":true}})",
+        Endpoint::completion);
+    const std::string text =
+        R"(data: {"id":"c1","object":"text_completion","created":5,"model":"m","choices":[{"index":0,"text":"upon","finish_reason":"stop"}]})"
+        "\n\n";
+    Decoded r = decode(text + kDone);
+    EXPECT_EQ(r.out.find("chat.completion.chunk"), r.out.npos) << r.out;
+    EXPECT_NE(r.out.find("freeway_estimated"), r.out.npos) << r.out;
 }
 
 TEST_F(OpenAiStream, CallsThatShareAnIndexAreNumbered) {

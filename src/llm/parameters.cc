@@ -52,13 +52,13 @@ string_view Parameters::get(string_view key) {
     return extra == upstream_.defaults.end() ? string_view() : string_view(extra->json);
 }
 
-std::optional<double> Parameters::number(string_view key) { return json::number(get(key)); }
+std::optional<double> Parameters::number(string_view key) { return read(key, json::number); }
 
 std::string Parameters::text(string_view key) { return json::text(get(key)).value_or(""); }
 
 std::optional<std::uint64_t> Parameters::max_tokens() {
-    std::optional<std::uint64_t> newer = json::count(get("max_completion_tokens"));
-    std::optional<std::uint64_t> older = json::count(get("max_tokens"));
+    std::optional<std::uint64_t> newer = read("max_completion_tokens", json::count);
+    std::optional<std::uint64_t> older = read("max_tokens", json::count);
     bool client_older = chat_.find("max_tokens") && !chat_.find("max_completion_tokens");
     return newer && !(client_older && older) ? newer : older;
 }

@@ -64,6 +64,14 @@ public:
     std::vector<std::string> changes() const;
 
 private:
+    /// What can't be read as that counts as not used.
+    template <class Value>
+    std::optional<Value> read(std::string_view key, std::optional<Value> (*as)(std::string_view)) {
+        const std::string_view json = get(key);
+        const std::optional<Value> value = as(json);
+        if (!value && !json.empty()) std::erase(used_, key);
+        return value;
+    }
     bool was_used(std::string_view key) const;
     bool dropped(std::string_view key) const;
 

@@ -19,7 +19,7 @@ void set(Splice& splice, string_view object, string_view key, std::string value)
     if (string_view old = json::member(object, key); !old.empty())
         splice.replace(old, std::move(value));
     else
-        splice.insert(object.data() + 1, fmt::format("\"{}\":{},", key, value));
+        splice.insert_first(object, fmt::format("\"{}\":{}", key, value));
 }
 
 template <class Texts>

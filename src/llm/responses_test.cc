@@ -172,6 +172,18 @@ TEST(ResponsesWriter, ABrokenAnswerFailsWithWhatThereIs) {
               response.npos);
 }
 
+TEST(ResponsesWriter, AnEndThatNobodySawIsNotNumbered) {
+    Written w;
+    w.writer.text("Hel");
+    const std::string shown = w.drain();
+    w.writer.finish("stop", {}, {});
+    w.drain();  // it was found wanting
+    w.writer.broken(R"({"error":{"message":"it does not fit its schema"}})");
+    const std::string last = w.drain();
+    const auto count = types(shown).size();
+    EXPECT_NE(last.find(fmt::format(R"("sequence_number":{},)", count)), last.npos) << last;
+}
+
 TEST(ResponsesWriter, WhatTheClientSentOnManyLinesStandsOnOne) {
     Written w("\"input\":\"x\",\"tools\":[\r\n{\"type\":\n\"function\",\"name\":\"f\"}]");
     w.writer.text("a");

@@ -253,6 +253,7 @@ void ResponsesWriter::extra(string_view key, string_view list) {
 
 void ResponsesWriter::finish(string_view reason, string_view, const Usage& usage) {
     start({}, 0);
+    end_sequence_ = sequence_;
     const bool cut = reason == "length";
     const bool whole = !cut && reason != "content_filter";
     for (std::size_t index = 0; index < items_.size(); ++index)
@@ -267,8 +268,10 @@ void ResponsesWriter::finish(string_view reason, string_view, const Usage& usage
     event(fmt::format("response.{}", end.status), "\"response\":" + whole_);
 }
 
+/// What is broken after its end was found wanting: nobody has seen that end.
 void ResponsesWriter::broken(string_view error) {
     start({}, 0);
+    sequence_ = end_sequence_.value_or(sequence_);
     const ResponseEnd end{
         .status = "failed", .error = response_error(error), .output = output("incomplete")};
     event("response.failed",

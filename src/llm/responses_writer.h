@@ -69,6 +69,7 @@ private:
     std::string made_of_;  ///< what the ids are made of; empty: not started
     std::uint64_t created_ = 0;
     std::uint64_t sequence_ = 0;
+    std::optional<std::uint64_t> end_sequence_;  ///< at which its end begins
     std::vector<Item> items_;
     std::vector<std::size_t> calls_;  ///< where each call stands in the items
     std::string whole_;

@@ -64,6 +64,10 @@ bool gives(const Upstream& upstream, std::string_view format) {
     }
 }
 
+/// Of a request that does not say.
+constexpr const char* kUsualFormat = "\"mp3\"";
+constexpr const char* kUsualVoice = "\"alloy\"";
+
 }  // namespace
 
 Result<SpeechRequest> parse_speech(std::string body) {
@@ -135,14 +139,18 @@ Result<SpeechCall> speech_call(const SpeechRequest& request, const Upstream& ups
             continue;
         }
         edit.keep(part(member.whole));
+        if (json::blank(part(member.value))) {
+            if (member.key == "response_format") splice.replace(part(member.value), kUsualFormat);
+            if (member.key == "voice" && openai) splice.replace(part(member.value), kUsualVoice);
+        }
         if (member.key == "model") splice.replace(part(member.value), json::quote(upstream.model));
         if (member.key == "voice" && !request.voice.empty() && voice != request.voice) {
             splice.replace(part(member.value), json::quote(voice));
             call.changes.push_back("voice " + request.voice + " became " + voice);
         }
     }
-    if (!request.find("response_format")) edit.add("response_format", "\"mp3\"");
-    if (request.voice.empty() && openai) edit.add("voice", "\"alloy\"");
+    if (!request.find("response_format")) edit.add("response_format", kUsualFormat);
+    if (!request.find("voice") && openai) edit.add("voice", kUsualVoice);
     for (const Extra& extra : upstream.defaults)
         if (!request.find(extra.key)) edit.add(extra.key, extra.json);
     for (const Extra& extra : upstream.overrides) edit.add(extra.key, extra.json);

@@ -13,6 +13,10 @@ void Splice::insert(const char* place, std::string what) {
     replace(std::string_view(place, 0), std::move(what));
 }
 
+void Splice::insert_first(std::string_view object, std::string members) {
+    insert(object.data() + 1, json::blank(object) ? std::move(members) : std::move(members) + ',');
+}
+
 std::string Splice::apply() {
     std::ranges::sort(edits_, {},
                       [](const Edit& edit) { return std::pair(edit.begin, edit.order); });

@@ -18,6 +18,8 @@ public:
     void remove(std::string_view part) { replace(part, {}); }
     /// Before the byte at `place`; several at one place stay in the order given.
     void insert(const char* place, std::string what);
+    /// `members` of an object, before those that it has.
+    void insert_first(std::string_view object, std::string members);
     bool empty() const { return edits_.empty(); }
     std::string_view text() const { return text_; }
     std::string apply();

@@ -183,30 +183,39 @@ bool is_error(std::string_view body) {
     return !json::member(body, "error").empty() || !json::member(body, "detail").empty();
 }
 
-/// Why a body is no transcript in a format that is plain text.
-std::optional<Failure> unlike(Format format, const Upstream& upstream, std::string_view body,
-                              base::WallTime now) {
-    std::string_view text = base::trim(body);
-    json::Cursor whole(text);
-    if (whole.peek() == '{' && whole.skip() && whole.complete() && is_error(text))
-        return classify_embedded(upstream.provider, text, now);
-    constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-    if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
-    const bool wrong =
-        format == Format::vtt ? !text.starts_with("WEBVTT") : format == Format::srt && text.empty();
-    if (!wrong) return std::nullopt;
-    return malformed("the answer is no transcript in " + std::string(name(format)));
+bool is_plain(Format format) {
+    return format == Format::text || format == Format::srt || format == Format::vtt;
 }
 
-std::expected<Transcript, Failure> transcript_of(const TranscriptionCall& call,
-                                                 const Upstream& upstream, const std::string& body,
-                                                 base::WallTime now) {
-    if (call.asked == Format::text || call.asked == Format::srt || call.asked == Format::vtt) {
-        if (auto failure = unlike(call.asked, upstream, body, now))
-            return std::unexpected(std::move(*failure));
-        Transcript plain;
-        plain.text = body;
-        return plain;
+bool is_object(std::string_view body) {
+    json::Cursor whole(body);
+    return whole.peek() == '{' && whole.skip() && whole.complete();
+}
+
+/// Whether a body may be a transcript in a format that is plain text.
+bool looks_like(Format format, std::string_view body) {
+    std::string_view text = base::trim(body);
+    constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+    if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+    if (format == Format::vtt) return text.starts_with("WEBVTT");
+    if (format == Format::srt) return text.contains("-->");
+    return !base::icontains(text.substr(0, 9), "<!doctype") &&
+           !base::icontains(text.substr(0, 5), "<html");
+}
+
+/// Whether the body itself is the transcript: some answer in JSON although they were asked for
+/// text.
+bool came_plain(Format asked, std::string_view body) { return is_plain(asked) && !is_object(body); }
+
+std::expected<Transcript, Failure> transcript_of(Format asked, const Upstream& upstream,
+                                                 const std::string& body, base::WallTime now) {
+    if (came_plain(asked, body)) {
+        if (!looks_like(asked, body))
+            return std::unexpected(
+                malformed("the answer is no transcript in " + std::string(name(asked))));
+        Transcript transcript;
+        transcript.text = body;
+        return transcript;
     }
     auto transcript = read_transcript(body);
     if (transcript) return std::move(*transcript);
@@ -221,12 +230,13 @@ std::expected<Answer, Failure> transcription_answer(const TranscriptionRequest& 
                                                     const Upstream& upstream, std::string body,
                                                     std::optional<double> length,
                                                     base::WallTime now) {
-    auto transcript = transcript_of(call, upstream, body, now);
+    auto transcript = transcript_of(call.asked, upstream, body, now);
     if (!transcript) return std::unexpected(transcript.error());
     if (request.translate) transcript->task = "translate";
     Usage used = transcript->used;
     if (used.audio_seconds <= 0 && length) used.audio_seconds = *length;
-    if (call.asked == request.format && abilities_of(upstream).names_format)
+    if (call.asked == request.format && abilities_of(upstream).names_format &&
+        came_plain(call.asked, body) == is_plain(call.asked))
         return Answer{std::move(body), used};
     if (!transcript->duration) transcript->duration = length;
     auto written = write_transcript(*transcript, request.format);
@@ -287,7 +297,7 @@ public:
         return std::nullopt;
     }
     std::optional<Failure> finish(std::string& out) override {
-        auto transcript = transcript_of(call_, upstream_, body_, now_);
+        auto transcript = transcript_of(call_.asked, upstream_, body_, now_);
         if (!transcript) return transcript.error();
         usage_ = transcript->used;
         std::string usage = transcript->usage;

@@ -67,11 +67,11 @@ void show_cached(std::string_view usage, Splice& splice) {
     if (read.cached == 0 || json::count(json::member(details, "cached_tokens"))) return;
     std::string cached = fmt::format("\"cached_tokens\":{}", read.cached);
     if (details.starts_with('{'))
-        splice.insert(details.data() + 1, json::blank(details) ? cached : cached + ',');
+        splice.insert_first(details, std::move(cached));
     else if (!details.empty())
         splice.replace(details, '{' + cached + '}');
     else
-        splice.insert(usage.data() + 1, "\"prompt_tokens_details\":{" + cached + "},");
+        splice.insert_first(usage, "\"prompt_tokens_details\":{" + cached + '}');
 }
 
 Usage estimate_usage(const ChatRequest& request, std::uint64_t answer_bytes) {

@@ -83,7 +83,8 @@ std::string mapped_voice(std::string_view voice, VoiceFamily family) {
             return man ? "onyx" : "nova";
         return man ? "echo" : "alloy";
     }
-    return default_voice(family);
+    // A voice that somebody cloned there has any name.
+    return family == VoiceFamily::qwen3 ? std::string(voice) : default_voice(family);
 }
 
 }  // namespace llm

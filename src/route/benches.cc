@@ -14,7 +14,7 @@ using llm::Scope;
 
 /// A probe that never reports back stops counting after this.
 constexpr base::Duration kProbeTime{10'000};
-/// A guess about our own hardware: it is back sooner than any cloud.
+/// A guess about our own hardware, unless something lacks there: it is back sooner than any cloud.
 constexpr base::Duration kLocalMost{5'000};
 /// A shorter bench is over before a restart is.
 constexpr base::Duration kWorthKeeping{60'000};
@@ -57,7 +57,8 @@ base::Duration guess(const config::Target& target, const llm::Failure& failure, 
     const Consequence& row = consequence(failure.outcome);
     base::Duration most = row.bench_most;
     if (failure.window == llm::Window::minute) most = std::min<base::Duration>(most, 60s);
-    if (target.tier == config::Tier::local) most = std::min(most, kLocalMost);
+    if (target.tier == config::Tier::local && failure.outcome != Outcome::gone)
+        most = std::min(most, kLocalMost);
     const base::Duration doubled = row.bench * (1 << std::min(strikes, 10));
     return std::min(doubled, most);
 }

@@ -161,6 +161,9 @@ TEST(Benches, AGuessAboutALocalTargetEndsWithinFiveSeconds) {
     }
     benches.failed(local, stated(Outcome::busy, 30s), {}, now);
     EXPECT_EQ(left(benches, local, now), 30s) << "what it states itself holds";
+    now += 1min;
+    benches.failed(local, about(Outcome::gone), {}, now);
+    EXPECT_GE(left(benches, local, now), 1min) << "weights do not come by themselves";
 }
 
 TEST(Benches, ConfiguredCooldownTakesTheGuessesPlace) {

@@ -12,8 +12,10 @@ namespace route {
 namespace json = boost::json;
 
 int Record::attempts() const {
-    return static_cast<int>(std::count_if(steps.begin(), steps.end(),
-                                          [](const Step& s) { return s.skip == Skip::none; }));
+    int calls = 0;
+    for (const Step& step : steps)
+        if (step.skip == Skip::none) calls += step.calls;
+    return calls;
 }
 
 std::string Record::trail() const {
@@ -53,6 +55,7 @@ json::object to_json(const Step& step) {
         out["status"] = nullptr;
         out["ms"] = 0;
     }
+    if (step.skip == Skip::none && step.calls > 1) out["calls"] = step.calls;
     if (step.carried_on) out["carried_on"] = true;
     if (!step.detail.empty()) out["detail"] = step.detail;
     if (step.usage.load_ms > 0) out["load_ms"] = step.usage.load_ms;

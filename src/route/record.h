@@ -27,6 +27,7 @@ struct Step {
     base::Duration took{0};
     std::optional<base::Duration> back_in;  ///< how long it is set aside now
     std::string detail;
+    int calls = 1;                     ///< upstream calls, where it was none that was skipped
     bool carried_on = false;           ///< it went on with what an earlier one had begun to say
     llm::Usage usage;                  ///< of this call
     std::vector<std::string> changes;  ///< what was changed in the client's request for it

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { openai } from '../providers/index.mjs';
+import net from 'node:net';
 import { blackhole } from '../lib/blackhole.mjs';
 import { world } from '../lib/world.mjs';
 
@@ -30,6 +31,20 @@ describe('T2', { concurrency: 8 }, () => {
     const answer = await w.gateway.chat('a');
     assert.deepEqual(answer.trail[0], { alias: 'a', outcome: 'transient' });
     assert.ok(answer.ms < 500, `${answer.ms} ms`);
+  });
+
+  test('T2 first content: a silent TLS handshake, streamed', async (t) => {
+    const mute = net.createServer(() => {});
+    await new Promise((resolve) => { mute.listen(0, '127.0.0.1', resolve); });
+    t.after(() => mute.close());
+    const w = await world(t, { b: openai }, {
+      more: [{ model_name: 'a', litellm_params: { model: 'openai/x', api_base: `https://127.0.0.1:${mute.address().port}/v1`, api_key: 'k', stream_timeout: 0.6 } }],
+      chains: [{ a: ['b'] }],
+    });
+    const answer = await w.gateway.stream('a');
+    assert.equal(answer.servedBy, 'b', answer.text);
+    assert.deepEqual(answer.trail[0], { alias: 'a', outcome: 'timeout' });
+    around(answer.ms, 600, 400, 'first content limit');
   });
 
   test('T2 first content: a silent server, streamed', async (t) => {
@@ -86,6 +101,8 @@ describe('T2', { concurrency: 8 }, () => {
     assert.ok(answer.endsWithDone);
     around(answer.ms, 1200, 500, 'total limit');
     await w.a.last.hungUp(1000);
+    assert.match(answer.errors[0].message, /not complete within the request's time limit/);
+    assert.deepEqual((await w.gateway.get('/v1/benches')).json.data, [], 'it was answering all the time');
   });
 
   test('T2 total: a plain request to a silent server gets 504', async (t) => {

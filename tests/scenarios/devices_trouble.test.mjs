@@ -189,6 +189,14 @@ describe('an image service whose client left', { concurrency: 2 }, () => {
   });
 });
 
+test('H3 without a driver the next one loads when the memory of the last has had time to come back', async (t) => {
+  const w = await twoServices(t, { first: { settleMs: 400 }, devices: { cuda: { memory_gb: 8, settle: '1s' } } });
+  assert.equal((await chat(w.gateway, 'a')).status, 200);
+  const answer = await chat(w.gateway, 'b');
+  assert.equal(answer.status, 200, answer.text);
+  assert.ok(w.memory.peak <= 8 * GB, `peak ${w.memory.peak / GB} GB of 8`);
+});
+
 describe('others on the same service', { concurrency: 2 }, () => {
   test('a model that they loaded a moment ago is seen before the next load', async (t) => {
     const memory = new Memory(8 * GB);
@@ -198,7 +206,8 @@ describe('others on the same service', { concurrency: 2 }, () => {
     assert.equal((await chat(gateway, 'a')).status, 200);
     await sleep(700);  // so that what was seen for `a` is old
     await send(`${service.url}/api/generate`, { body: { model: 'x:6b' } });
-    assert.equal((await chat(gateway, 'd')).status, 200);
+    const answer = await chat(gateway, 'd');
+    assert.equal(answer.status, 200, answer.text + gateway.log);
     assert.ok(memory.peak <= 8 * GB, `peak ${memory.peak / GB} GB of 8`);
   });
 

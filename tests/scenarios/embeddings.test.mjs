@@ -90,6 +90,7 @@ describe('embeddings', { concurrency: 4 }, () => {
     assert.deepEqual(vectorsOf(answer), input.map((text) => vectorOf(text)));
     assert.deepEqual(answer.json.data.map(({ index }) => index), input.map((_, i) => i));
     assert.deepEqual(w.a.calls.map(({ body }) => body.texts.length), [96, 96, 96, 12]);
+    assert.equal(answer.headers['x-freeway-attempts'], '4');
     assert.equal(answer.json.usage.prompt_tokens, 600);
     const lines = (await w.gateway.get('/v1/quota')).json.data;
     const used = (metric) => lines.find((line) => line.metric === metric).used;
@@ -101,7 +102,7 @@ describe('embeddings', { concurrency: 4 }, () => {
     w.a.next({}, cohere.errors.minute);
     const input = Array.from({ length: 150 }, (_, i) => `text ${i}`);
     const answer = await embed(w, { model: 'a', input });
-    assert.deepEqual([answer.status, answer.servedBy, answer.attempts], [200, 'b', 2], answer.text);
+    assert.deepEqual([answer.status, answer.servedBy, answer.attempts], [200, 'b', 3], answer.trailText);
     assert.deepEqual(w.b.calls.map(({ body }) => body.input.length), [150]);
     assert.deepEqual(vectorsOf(answer), input.map((text) => vectorOf(text)));
   });

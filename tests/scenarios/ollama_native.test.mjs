@@ -136,6 +136,15 @@ describe('pictures by address', { concurrency: 4 }, () => {
     assert.deepEqual([site.seen, service.calls.length], [[], 0]);
   });
 
+  test('are asked for once, whoever is called for the answer', async (t) => {
+    const site = await web(t, {});
+    const info = { supports_vision: true };
+    const { service, gateway } = await local(t, { a: { tag: 'm', model: CHAT, info }, b: { tag: 'n', model: CHAT, info }, c: { tag: 'o', model: CHAT, info } }, { chain: ['b', 'c'], env: { FREEWAY_IMAGE_HOSTS: site.host } });
+    const answer = await gateway.chat('a', picture(`${site.url}/none.png`));
+    assert.equal(answer.status, 400, answer.text);
+    assert.deepEqual([site.seen, service.asked('chat').length, answer.error.attempts.length], [['/none.png'], 0, 3]);
+  });
+
   test('that are none, are GIFs, are too many or lead elsewhere are said, and the chain moves on', async (t) => {
     const site = await web(t, {
       '/page': { bytes: '<html>', type: 'image/png' }, '/a.gif': { bytes: GIF },
