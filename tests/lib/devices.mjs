@@ -23,10 +23,10 @@ export const draws = (alias, service, key, gb, more = {}) => local(alias,
   { model: `openai/local-sdcpp-cuda-${key}`, api_base: service.base, num_retries: 0, ...more.params },
   { mode: 'image_generation', device: 'cuda', service: 'sdcpp', memory_gb: gb, ...more.info });
 
-/** Starts it; `devices` is what devices.yaml would say. Stand-ins free their memory at once. */
+/** Starts it; `devices` is what devices.yaml would say. Stand-ins free memory 20 ms after the name has left their list. */
 export const deviceWorld = (t, models, { devices = { cuda: { memory_gb: 8 } }, chains = [], env, ...start } = {}) =>
   Gateway.start(t, {
-    config: { model_list: models, router_settings: { fallbacks: chains }, general_settings: { devices: Object.fromEntries(Object.entries(devices).map(([name, device]) => [name, { settle: '0s', ...device }])) } },
+    config: { model_list: models, router_settings: { fallbacks: chains }, general_settings: { devices: Object.fromEntries(Object.entries(devices).map(([name, device]) => [name, Object(device).constructor === Object ? { settle: '250ms', ...device } : device])) } },
     env: { PULL: '0', ...env }, ...start,
   });
 

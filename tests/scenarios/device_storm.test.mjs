@@ -53,7 +53,7 @@ const WORK = [
 
 test('H1 H2 H3 H5 L3 a mixed storm with hang-ups leaves no lease, no waiter, no child', async (t) => {
   const memory = new Memory(8 * GB);
-  const llm = await OllamaService.start(t, { models: { 'big:8b': { size: 5 * GB }, 'small:1b': { size: GB } }, memory, loadMs: 30, tokenMs: 4, unloadMs: 20 });
+  const llm = await OllamaService.start(t, { models: { 'big:8b': { size: 5 * GB }, 'small:1b': { size: GB } }, memory, memoryLeaves: 'before', loadMs: 30, tokenMs: 4, unloadMs: 20 });
   const booked = (slug) => `talkies ${slug}`;
   const talkies = await TalkiesService.start(t, { device: 'cuda', loadMs: 30, workMs: 20, onLoad: (slug) => { memory.take(booked(slug), 3 * GB); }, onUnload: (slug) => { memory.free(booked(slug)); } });
   const studio = await SdcppService.start(t, { memory, sizes: { 'sd-turbo': 2 * GB, 'sdxl-turbo': 3 * GB }, loadMs: 30, drawMs: 40 });
