@@ -91,7 +91,7 @@ std::optional<Target> TargetReader::read_one(const Entry& entry, const Value& wr
         return std::nullopt;
     }
 
-    choose_engine(params, info, around_.variables);
+    choose_engine(params, info, around_.variables, findings_);
     Target target;
     target.alias = entry.value.find("model_name")->text;
     target.origin = entry.value.place();

@@ -48,17 +48,23 @@ const Value* own_base(const Value& params) {
     return base ? base : params.find("base_url");
 }
 
-std::string base_text(const Value& params, const ModelName& name, const Variables& variables,
-                      bool& own) {
-    own = true;
-    if (const Value* base = own_base(params)) return base->text;
-    if (!name.known) return "";
-    for (std::string_view variable : name.known->base_names) {
-        if (std::string_view text = variables.get(variable); !text.empty())
-            return std::string(text);
-    }
-    own = false;
-    return std::string(name.known->url);
+/// As written, or of a variable of the provider; null: neither gives one.
+Value stated_base(const Value& params, const ModelName& name, const Variables& variables) {
+    if (const Value* base = own_base(params)) return *base;
+    if (!name.known) return {};
+    for (std::string_view variable : name.known->base_names)
+        if (!variables.get(variable).empty()) return variables.place(variable);
+    return {};
+}
+
+/// A variable serves many entries, and its mistake is told once: no alias is named then.
+std::string unusable(const Value& base, const std::string& alias, const std::string& why) {
+    if (base.variable.empty())
+        return fmt::format("`{}` is left out: its api_base can't be used: {}", alias, why);
+    return fmt::format(
+        "{} can't be used as an address: {}; write it such as http://HOST:PORT. "
+        "Until it is corrected, the models that are asked there are left out",
+        base.variable, why);
 }
 
 }  // namespace
@@ -76,13 +82,13 @@ bool read_upstream(const Value& params, const Variables& variables, bool optiona
     target.model = name.model;
     if (target.provider == Provider::huggingface) target.model = router_model(target.model);
 
-    bool ours = target.native || (target.engine && !own_base(params));
-    if (ours) {
+    if (target.native || target.engine) {
         target.provider = Provider::openai_compatible;
         return true;
     }
-    bool own = false;
-    std::string text = base_text(params, name, variables, own);
+    const Value stated = stated_base(params, name, variables);
+    const bool own = !stated.is_null();
+    const std::string text = own || !name.known ? stated.text : std::string(name.known->url);
     if (text.empty() && optional) return true;
     if (text.empty()) {
         std::string why =
@@ -94,9 +100,7 @@ bool read_upstream(const Value& params, const Variables& variables, bool optiona
     }
     auto url = parse_api_base(text, target.provider);
     if (!url) {
-        findings.error(own_base(params) ? *own_base(params) : at,
-                       fmt::format("`{}` is left out: its api_base can't be used: {}", target.alias,
-                                   url.error().detail));
+        findings.error(own ? stated : at, unusable(stated, target.alias, url.error().detail));
         return false;
     }
     target.base = std::move(*url);

@@ -7,9 +7,28 @@ std::string_view variable_in(std::string_view text) {
     return text.starts_with(kPrefix) ? text.substr(kPrefix.size()) : std::string_view();
 }
 
+Value place_of(const Environment& env, std::string_view name) {
+    const int line = env.line(name);
+    Value value;
+    value.kind = Value::Kind::scalar;
+    value.text = env.get(name);
+    value.file = std::make_shared<const std::string>(line > 0 ? env.file() : "environment");
+    value.line = line;
+    value.variable = name;
+    return value;
+}
+
 std::string_view Variables::get(std::string_view name) const {
     auto at = own_.find(name);
-    return at == own_.end() ? env_.get(name) : std::string_view(at->second);
+    return at == own_.end() ? env_.get(name) : std::string_view(at->second.text);
+}
+
+Value Variables::place(std::string_view name) const {
+    auto at = own_.find(name);
+    if (at == own_.end()) return place_of(env_, name);
+    Value value = at->second;
+    value.variable = name;
+    return value;
 }
 
 void Variables::resolve(Value& value, std::vector<Value>& missing) const {
@@ -18,9 +37,10 @@ void Variables::resolve(Value& value, std::vector<Value>& missing) const {
     if (!value.is_scalar()) return;
     std::string_view name = variable_in(value.text);
     if (name.empty()) return;
-    std::string_view found = get(name);
-    if (!found.empty()) {
-        value.text = std::string(found);
+    if (!get(name).empty()) {
+        Value found = place(name);
+        found.quoted = value.quoted;
+        value = std::move(found);
         return;
     }
     missing.push_back(Value::scalar(std::string(name), value));
