@@ -57,14 +57,22 @@ Value stated_base(const Value& params, const ModelName& name, const Variables& v
     return {};
 }
 
-/// A variable serves many entries, and its mistake is told once: no alias is named then.
-std::string unusable(const Value& base, const std::string& alias, const std::string& why) {
-    if (base.variable.empty())
-        return fmt::format("`{}` is left out: its api_base can't be used: {}", alias, why);
-    return fmt::format(
-        "{} can't be used as an address: {}; write it such as http://HOST:PORT. "
-        "Until it is corrected, the models that are asked there are left out",
-        base.variable, why);
+/// Tells that `stated` is no address. One of a variable serves many entries: it is told once, and
+/// they stay as targets that can't be asked, so that no chain seems to lack them. True: it stays.
+bool refuse_base(const Value& stated, const Value& at, const std::string& why, Target& target,
+                 Findings& findings) {
+    if (stated.variable.empty()) {
+        findings.error(
+            stated.is_null() ? at : stated,
+            fmt::format("`{}` is left out: its api_base can't be used: {}", target.alias, why));
+        return false;
+    }
+    findings.error(stated, fmt::format("{} can't be used as an address: {}; write it such as "
+                                       "http://HOST:PORT. Until it is corrected, the models that "
+                                       "are asked there are left out",
+                                       stated.variable, why));
+    target.left_out = stated.variable + " is no address";
+    return true;
 }
 
 }  // namespace
@@ -99,10 +107,7 @@ bool read_upstream(const Value& params, const Variables& variables, bool optiona
         return false;
     }
     auto url = parse_api_base(text, target.provider);
-    if (!url) {
-        findings.error(own ? stated : at, unusable(stated, target.alias, url.error().detail));
-        return false;
-    }
+    if (!url) return refuse_base(stated, at, url.error().detail, target, findings);
     target.base = std::move(*url);
     if (target.provider == Provider::openai && own && target.base.host != "api.openai.com") {
         target.provider = Provider::openai_compatible;

@@ -1,5 +1,7 @@
 #include "config/variables.h"
 
+#include <algorithm>
+
 namespace config {
 
 std::string_view variable_in(std::string_view text) {
@@ -8,12 +10,13 @@ std::string_view variable_in(std::string_view text) {
 }
 
 Value place_of(const Environment& env, std::string_view name) {
-    const int line = env.line(name);
     Value value;
     value.kind = Value::Kind::scalar;
     value.text = env.get(name);
-    value.file = std::make_shared<const std::string>(line > 0 ? env.file() : "environment");
-    value.line = line;
+    value.line = env.line(name);
+    const bool of_process = value.line == 0 && !value.text.empty();
+    value.file = std::make_shared<const std::string>(of_process ? "environment" : env.file());
+    if (!of_process) value.line = std::max(1, value.line);
     value.variable = name;
     return value;
 }

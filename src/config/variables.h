@@ -13,8 +13,8 @@ namespace config {
 /// `os.environ/NAME` -> NAME; empty for any other text.
 std::string_view variable_in(std::string_view text);
 
-/// Where `name` is set, with its value as text: a line of .env, else the environment of the
-/// process.
+/// Where `name` is set, with its value as text: a line of .env, else `environment`, which is that
+/// of the process. What is set nowhere would stand in .env.
 Value place_of(const Environment& env, std::string_view name);
 
 /// The environment, with a file's own `environment_variables` over it as in LiteLLM.

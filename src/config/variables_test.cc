@@ -42,6 +42,9 @@ TEST(Variables, AnAddressOfAFlagIsToldOnceWhereItIsSet) {
                              fmt::format("OLLAMA={}\nOLLAMA_API_BASE=localhost:11434\n", flag)),
                    "OLLAMA_API_BASE can't be used as an address: it must begin with http://",
                    ".env", 2);
+    const Loaded served = load_with(files, files.root(), "OLLAMA=1\nOLLAMA_API_BASE=h:1\n");
+    ASSERT_TRUE(target(served, "a"));
+    EXPECT_EQ(target(served, "a")->left_out, "OLLAMA_API_BASE is no address");
 }
 
 TEST(Variables, AnAddressThatAFileTakesFromOneIsToldOnceWhereItIsSet) {
