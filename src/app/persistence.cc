@@ -1,8 +1,6 @@
 #include "app/persistence.h"
 
 #include "base/log.h"
-#include "base/units.h"
-#include "config/base_url.h"
 
 #include <fmt/format.h>
 
@@ -85,32 +83,17 @@ base::Result<void> Persistence::open(const std::string& folder) {
     return {};
 }
 
-base::Result<void> Persistence::keep_files(const std::string& folder,
-                                           const config::Environment& environment) {
-    store::Files::Terms terms;
-    if (const std::string_view keep = environment.get("FREEWAY_FILES_KEEP"); !keep.empty()) {
-        const auto span = base::parse_duration(keep);
-        if (!span || span->count() == 0)
-            return base::fail(base::ErrorKind::bad_input,
-                              "FREEWAY_FILES_KEEP is not a time such as 1h or 90s");
-        terms.keep = *span;
-    }
-    if (const std::string_view url = environment.get("FREEWAY_PUBLIC_URL"); !url.empty()) {
-        const auto parsed = config::parse_base_url(url);
-        if (!parsed)
-            return base::fail(base::ErrorKind::bad_input,
-                              "FREEWAY_PUBLIC_URL: " + parsed.error().detail);
-        gateway_.public_url = parsed->text();
-    }
-    auto files = store::Files::open(folder + "/files", terms, base::Now::read());
+void Persistence::keep_files(const std::string& folder, const config::Settings& settings) {
+    gateway_.public_url = settings.public_url;
+    auto files =
+        store::Files::open(folder + "/files", {.keep = settings.files_keep}, base::Now::read());
     if (!files) {
         base::log::write(Level::error, "no pictures can be kept",
                          {{"reason", files.error().detail}});
-        return {};
+        return;
     }
     files_ = std::move(*files);
     gateway_.files = files_.get();
-    return {};
 }
 
 void Persistence::sweep() {

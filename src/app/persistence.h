@@ -18,10 +18,9 @@ public:
     /// opened in the ledger. Error: the gateway must not start. A folder that can't be written is
     /// none: it is said in the log and in /health/readiness, and nothing outlives the process.
     base::Result<void> open(const std::string& folder);
-    /// Pictures are kept in `folder`/files as FREEWAY_FILES_KEEP says. A folder that can't be
-    /// written is said in the log: then none are kept. bad_input: a variable can't be read.
-    base::Result<void> keep_files(const std::string& folder,
-                                  const config::Environment& environment);
+    /// Pictures are kept in `folder`/files as long as `settings` say. A folder that can't be
+    /// written is said in the log: then none are kept.
+    void keep_files(const std::string& folder, const config::Settings& settings);
     /// Removes what is due.
     void sweep();
     /// Shares the ledger over REDIS_URL, where the environment names one. After open().

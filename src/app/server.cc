@@ -108,7 +108,7 @@ public:
         address_ = *address;
         if (!prepare(*catalog)) return 1;
         base::log::start(options_.verbose ? Level::debug : Level::info);
-        if (!remember()) return base::log::stop(), 1;
+        if (!remember(*catalog)) return base::log::stop(), 1;
         create_engines();
         engines_->configure(engines_of(*catalog));
         devices_->configure(device::plan_of(*catalog));
@@ -153,11 +153,10 @@ private:
         return true;
     }
 
-    bool remember() {
+    bool remember(const config::Catalog& catalog) {
         if (auto opened = persistence_.open(options_.data); !opened)
             return problem(opened.error().detail), false;
-        if (auto kept = persistence_.keep_files(options_.data, reloader_.environment()); !kept)
-            return problem(kept.error().detail), false;
+        persistence_.keep_files(options_.data, catalog.settings);
         gateway_.upload_folder = options_.data;
         if (auto shared = persistence_.share(reloader_.environment()); !shared)
             return problem(shared.error().detail), false;
@@ -185,12 +184,9 @@ private:
                 device::Puller::Boards{gateway_.pulls, gateway_.facts});
         if (!gateway_.puller) gateway_.puller = puller_.get();
         const config::Environment& environment = reloader_.environment();
-        const std::string_view wish = environment.get("PULL");
-        if (!wish.empty() && wish != "0" && wish != "1")
-            base::log::write(Level::warning, "PULL is neither 0 nor 1: models are pulled",
-                             {{"file", environment.file()}});
-        puller_->configure(wish == "0" ? device::PullPlan()
-                                       : device::pull_plan(catalog, environment, options_.data));
+        puller_->configure(catalog.settings.pull
+                               ? device::pull_plan(catalog, environment, options_.data)
+                               : device::PullPlan());
     }
 
     bool open_lanes(const std::shared_ptr<const quota::Book>& book) {

@@ -41,7 +41,7 @@ TEST(Agents, ABox) {
 TEST(Agents, ItsCommandLineNeedsNoTokenAndNoAddress) {
     const TestFiles files;
     Loaded loaded = load_folder(files, {{"CLAUDEBOX_NATIVE", "1"},
-                                        {"CLAUDE_COMMAND", "/opt/claude"},
+                                        {"CLAUDE_COMMAND", "/bin/sh"},
                                         {"CLAUDE_CODE_OAUTH_TOKEN", "oauth"},
                                         {"ANTHROPIC_API_KEY", "paid"},
                                         {"AGENT_MAX_PROCESSES", "9"},
@@ -52,7 +52,7 @@ TEST(Agents, ItsCommandLineNeedsNoTokenAndNoAddress) {
     ASSERT_TRUE(agent && agent->native);
     EXPECT_EQ(agent->left_out, "");
     EXPECT_EQ(agent->account, "native:claudebox");
-    EXPECT_EQ(agent->native->command, "/opt/claude");
+    EXPECT_EQ(agent->native->command, "/bin/sh");
     ASSERT_EQ(agent->native->environment.size(), 1u);
     EXPECT_EQ(agent->native->environment[0].first, "CLAUDE_CODE_OAUTH_TOKEN");
     EXPECT_EQ(agent->native->most_processes, 9);
@@ -96,7 +96,10 @@ TEST(Agents, SwitchesWithoutEffectAndCommandLinesWithoutALoginAreTold) {
         env.merge(std::map<std::string, std::string>{
             {"CLAUDEBOX", "1"}, {"CLAUDEBOX_NATIVE", "1"}, {"CLAUDE_CODE_OAUTH_TOKEN", "t"}});
         auto list = load(files.root(), Environment::of(std::move(env)), Scope::all).diagnostics;
-        std::erase_if(list, [](const Diagnostic& one) { return !one.text.contains("_NATIVE"); });
+        std::erase_if(list, [](const Diagnostic& one) {
+            return !one.text.contains("_NATIVE") && !one.text.contains("_COMMAND");
+        });
+
         return list;
     };
     EXPECT_TRUE(told({}).empty()) << lines(told({}));
@@ -110,7 +113,10 @@ TEST(Agents, SwitchesWithoutEffectAndCommandLinesWithoutALoginAreTold) {
              {{{"CLAUDEBOX", "0"}},
               "CLAUDEBOX_NATIVE=1 has no effect while CLAUDEBOX is off: write CLAUDEBOX=1"},
              {{{"CLAUDE_CODE_OAUTH_TOKEN", ""}},
-              "claude is given nothing to log in with: set CLAUDE_CODE_OAUTH_TOKEN"}}) {
+              "claude is given nothing to log in with: set CLAUDE_CODE_OAUTH_TOKEN"},
+             {{{"CLAUDE_COMMAND", "/nope"}}, "CLAUDE_COMMAND names `/nope`, where no program is"},
+             {{{"CLAUDE_COMMAND", "no-such-program"}},
+              "CLAUDE_COMMAND names `no-such-program`, where no program is"}}) {
         const auto list = told(env);
         EXPECT_EQ(list.size(), 1u) << lines(list);
         const Diagnostic* found = about(list, text);
@@ -131,7 +137,15 @@ TEST(Agents, PiWithoutItsKeyCanNeverAnswer) {
     ASSERT_TRUE(found) << lines(loaded.diagnostics);
     EXPECT_EQ(found->severity, Severity::error);
     env["PIBOX_ZAI_AUTH_TOKEN"] = "z";
+    env["PI_COMMAND"] = "/nope";
     loaded = load(files.root(), Environment::of(env), Scope::all);
+    found = about(loaded.diagnostics, "PI_COMMAND names `/nope`, where no program is");
+    ASSERT_TRUE(found) << lines(loaded.diagnostics);
+    EXPECT_EQ(found->severity, Severity::warning);
+    env["PIBOX_NATIVE"] = "0";
+    env["PIBOX_ZAI_API_TOKEN"] = "t";
+    loaded = load(files.root(), Environment::of(env), Scope::all);
+    EXPECT_FALSE(about(loaded.diagnostics, "PI_COMMAND")) << lines(loaded.diagnostics);
     EXPECT_FALSE(about(loaded.diagnostics, "PIBOX_ZAI_AUTH_TOKEN")) << lines(loaded.diagnostics);
 }
 

@@ -223,6 +223,9 @@ struct Settings {
     /// HOST or HOST:PORT of a private network that images may be fetched from
     /// (FREEWAY_IMAGE_HOSTS).
     std::vector<std::string> image_hosts;
+    base::Duration files_keep{3'600'000};  ///< how long pictures are kept (FREEWAY_FILES_KEEP)
+    std::string public_url;  ///< where clients reach us (FREEWAY_PUBLIC_URL); empty: not known
+    bool pull = true;        ///< local models that are not there are fetched (PULL)
     bool validate_json_schema = true;  ///< answers are held against the format asked for
     CacheSettings cache;
     std::map<std::string, DeviceSettings, std::less<>> devices;

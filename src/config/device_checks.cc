@@ -12,14 +12,17 @@ namespace {
 
 constexpr std::array<std::string_view, 2> kUsual = {"cpu", "cuda"};
 
+constexpr std::array<std::string_view, 4> kGpuWords = {"gpu", "nvidia", "vram", "gpu0"};
+
 bool is_usual(std::string_view name) { return std::ranges::find(kUsual, name) != kUsual.end(); }
 
-/// `CUDA` is meant as `cuda`; else a name that differs by little.
+/// `CUDA` is meant as `cuda`, and so is what others call a GPU; else a name that differs by little.
 std::string meant(std::string_view name, const std::vector<std::string_view>& known) {
     std::string lower(name);
     for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
     if (lower != name && std::ranges::find(known, lower) != known.end())
         return fmt::format(" (did you mean `{}`?)", lower);
+    if (std::ranges::find(kGpuWords, lower) != kGpuWords.end()) return " (did you mean `cuda`?)";
     return did_you_mean(name, known);
 }
 

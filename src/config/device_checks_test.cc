@@ -31,6 +31,9 @@ TEST(DeviceChecks, EachMistakeIsOneDiagnosticAtItsPlace) {
               "device `CUDA` is neither cpu, cuda nor a name of "
               "devices.yaml (did you mean `cuda`?)",
               6, Severity::warning},
+             {"device: gpu", "{}",
+              "device `gpu` is neither cpu, cuda nor a name of devices.yaml (did you mean `cuda`?)",
+              6, Severity::warning},
              {"device: 5", "{}", "device `5` is neither cpu, cuda nor", 6, Severity::warning},
              {"device: gpuO", "{gpu0: {gpu: 0}, gpuO: {gpu: 1}}",
               "no model is on the device `gpu0`, models are on: gpuO", 9, Severity::warning},

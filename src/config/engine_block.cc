@@ -66,11 +66,32 @@ void read_on_hangup(const Value& value, Engine& engine, Findings& findings) {
                        fmt::format("on_hangup `{}` must be close or kill", *word));
 }
 
-/// What `#sha256=` of a URL must be followed by.
-bool is_checksum(std::string_view text) {
-    constexpr std::size_t kDigits = 64;
-    return text.size() == kDigits &&
-           std::ranges::all_of(text, [](unsigned char c) { return std::isxdigit(c) != 0; });
+/// `{prot}` in a word: a name in single braces; empty: there is none that nobody knows.
+std::string_view unknown_placeholder(std::string_view word) {
+    for (std::size_t open = word.find('{'); open != word.npos; open = word.find('{', open + 1)) {
+        const std::size_t close = word.find_first_not_of(
+            "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_", open + 1);
+        if (close == word.npos) return {};
+        const bool single = (open == 0 || (word[open - 1] != '{' && word[open - 1] != '$')) &&
+                            word.substr(close, 1) == "}" && word.substr(close + 1, 1) != "}";
+        const std::string_view name = word.substr(open + 1, close - open - 1);
+        if (single && !name.empty() && name != "host" && name != "port") return name;
+    }
+    return {};
+}
+
+void check_word(const Value& word, Findings& findings) {
+    constexpr std::string_view kMark = "#sha256=";
+    const std::string_view text = word.text;
+    if (const std::size_t mark = text.find(kMark); text.starts_with("http") && mark != text.npos &&
+                                                   !is_checksum(text.substr(mark + kMark.size())))
+        findings.error(word,
+                       "`#sha256=` of the URL must be followed by the file's checksum, "
+                       "64 hexadecimal digits: no file has any other");
+    if (const std::string_view name = unknown_placeholder(text); !name.empty())
+        findings.warning(word, fmt::format("`{{{}}}` in the command is handed on as it stands{}; "
+                                           "what is replaced is {{host}} and {{port}}",
+                                           name, did_you_mean(name, {"host", "port"})));
 }
 
 std::vector<std::string> read_command(const Value& value, Findings& findings) {
@@ -87,14 +108,7 @@ std::vector<std::string> read_command(const Value& value, Findings& findings) {
         findings.error(value, "`engine` needs a `command`: a list of program and arguments");
         return {};
     }
-    constexpr std::string_view kMark = "#sha256=";
-    for (const Value& word : command->items)
-        if (const std::size_t mark = word.text.find(kMark);
-            word.text.starts_with("http") && mark != word.text.npos &&
-            !is_checksum(std::string_view(word.text).substr(mark + kMark.size())))
-            findings.error(word,
-                           "`#sha256=` of the URL must be followed by the file's checksum, "
-                           "64 hexadecimal digits: no file has any other");
+    for (const Value& word : command->items) check_word(word, findings);
     return texts_of(value, "command", findings);
 }
 
@@ -127,6 +141,19 @@ std::optional<Engine> read_engine(const Value& info, Findings& findings) {
     return engine;
 }
 
+bool is_checksum(std::string_view text) {
+    constexpr std::size_t kDigits = 64;
+    return text.size() == kDigits &&
+           std::ranges::all_of(text, [](unsigned char c) { return std::isxdigit(c) != 0; });
+}
+
+std::string_view engine_variable(std::string_view program) {
+    if (program == "llama-server") return "LLAMACPP_SERVER";
+    if (program == "sd-server") return "SD_SERVER";
+    if (program == "whisper-server") return "WHISPER_SERVER";
+    return {};
+}
+
 std::string_view engine_flag(const Value& model) {
     const Value* info = model.find("model_info");
     const Value* engine = info ? info->find("engine") : nullptr;
@@ -134,13 +161,18 @@ std::string_view engine_flag(const Value& model) {
     return flag ? std::string_view(flag->text) : std::string_view();
 }
 
-void choose_engine(Value& params, Value& info, const Variables& variables) {
+void choose_engine(Value& params, Value& info, const Variables& variables, Findings& findings) {
     const Value* engine = info.find("engine");
-    const Value* flag = engine ? engine->find("flag") : nullptr;
-    if (!flag) return;
-    if (variables.get(flag->text) != "1") return info.erase("engine");
-    params.erase("api_base");
-    params.erase("base_url");
+    if (!engine) return;
+    const Value* flag = engine->find("flag");
+    if (flag && variables.get(flag->text) != "1") return info.erase("engine");
+    for (const std::string_view key : {"api_base", "base_url"}) {
+        if (const Value* base = params.find(key); base && !flag)
+            findings.warning(*base, fmt::format("`{}` has no effect beside `engine`: the program "
+                                                "that freeway runs is asked; remove one of the two",
+                                                key));
+        params.erase(key);
+    }
 }
 
 }  // namespace config

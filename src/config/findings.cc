@@ -12,6 +12,8 @@ namespace config {
 namespace {
 
 Diagnostic at_place(Severity severity, const Value& at, std::string text) {
+    if (!at.variable.empty() && !text.contains(at.variable))
+        text += fmt::format(" (it comes from {})", at.variable);
     return {severity, at.file ? *at.file : "", at.line, std::move(text)};
 }
 
@@ -45,6 +47,15 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
         }
     }
     return row[b.size()];
+}
+
+/// Whether the end of `list`, which is about one place, holds it already.
+bool told(const std::vector<Diagnostic>& list, const Diagnostic& one) {
+    for (auto at = list.rbegin(); at != list.rend(); ++at) {
+        if (at->file != one.file || at->line != one.line) return false;
+        if (*at == one) return true;
+    }
+    return false;
 }
 
 }  // namespace
@@ -83,7 +94,8 @@ std::vector<Diagnostic> Findings::sorted() const {
     }
     std::ranges::sort(order);
     std::vector<Diagnostic> sorted;
-    for (const auto& [file, line, i] : order) sorted.push_back(list_[i]);
+    for (const auto& [file, line, i] : order)
+        if (!told(sorted, list_[i])) sorted.push_back(list_[i]);
     return sorted;
 }
 

@@ -19,7 +19,8 @@ public:
     void add(Diagnostic diagnostic) { list_.push_back(std::move(diagnostic)); }
     void add(const std::vector<Diagnostic>& more);
 
-    /// By file (in the order in which files were first named), then line.
+    /// By file (in the order in which files were first named), then line; equal ones once, as
+    /// one variable may be amiss in many entries.
     std::vector<Diagnostic> sorted() const;
 
 private:

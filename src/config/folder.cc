@@ -244,22 +244,23 @@ private:
     }
 
     void spread_base(const Fragment& fragment, Value& params, Value& info) {
-        std::string_view other = env_.get(fragment.flag + "_API_BASE");
+        Value other = place_of(env_, fragment.flag + "_API_BASE");
         const Value* own = params.find("api_base");
         if (!own) own = params.find("base_url");
-        if (other.empty()) {
+        if (other.text.empty()) {
             const Value* base = fragment.root.find("api_base");
-            if (base && !own) params.set("api_base", *base);
+            const Value* engine = info.find("engine");
+            const bool runs = engine && !engine->find("flag");
+            if (base && !own && !runs) params.set("api_base", *base);
             return;
         }
         const Value* model = params.find("model");
         bool openai = model && model->text.starts_with("openai/") && !info.find("engine") &&
                       (!own || own->text.contains("//api.openai.com"));
         if (openai) info.set("provider", Value::scalar("openai", info));
-        Value base = Value::scalar(std::string(other), own ? *own : params);
         info.erase("engine");
         params.erase("base_url");
-        params.set("api_base", std::move(base));
+        params.set("api_base", std::move(other));
     }
 
     /// A service that asks for no key may ask for one where it runs for others.

@@ -207,6 +207,7 @@ TEST(Folder, EnablesAnEntryByTheVariableThatItRequires) {
                 "      memory_gb: 0.5\n"
                 "      engine: {command: [llama-server, --model, os.environ/LLAMACPP_MODEL],\n"
                 "               ttl: 10m, start_timeout: 30s}\n");
+    files.write("x.gguf", "gguf");
     EXPECT_FALSE(target(load(files.root(), Environment::of({{"LLAMACPP", "1"}}), Scope::serving),
                         "local-llamacpp-custom"));
     Environment env = Environment::of({{"LLAMACPP", "1"}, {"LLAMACPP_MODEL", "x.gguf"}});

@@ -1,4 +1,5 @@
 #include "config/key_tables.h"
+#include "config/model_info.h"
 
 #include <fmt/format.h>
 
@@ -19,8 +20,8 @@ const Key* lookup(Section section, std::string_view name) {
     return nullptr;
 }
 
-/// "litellm_settings" for a key that stands elsewhere in vain, or empty.
-std::string right_place(std::string_view key) {
+/// "under litellm_settings" for a key that stands in `of` in vain, or empty.
+std::string right_place(std::string_view key, Section of) {
     constexpr std::array kSettings = {Section::litellm_settings, Section::router_settings,
                                       Section::general_settings, Section::litellm_params,
                                       Section::model_entry,      Section::top};
@@ -31,7 +32,9 @@ std::string right_place(std::string_view key) {
                                            : fmt::format("under {}", name(section));
         }
     }
-    return "";
+    const bool of_model =
+        of == Section::litellm_params || of == Section::model_entry || of == Section::fragment;
+    return of_model && is_info_key(key) ? "under model_info" : "";
 }
 
 std::string suggestion(std::string_view key, Section section) {
@@ -58,7 +61,7 @@ void check_key(const Member& member, Section section, Findings& findings) {
     bool parameters = section == Section::litellm_params;
     if (parameters && (is_body_parameter(member.name) || price(member.name))) return;
     std::string near = suggestion(member.name, section);
-    std::string right = right_place(member.name);
+    std::string right = right_place(member.name, section);
     if (!right.empty()) {
         findings.warning(at, fmt::format("`{}` under {} is not read: it belongs {}", member.name,
                                          name(section), right));

@@ -214,6 +214,32 @@ TEST(LiteLLMFile, RefusesWrongTypes) {
     }
 }
 
+TEST(LiteLLMFile, RefusesWhatOllamaWouldRefuse) {
+    const std::string model = "model: ollama_chat/x, ";
+    for (const auto& [params, text] : std::vector<std::pair<std::string, std::string>>{
+             {"num_ctx: many", "`num_ctx` must be a whole number from 1 to"},
+             {"num_ctx: 0", "`num_ctx` must be a whole number from 1 to"},
+             {"num_gpu: -5", "`num_gpu` must be a whole number from -1 to"},
+             {"keep_alive: banana", "`keep_alive` must be a time such as 5m"},
+             {"keep_alive: '300'", "`keep_alive` must be a time such as 5m"},
+             {"keep_alive: [5m]", "`keep_alive` must be a time such as 5m"}}) {
+        const Loaded loaded = load_params(model + params);
+        ASSERT_EQ(loaded.diagnostics.size(), 1u) << params << "\n" << lines(loaded.diagnostics);
+        EXPECT_TRUE(loaded.diagnostics[0].text.contains(text)) << loaded.diagnostics[0].text;
+        EXPECT_EQ(loaded.diagnostics[0].line, 3);
+        ASSERT_TRUE(target(loaded, "a"));
+        EXPECT_TRUE(target(loaded, "a")->defaults.empty()) << params;
+    }
+    for (const std::string params :
+         {"num_ctx: 4096", "num_gpu: -1", "keep_alive: 5m", "keep_alive: -1", "keep_alive: 300",
+          "keep_alive: '-1m'", "keep_alive: 1h30m", "keep_alive: 0"}) {
+        const Loaded loaded = load_params(model + params);
+        EXPECT_TRUE(loaded.diagnostics.empty()) << params << "\n" << lines(loaded.diagnostics);
+        EXPECT_EQ(target(loaded, "a")->defaults.size(), 1u) << params;
+    }
+    EXPECT_TRUE(load_params("model: openai/x, api_base: 'http://h:1/v1', keep_alive: x").ok());
+}
+
 TEST(LiteLLMFile, ReadsModelInfo) {
     Loaded loaded = load_params(
         "model: groq/x, api_key: k", {},

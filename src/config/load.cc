@@ -2,6 +2,7 @@
 
 #include "config/device_checks.h"
 #include "config/document.h"
+#include "config/engine_checks.h"
 #include "config/native_agent.h"
 #include "config/settings_reader.h"
 #include "config/target_reader.h"
@@ -18,8 +19,10 @@ namespace {
 
 class Loader {
 public:
-    Loader(const Document& document, const Environment& env, Scope scope, Findings& findings)
-        : document_(document), scope_(scope), findings_(findings), variables_(env) {}
+    /// `path` is where `document` was read.
+    Loader(const std::string& path, const Document& document, const Environment& env, Scope scope,
+           Findings& findings)
+        : path_(path), document_(document), scope_(scope), findings_(findings), variables_(env) {}
 
     Snapshot load() {
         auto catalog = std::make_shared<Catalog>();
@@ -56,18 +59,23 @@ private:
                             reading_.max_parallel_requests, reading_.rates_enforced};
         TargetReader reader(around, findings_);
         DeviceChecks devices(reading_.settings.devices, findings_);
-        LoginChecks logins;
+        EngineChecks engines(variables_.environment(), path_, findings_);
+        AgentChecks agents;
         for (const Entry& entry : document_.entries) {
             if (const Value* name = entry.value.find("model_name")) declared_.insert(name->text);
             for (Target& target : reader.read(entry)) {
                 devices.look(entry, target);
-                if (entry.switched_on) logins.look(target);
+                if (entry.switched_on) {
+                    engines.look(entry, target);
+                    agents.look(target);
+                }
                 add(catalog, std::move(target), entry);
             }
         }
         reader.report_missing();
         if (checked()) devices.report_unused(document_.root);
-        logins.report(variables_.environment(), findings_);
+        engines.report();
+        agents.report(variables_, findings_);
         check_agent_bounds(variables_.environment(), findings_);
     }
 
@@ -279,6 +287,7 @@ private:
         }
     }
 
+    const std::string& path_;
     const Document& document_;
     Scope scope_;
     Findings& findings_;
@@ -296,7 +305,7 @@ Loaded load_document(const std::string& path, const Environment& env, Scope scop
     Document document =
         folder ? read_folder(path, env, scope, findings) : read_litellm_file(path, findings);
     Loaded loaded;
-    if (!document.broken) loaded.catalog = Loader(document, env, scope, findings).load();
+    if (!document.broken) loaded.catalog = Loader(path, document, env, scope, findings).load();
     loaded.diagnostics = findings.sorted();
     return loaded;
 }

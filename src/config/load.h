@@ -20,6 +20,7 @@ struct Diagnostic {
     int line = 0;
     std::string text;
     std::string str() const;
+    bool operator==(const Diagnostic&) const = default;
 };
 
 /// Variables of the process over those of the `.env` file.

@@ -2,12 +2,15 @@
 
 #include "config/cache_settings.h"
 #include "config/engine_block.h"
+#include "config/key_tables.h"
+#include "config/known_keys.h"
 #include "config/providers.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
+#include <span>
 #include <utility>
 
 namespace config {
@@ -124,47 +127,58 @@ void read_agent(const Value& info, Target& target, Findings& findings) {
     target.capabilities.agent = true;
 }
 
+constexpr std::array<std::string_view, 32> kInfoKeys = {"mode",
+                                                        "tier",
+                                                        "capabilities",
+                                                        "limits",
+                                                        "memory_gb",
+                                                        "device",
+                                                        "embedding_space",
+                                                        "note",
+                                                        "engine",
+                                                        "cache",
+                                                        "requires",
+                                                        "provider",
+                                                        "max_input_tokens",
+                                                        "max_output_tokens",
+                                                        "max_tokens",
+                                                        "id",
+                                                        "base_model",
+                                                        "access_groups",
+                                                        "allowed_fails",
+                                                        "allowed_fails_policy",
+                                                        "description",
+                                                        "supported_environments",
+                                                        "team_id",
+                                                        "blocked",
+                                                        "output_vector_size",
+                                                        "continue_streams",
+                                                        "service",
+                                                        "slots",
+                                                        "agent",
+                                                        "native",
+                                                        "show_tools",
+                                                        "allow_extra_args"};
+
 bool known_info_key(std::string_view key) {
-    constexpr std::array<std::string_view, 32> kKnown = {"mode",
-                                                         "tier",
-                                                         "capabilities",
-                                                         "limits",
-                                                         "memory_gb",
-                                                         "device",
-                                                         "embedding_space",
-                                                         "note",
-                                                         "engine",
-                                                         "cache",
-                                                         "requires",
-                                                         "provider",
-                                                         "max_input_tokens",
-                                                         "max_output_tokens",
-                                                         "max_tokens",
-                                                         "id",
-                                                         "base_model",
-                                                         "access_groups",
-                                                         "allowed_fails",
-                                                         "allowed_fails_policy",
-                                                         "description",
-                                                         "supported_environments",
-                                                         "team_id",
-                                                         "blocked",
-                                                         "output_vector_size",
-                                                         "continue_streams",
-                                                         "service",
-                                                         "slots",
-                                                         "agent",
-                                                         "native",
-                                                         "show_tools",
-                                                         "allow_extra_args"};
-    return std::ranges::find(kKnown, key) != kKnown.end() || key.starts_with("supports_") ||
-           key.starts_with("health_check_") || key.starts_with("disable_") ||
+    return is_info_key(key) || key.starts_with("health_check_") || key.starts_with("disable_") ||
            key.contains("_cost_per_") || key.ends_with("_cost");
+}
+
+bool is_parameter(std::string_view key) {
+    const std::span<const Key> keys = keys_of(Section::litellm_params);
+    return is_body_parameter(key) || std::ranges::find(keys, key, &Key::name) != keys.end();
 }
 
 void check_info_keys(const Value& info, Findings& findings) {
     for (const Member& member : info.members) {
         if (known_info_key(member.name)) continue;
+        if (is_parameter(member.name)) {
+            findings.warning(member.value, fmt::format("`{}` under model_info is not read: it "
+                                                       "belongs under litellm_params",
+                                                       member.name));
+            continue;
+        }
         findings.warning(
             member.value,
             fmt::format(
@@ -204,6 +218,10 @@ std::string service_of(const Target& target) {
 }
 
 }  // namespace
+
+bool is_info_key(std::string_view key) {
+    return std::ranges::find(kInfoKeys, key) != kInfoKeys.end() || key.starts_with("supports_");
+}
 
 std::string device_of_alias(std::string_view alias) {
     constexpr std::array<std::pair<std::string_view, std::string_view>, 7> kPrefixes = {{

@@ -12,6 +12,9 @@ namespace config {
 /// The items of `limits` that can be used; the others are reported.
 std::vector<Limit> read_limits(const Value& list, Findings& findings);
 
+/// A key that model_info is read for.
+bool is_info_key(std::string_view key);
+
 /// What model_info says of a target: LiteLLM's keys and ours. With `strict`
 /// every unknown key is reported; LiteLLM itself allows any.
 void read_model_info(const Value& info, bool strict, Target& target, Findings& findings);

@@ -1,5 +1,8 @@
 #include "config/native_agent.h"
 
+#include "base/programs.h"
+#include "base/units.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -27,9 +30,12 @@ constexpr std::array<Given, 2> kPi = {{
     {"PIBOX_ZAI_ANTHROPIC_BASE_URL", "ANTHROPIC_BASE_URL"},
 }};
 
+constexpr std::string_view kClaudeCommand = "CLAUDE_COMMAND";
+constexpr std::string_view kPiCommand = "PI_COMMAND";
 constexpr std::string_view kProcesses = "AGENT_MAX_PROCESSES";
 constexpr std::string_view kOutput = "AGENT_MAX_OUTPUT_MB";
 constexpr int kMostOfEither = 100'000;
+constexpr std::size_t kShown = 120;
 
 /// A whole number from 1 to kMostOfEither; nullopt: the text is none.
 std::optional<int> bound(std::string_view text) {
@@ -54,6 +60,14 @@ NativeAgent agent_of(const std::array<Given, count>& given, std::string_view com
     return agent;
 }
 
+void check_program(const Value& chosen, std::string_view usual, Findings& findings) {
+    if (chosen.text.empty() || base::find_program(chosen.text)) return;
+    findings.warning(chosen,
+                     fmt::format("{} names `{}`, where no program is, so the agent can't be run: "
+                                 "correct it, or unset it and {} is looked for on the PATH",
+                                 chosen.variable, base::shown(chosen.text, kShown), usual));
+}
+
 }  // namespace
 
 std::string_view native_flag(std::string_view agent) {
@@ -67,43 +81,46 @@ void read_native(const Value& info, const Variables& variables, Target& target,
     if (!boolean_of(info, "native", findings).value_or(false)) return;
     switch (target.agent) {
         case AgentKind::claudebox:
-            target.native = agent_of(kClaude, "CLAUDE_COMMAND", "claude", variables);
+            target.native = agent_of(kClaude, kClaudeCommand, "claude", variables);
             return;
-        case AgentKind::pibox: target.native = agent_of(kPi, "PI_COMMAND", "pi", variables); return;
+        case AgentKind::pibox: target.native = agent_of(kPi, kPiCommand, "pi", variables); return;
         case AgentKind::none:
             findings.error(*info.find("native"), "`native` needs `agent: claudebox` or `pibox`");
     }
 }
 
-void LoginChecks::look(const Target& target) {
+void AgentChecks::look(const Target& target) {
     if (!target.native) return;
+    Kind& kind = target.agent == AgentKind::pibox ? pi_ : claude_;
+    kind.runs = true;
     const bool given = std::ranges::any_of(target.native->environment, [](const auto& one) {
         return one.first != "ANTHROPIC_BASE_URL";
     });
-    if (given) return;
-    (target.agent == AgentKind::pibox ? pi_lacks_ : claude_lacks_) = true;
+    if (!given) kind.lacks_login = true;
 }
 
-void LoginChecks::report(const Environment& env, Findings& findings) const {
-    if (claude_lacks_)
-        findings.add({Severity::warning, env.file(), std::max(1, env.line("CLAUDEBOX_NATIVE")),
-                      "CLAUDEBOX_NATIVE=1, but claude is given nothing to log in with: set "
-                      "CLAUDE_CODE_OAUTH_TOKEN (from `claude setup-token`) or "
-                      "CLAUDEBOX_ANTHROPIC_API_KEY; else it serves only where it was logged in "
-                      "with HOME=DATA/agents/claudebox/.home"});
-    if (pi_lacks_)
-        findings.add({Severity::error, env.file(), std::max(1, env.line("PIBOX_NATIVE")),
-                      "PIBOX_NATIVE=1, but PIBOX_ZAI_AUTH_TOKEN is not set: pi has no key for "
-                      "z.ai and can't answer; set it, or write PIBOX_NATIVE=0"});
+void AgentChecks::report(const Variables& variables, Findings& findings) const {
+    if (claude_.lacks_login)
+        findings.warning(variables.place("CLAUDEBOX_NATIVE"),
+                         "CLAUDEBOX_NATIVE=1, but claude is given nothing to log in with: set "
+                         "CLAUDE_CODE_OAUTH_TOKEN (from `claude setup-token`) or "
+                         "CLAUDEBOX_ANTHROPIC_API_KEY; else it serves only where it was logged in "
+                         "with HOME=DATA/agents/claudebox/.home");
+    if (pi_.lacks_login)
+        findings.error(variables.place("PIBOX_NATIVE"),
+                       "PIBOX_NATIVE=1, but PIBOX_ZAI_AUTH_TOKEN is not set: pi has no key for "
+                       "z.ai and can't answer; set it, or write PIBOX_NATIVE=0");
+    if (claude_.runs) check_program(variables.place(kClaudeCommand), "claude", findings);
+    if (pi_.runs) check_program(variables.place(kPiCommand), "pi", findings);
 }
 
 void check_agent_bounds(const Environment& env, Findings& findings) {
     for (std::string_view name : {kProcesses, kOutput}) {
         std::string_view text = env.get(name);
         if (text.empty() || bound(text)) continue;
-        findings.add({Severity::warning, env.file(), std::max(1, env.line(name)),
-                      fmt::format("{} must be a whole number from 1 to {}; 256 holds instead", name,
-                                  kMostOfEither)});
+        findings.warning(place_of(env, name),
+                         fmt::format("{} must be a whole number from 1 to {}; 256 holds instead",
+                                     name, kMostOfEither));
     }
 }
 

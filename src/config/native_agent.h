@@ -15,15 +15,20 @@ std::string_view native_flag(std::string_view agent);
 /// bounds of a run (AGENT_MAX_…).
 void read_native(const Value& info, const Variables& variables, Target& target, Findings& findings);
 
-/// Agents' command lines that are given nothing to log in with; each kind is told once.
-class LoginChecks {
+/// Agents' command lines that are given nothing to log in with, or that a variable looks for where
+/// no program is; each kind is told once.
+class AgentChecks {
 public:
     void look(const Target& target);
-    void report(const Environment& env, Findings& findings) const;
+    void report(const Variables& variables, Findings& findings) const;
 
 private:
-    bool claude_lacks_ = false;
-    bool pi_lacks_ = false;
+    struct Kind {
+        bool runs = false;
+        bool lacks_login = false;
+    };
+    Kind claude_;
+    Kind pi_;
 };
 
 /// What is wrong with the bounds, once for all agents.

@@ -1,8 +1,8 @@
 #include "config/settings_reader.h"
 
-#include "base/units.h"
 #include "config/cache_settings.h"
 #include "config/device_settings.h"
+#include "config/gateway_variables.h"
 #include "config/known_keys.h"
 
 #include <fmt/format.h>
@@ -15,18 +15,6 @@ namespace {
 constexpr int kMostRetries = 100;
 constexpr int kMostMegabytes = 100'000;
 constexpr int kMostRequests = 1'000'000;
-
-/// What stands between commas.
-std::vector<std::string> words(std::string_view list) {
-    std::vector<std::string> out;
-    while (!list.empty()) {
-        const std::size_t comma = list.find(',');
-        if (const std::string_view word = base::trim(list.substr(0, comma)); !word.empty())
-            out.emplace_back(word);
-        list = comma == std::string_view::npos ? std::string_view() : list.substr(comma + 1);
-    }
-    return out;
-}
 
 class Reader {
 public:
@@ -49,7 +37,7 @@ public:
         read_completion_model();
         read_admission();
         read_validation();
-        out_.settings.image_hosts = words(variables_.get("FREEWAY_IMAGE_HOSTS"));
+        read_gateway_variables(variables_, out_.settings, findings_);
         out_.settings.cache = read_cache_settings(litellm_, findings_);
         out_.settings.devices = read_device_settings(general_, findings_);
         if (auto size = integer_of(general_, "max_request_size_mb", 1, kMostMegabytes, findings_)) {
@@ -312,7 +300,7 @@ void define_variables(const Value& root, Variables& variables, Findings& finding
             findings.warning(
                 name, fmt::format("{} is not set, so {} stays empty", name.text, member.name));
         }
-        if (value.is_scalar()) variables.define(member.name, value.text);
+        if (value.is_scalar()) variables.define(member.name, std::move(value));
     }
 }
 

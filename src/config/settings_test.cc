@@ -97,6 +97,28 @@ TEST(Settings, NameTheRightPlaceOfAMisplacedKey) {
     EXPECT_TRUE(loaded.ok());
 }
 
+TEST(Settings, NameTheRightPlaceOfAMisplacedKeyOfAModel) {
+    const TestFiles files;
+    files.write("providers/own.yaml",
+                "flag: OWN\nmodels:\n  - model_name: a\n    slots: 2\n"
+                "    litellm_params:\n      model: ollama_chat/a\n      api_base: http://h:1\n"
+                "      engine: {command: [x]}\n      memory_gb: 4\n      device: cuda\n"
+                "    model_info:\n      num_ctx: 5\n      timeout: 5\n");
+    const Loaded loaded = load(files.root(), Environment::of({{"OWN", "1"}}), Scope::all);
+    EXPECT_EQ(loaded.diagnostics.size(), 6u) << lines(loaded.diagnostics);
+    for (const auto& [text, line] : std::vector<std::pair<std::string, int>>{
+             {"`slots` under a model_list entry is not read: it belongs under model_info", 4},
+             {"`engine` under litellm_params is not read: it belongs under model_info", 8},
+             {"`memory_gb` under litellm_params is not read: it belongs under model_info", 9},
+             {"`device` under litellm_params is not read: it belongs under model_info", 10},
+             {"`num_ctx` under model_info is not read: it belongs under litellm_params", 12},
+             {"`timeout` under model_info is not read: it belongs under litellm_params", 13}}) {
+        const Diagnostic* found = about(loaded.diagnostics, text);
+        ASSERT_TRUE(found) << text << "\n" << lines(loaded.diagnostics);
+        EXPECT_EQ(found->line, line) << text;
+    }
+}
+
 TEST(Settings, CacheActsUnderLitellmSettingsOnly) {
     const Loaded none = load_text("model_list: []\n");
     EXPECT_FALSE(none.catalog->settings.cache.on);

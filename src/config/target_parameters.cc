@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <limits>
 
 namespace config {
@@ -84,11 +85,49 @@ void put(std::vector<std::pair<std::string, std::string>>& list, const std::stri
     }
 }
 
+/// A whole number of Ollama's, and the least that it takes.
+struct OllamaNumber {
+    std::string_view name;
+    int least;
+};
+constexpr std::array<OllamaNumber, 8> kOllamaNumbers = {{{"num_ctx", 1},
+                                                         {"num_gpu", -1},
+                                                         {"num_batch", 1},
+                                                         {"num_thread", 0},
+                                                         {"num_predict", -2},
+                                                         {"num_keep", -1},
+                                                         {"main_gpu", 0},
+                                                         {"repeat_last_n", -1}}};
+
+/// A bare number of seconds, or a time with its units; below 0: for ever.
+bool is_keep_alive(const Value& value) {
+    std::string_view text = value.text;
+    if (text.starts_with('-')) text.remove_prefix(1);
+    const bool number = value.number().has_value();
+    return value.is_scalar() && base::parse_duration(text) &&
+           !(number && value.quoted && text != "0");
+}
+
+/// Whether Ollama would answer at all with this parameter; says why it would not.
+bool ollama_takes(const Value& params, const Member& member, Findings& findings) {
+    if (member.name == "keep_alive" && !is_keep_alive(member.value)) {
+        findings.error(member.value,
+                       fmt::format("`keep_alive` must be a time such as 5m, a bare number of "
+                                   "seconds or -1, but is `{}`; it is left out",
+                                   base::shown(member.value.text, 40)));
+        return false;
+    }
+    const auto known = std::ranges::find(kOllamaNumbers, member.name, &OllamaNumber::name);
+    return known == kOllamaNumbers.end() ||
+           count_of(params, member.name, known->least, findings).has_value();
+}
+
 void read_body(const Value& params, Target& target, Findings& findings) {
     for (const Member& member : params.members) {
-        if (is_body_parameter(member.name) && !member.value.is_null()) {
-            put(target.defaults, member.name, to_json(member.value));
-        }
+        if (!is_body_parameter(member.name) || member.value.is_null()) continue;
+        if (target.provider == base::Provider::ollama && !ollama_takes(params, member, findings))
+            continue;
+        put(target.defaults, member.name, to_json(member.value));
     }
     const Value* extra = map_of(params, "extra_body", findings);
     if (!extra) return;

@@ -91,7 +91,7 @@ std::optional<Target> TargetReader::read_one(const Entry& entry, const Value& wr
         return std::nullopt;
     }
 
-    choose_engine(params, info, around_.variables);
+    choose_engine(params, info, around_.variables, findings_);
     Target target;
     target.alias = entry.value.find("model_name")->text;
     target.origin = entry.value.place();
@@ -112,8 +112,9 @@ std::optional<Target> TargetReader::read_one(const Entry& entry, const Value& wr
     read_service(info, target, findings_);
     read_extra_args(info, around_.variables, target, findings_);
     read_parameters(params, around_.rates_enforced, target, findings_);
+    const bool usable = target.left_out.empty();
     std::string unset = read_key(params, written, around_.variables, target);
-    if (complete && unset.empty() && !target.left_out.empty()) {
+    if (complete && unset.empty() && usable && !target.left_out.empty()) {
         findings_.error(*written.find("model"),
                         fmt::format("{}: {}; it is left out until the key is corrected",
                                     target.alias, target.left_out));
@@ -174,8 +175,10 @@ std::string TargetReader::account(const Target& target) {
     bool own_host = target.provider == base::Provider::openai_compatible ||
                     target.provider == base::Provider::ollama;
     if (own_host) {
+        // Those that lack the same address are at one place, wherever that is.
+        const bool nowhere = !target.engine && !target.left_out.empty();
         where += target.base.host.empty()
-                     ? ":" + target.alias
+                     ? ":" + (nowhere ? target.left_out : target.alias)
                      : fmt::format(":{}:{}", target.base.host, target.base.port);
     }
     if (!target.key_name.empty()) return where + ":" + target.key_name;

@@ -48,17 +48,31 @@ const Value* own_base(const Value& params) {
     return base ? base : params.find("base_url");
 }
 
-std::string base_text(const Value& params, const ModelName& name, const Variables& variables,
-                      bool& own) {
-    own = true;
-    if (const Value* base = own_base(params)) return base->text;
-    if (!name.known) return "";
-    for (std::string_view variable : name.known->base_names) {
-        if (std::string_view text = variables.get(variable); !text.empty())
-            return std::string(text);
+/// As written, or of a variable of the provider; null: neither gives one.
+Value stated_base(const Value& params, const ModelName& name, const Variables& variables) {
+    if (const Value* base = own_base(params)) return *base;
+    if (!name.known) return {};
+    for (std::string_view variable : name.known->base_names)
+        if (!variables.get(variable).empty()) return variables.place(variable);
+    return {};
+}
+
+/// Tells that `stated` is no address. One of a variable serves many entries: it is told once, and
+/// they stay as targets that can't be asked, so that no chain seems to lack them. True: it stays.
+bool refuse_base(const Value& stated, const Value& at, const std::string& why, Target& target,
+                 Findings& findings) {
+    if (stated.variable.empty()) {
+        findings.error(
+            stated.is_null() ? at : stated,
+            fmt::format("`{}` is left out: its api_base can't be used: {}", target.alias, why));
+        return false;
     }
-    own = false;
-    return std::string(name.known->url);
+    findings.error(stated, fmt::format("{} can't be used as an address: {}; write it such as "
+                                       "http://HOST:PORT. Until it is corrected, the models that "
+                                       "are asked there are left out",
+                                       stated.variable, why));
+    target.left_out = stated.variable + " is no address";
+    return true;
 }
 
 }  // namespace
@@ -76,13 +90,13 @@ bool read_upstream(const Value& params, const Variables& variables, bool optiona
     target.model = name.model;
     if (target.provider == Provider::huggingface) target.model = router_model(target.model);
 
-    bool ours = target.native || (target.engine && !own_base(params));
-    if (ours) {
+    if (target.native || target.engine) {
         target.provider = Provider::openai_compatible;
         return true;
     }
-    bool own = false;
-    std::string text = base_text(params, name, variables, own);
+    const Value stated = stated_base(params, name, variables);
+    const bool own = !stated.is_null();
+    const std::string text = own || !name.known ? stated.text : std::string(name.known->url);
     if (text.empty() && optional) return true;
     if (text.empty()) {
         std::string why =
@@ -93,12 +107,7 @@ bool read_upstream(const Value& params, const Variables& variables, bool optiona
         return false;
     }
     auto url = parse_api_base(text, target.provider);
-    if (!url) {
-        findings.error(own_base(params) ? *own_base(params) : at,
-                       fmt::format("`{}` is left out: its api_base can't be used: {}", target.alias,
-                                   url.error().detail));
-        return false;
-    }
+    if (!url) return refuse_base(stated, at, url.error().detail, target, findings);
     target.base = std::move(*url);
     if (target.provider == Provider::openai && own && target.base.host != "api.openai.com") {
         target.provider = Provider::openai_compatible;

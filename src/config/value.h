@@ -23,7 +23,8 @@ struct Value {
     std::vector<Value> items;     ///< of a list
     std::vector<Member> members;  ///< of a map, in the order of the file, names unique
     std::shared_ptr<const std::string> file;
-    int line = 0;  ///< 1-based; 0: not from a file
+    int line = 0;          ///< 1-based; 0: not from a file
+    std::string variable;  ///< whose value `text` is; file and line are then where that is set
 
     bool is_null() const { return kind == Kind::null; }
     bool is_scalar() const { return kind == Kind::scalar; }

@@ -1,5 +1,7 @@
 #include "device/command.h"
 
+#include "base/programs.h"
+#include "config/engine_block.h"
 #include "device/fetch.h"
 
 #include <algorithm>
@@ -8,32 +10,12 @@
 #include <optional>
 #include <string_view>
 
-#include <unistd.h>
-
 namespace device {
 namespace {
 
 namespace fs = std::filesystem;
 using base::ErrorKind;
 using base::Result;
-
-bool is_program(const fs::path& path) {
-    std::error_code ignored;
-    return fs::is_regular_file(path, ignored) && ::access(path.c_str(), X_OK) == 0;
-}
-
-std::optional<std::string> on_path(const std::string& word) {
-    const char* variable = std::getenv("PATH");
-    std::string_view rest = variable ? variable : "/usr/local/bin:/usr/bin:/bin";
-    while (!rest.empty()) {
-        const std::size_t colon = rest.find(':');
-        const std::string_view folder = rest.substr(0, colon);
-        rest = colon == std::string_view::npos ? std::string_view() : rest.substr(colon + 1);
-        if (folder.starts_with('/') && is_program(fs::path(folder) / word))
-            return fs::path(folder) / word;
-    }
-    return std::nullopt;
-}
 
 /// The file under one of the roots, as an absolute path.
 std::optional<std::string> under_roots(const std::string& word, const Places& places) {
@@ -48,26 +30,25 @@ std::optional<std::string> under_roots(const std::string& word, const Places& pl
 /// An engine that is looked for in more places than a plain program.
 struct KnownEngine {
     const char* program;
-    const char* variable;
     const char* folder;  ///< below DATA_DIR/engines
     const char* remedy;
 };
 constexpr KnownEngine kKnownEngines[] = {
-    {"llama-server", "LLAMACPP_SERVER", "llamacpp", "run dev/engine, or set LLAMACPP_SERVER"},
-    {"sd-server", "SD_SERVER", "sdcpp", "build stable-diffusion.cpp, or set SD_SERVER"},
-    {"whisper-server", "WHISPER_SERVER", "whispercpp", "build whisper.cpp, or set WHISPER_SERVER"},
+    {"llama-server", "llamacpp", "run dev/engine, or set LLAMACPP_SERVER"},
+    {"sd-server", "sdcpp", "build stable-diffusion.cpp, or set SD_SERVER"},
+    {"whisper-server", "whispercpp", "build whisper.cpp, or set WHISPER_SERVER"},
 };
 
 Result<std::string> known_engine(const KnownEngine& engine, const Places& places) {
-    const std::string variable = engine.variable;
-    if (const char* chosen = std::getenv(engine.variable); chosen && *chosen) {
-        if (is_program(chosen)) return fs::absolute(chosen);
+    const std::string variable(config::engine_variable(engine.program));
+    if (const char* chosen = std::getenv(variable.c_str()); chosen && *chosen) {
+        if (base::is_program(chosen)) return fs::absolute(chosen);
         return base::fail(ErrorKind::io, variable + " is no program: correct it or unset it");
     }
-    if (auto found = on_path(engine.program)) return *found;
+    if (auto found = base::program_on_path(engine.program)) return *found;
     const fs::path built =
         fs::absolute(places.data_dir) / "engines" / engine.folder / engine.program;
-    if (is_program(built)) return built;
+    if (base::is_program(built)) return built;
     return base::fail(ErrorKind::io, std::string("no ") + engine.program + ": " + engine.remedy);
 }
 
@@ -76,12 +57,12 @@ Result<std::string> program(const std::string& word, const Places& places) {
         if (word == engine.program) return known_engine(engine, places);
     std::optional<std::string> found;
     if (word.find('/') == std::string::npos)
-        found = on_path(word);
+        found = base::program_on_path(word);
     else if (word.starts_with('/'))
         found = word;
     else
         found = under_roots(word, places);
-    if (found && is_program(*found)) return *found;
+    if (found && base::is_program(*found)) return *found;
     return base::fail(ErrorKind::io,
                       "no program " + word + ": install it or correct the engine's command");
 }
@@ -108,12 +89,7 @@ void fill(std::string& word, std::string_view name, const std::string& value) {
 }  // namespace
 
 Result<std::string> find_program(const std::string& word) {
-    std::optional<std::string> found;
-    if (word.find('/') == std::string::npos)
-        found = on_path(word);
-    else
-        found = fs::absolute(word);
-    if (found && is_program(*found)) return *found;
+    if (auto found = base::find_program(word)) return *found;
     return base::fail(ErrorKind::io, "no program " + word);
 }
 

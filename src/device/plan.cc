@@ -83,7 +83,8 @@ Plan plan_of(const config::Catalog& catalog) {
     Plan plan{.devices = catalog.settings.devices, .engines = {}};
     std::map<std::string, std::size_t> known;
     for (const config::Target& target : catalog.targets) {
-        if (target.device.empty()) continue;
+        const bool nowhere = !target.engine && target.base.host.empty();
+        if (target.device.empty() || nowhere) continue;
         plan.devices.try_emplace(target.device);
         const auto [at, fresh] = known.emplace(engine_of(target), plan.engines.size());
         if (fresh) plan.engines.push_back(site_of(target));

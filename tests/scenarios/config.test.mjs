@@ -218,6 +218,33 @@ describe('C1', { concurrency: 6 }, () => {
     assert.ok(!/error:|pibox/.test(checked.stdout), checked.stdout);
   });
 
+  const VARIABLES = [
+    ['FREEWAY_FILES_KEEP=ever', 'error', /1h or 90s/],
+    ['FREEWAY_PUBLIC_URL=ai.example.com', 'error', /http:\/\/ or https:\/\//],
+    ['OLLAMA_API_BASE=localhost:11434', 'error', /http:\/\/ or https:\/\//],
+    ['FREEWAY_IMAGE_HOSTS=10.0.0.0/8', 'warning', /HOST:PORT/],
+    ['PULL=no', 'warning', /PULL=0 or PULL=1/],
+  ];
+  for (const [line, kind, text] of VARIABLES) {
+    test(`C1 ${line}: check and serve say the same, once, and serving goes on`, async (t) => {
+      const [name, value] = line.split('=');
+      const envFile = `OLLAMA=1\n${line}\n`;
+      const gateway = await Gateway.start(t, { configPath: path.join(ROOT, 'config'), envFile, env: { PULL: undefined } });
+      const said = gateway.log.split('\n').filter((one) => one.includes(name) && /:\d+: (error|warning): /.test(one));
+      assert.equal(said.length, 1, gateway.log);
+      assert.match(said[0], new RegExp(`test\\.env:2: ${kind}: ${name}`));
+      assert.match(said[0], text);
+      const env = { PULL: undefined };
+      const checked = await run(['check', '--config', path.join(ROOT, 'config'), '--env', gateway.envFile], { env });
+      assert.equal(checked.stdout.trim(), said[0]);
+      assert.equal(checked.code, kind === 'error' ? 1 : 0);
+      fs.writeFileSync(gateway.envFile, 'OLLAMA=1\n');
+      const exported = await run(['check', '--config', path.join(ROOT, 'config'), '--env', gateway.envFile], { env: { ...env, [name]: value } });
+      assert.match(exported.stdout, new RegExp(`^environment:0: ${kind}: ${name}`));
+      assert.equal((await gateway.get('/v1/models')).status, 200);
+    });
+  }
+
   test('a missing file is named', async () => {
     const result = await run(['check', '--config', path.join(scratch(), 'none.yaml')]);
     assert.equal(result.code, 1);
