@@ -2,6 +2,7 @@
 
 #include "config/device_checks.h"
 #include "config/document.h"
+#include "config/model_url_checks.h"
 #include "config/native_agent.h"
 #include "config/settings_reader.h"
 #include "config/target_reader.h"
@@ -56,11 +57,13 @@ private:
                             reading_.max_parallel_requests, reading_.rates_enforced};
         TargetReader reader(around, findings_);
         DeviceChecks devices(reading_.settings.devices, findings_);
+        ModelUrlChecks model_urls(findings_);
         LoginChecks logins;
         for (const Entry& entry : document_.entries) {
             if (const Value* name = entry.value.find("model_name")) declared_.insert(name->text);
             for (Target& target : reader.read(entry)) {
                 devices.look(entry, target);
+                model_urls.look(entry, target);
                 if (entry.switched_on) logins.look(target);
                 add(catalog, std::move(target), entry);
             }
