@@ -1,12 +1,14 @@
 #include "app/commands.h"
 #include "app/process_environment.h"
 #include "app/progress_bar.h"
+#include "device/engine_files.h"
 #include "device/pull_plan.h"
 #include "net/worker.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <chrono>
 #include <filesystem>
 #include <thread>
@@ -20,26 +22,28 @@ using base::Result;
 constexpr int kTries = 5;
 constexpr base::Duration kPause{5'000};
 
-bool is_url(const std::string& text) {
-    return text.starts_with("http://") || text.starts_with("https://");
-}
-
 int problem(const std::string& text) {
     fmt::print(stderr, "freeway: {}\n", text);
     return 1;
 }
 
-int fetch_file(const device::PullPlan::File& file) {
-    const std::string name = std::filesystem::path(file.destination).filename();
-    if (name.empty() || name == "." || name == "..") return problem(file.url + " names no file");
-    const device::FetchRequest request{
-        .url = file.url, .destination = file.destination, .sha256 = file.sha256};
+int fetch_file(const device::ModelFile& file) {
+    const std::string name = std::filesystem::path(device::locate(file).path).filename();
     ProgressBar bar(name);
-    auto done = device::fetch(request, [&](device::FetchProgress progress) { bar.show(progress); });
+    const auto done =
+        device::pull_file(file, [&](device::FetchProgress progress) { bar.show(progress); });
     bar.end();
-    if (!done) return problem(done.error().detail);
-    fmt::print("{}\n", file.destination);
+    if (!done) return problem(name + ": " + done.error().detail);
+    fmt::print("{}\n", *done);
     return 0;
+}
+
+/// Nobody knows who else wants the file that has its name: that one stays.
+int fetch_url(const std::string& data_dir, const std::string& url, const std::string& sha256) {
+    device::ModelFile file = device::model_file(data_dir, url);
+    if (!sha256.empty()) file.sha256 = sha256;
+    file.shared = device::is_taken(file);
+    return fetch_file(file);
 }
 
 /// Waits for one task that nobody else does anything beside.
@@ -117,8 +121,8 @@ int Services::pull(const device::PullPlan::Service& service, const std::string& 
 int carry_out(const device::PullPlan& plan, const std::string& sha256) {
     int worst = 0;
     for (device::PullPlan::File file : plan.files) {
-        if (!sha256.empty()) file.sha256 = sha256;
-        worst = std::max(worst, fetch_file(file));
+        if (!sha256.empty()) file.what.sha256 = sha256;
+        worst = std::max(worst, fetch_file(file.what));
     }
     if (plan.services.empty()) return worst;
     auto services = Services::make();
@@ -130,10 +134,12 @@ int carry_out(const device::PullPlan& plan, const std::string& sha256) {
 
 }  // namespace
 
-int pull(const CommonOptions& options, const std::string& what, const std::string& sha256) {
+int pull(const CommonOptions& options, const std::string& what, const std::string& checksum) {
+    std::string sha256 = checksum;
+    std::ranges::transform(sha256, sha256.begin(), [](unsigned char c) { return std::tolower(c); });
     const config::Environment environment = config::Environment::read(options.env);
     export_to_process(environment);
-    if (is_url(what)) return fetch_file({what, device::model_file(options.data, what), sha256, {}});
+    if (device::is_url(what)) return fetch_url(options.data, what, sha256);
     const config::Loaded loaded = config::load(options.config, environment, config::Scope::serving);
     if (!loaded.catalog) {
         for (const config::Diagnostic& diagnostic : loaded.diagnostics)

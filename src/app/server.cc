@@ -6,6 +6,7 @@
 #include "app/reload.h"
 #include "base/log.h"
 #include "base/units.h"
+#include "device/engine_files.h"
 #include "device/puller.h"
 
 #include <fmt/format.h>
@@ -59,24 +60,27 @@ bool is_loopback(const std::string& host) {
     return !error && address.is_loopback();
 }
 
-device::EngineSpec spec_of(const config::Target& target) {
+device::EngineSpec spec_of(const config::Target& target, const device::EngineFiles& files) {
     const config::Engine& engine = *target.engine;
     return {.name = target.id,
-            .command = engine.command,
+            .command = files.command(engine),
             .ready = engine.ready,
             .ttl = engine.ttl,
             .start_timeout = engine.start_timeout,
             .port = engine.port,
             .models = engine.models,
+            .sharing = files.sharing(engine),
             .exclusive = engine.exclusive,
             .kill_on_hangup = engine.kill_on_hangup,
             .device = target.device};
 }
 
-std::vector<device::EngineSpec> engines_of(const config::Catalog& catalog) {
+std::vector<device::EngineSpec> engines_of(const config::Catalog& catalog,
+                                           const config::Environment& environment) {
+    const device::EngineFiles files(catalog, environment);
     std::vector<device::EngineSpec> specs;
     for (const config::Target& target : catalog.targets)
-        if (target.engine) specs.push_back(spec_of(target));
+        if (target.engine) specs.push_back(spec_of(target, files));
     return specs;
 }
 
@@ -110,7 +114,7 @@ public:
         base::log::start(options_.verbose ? Level::debug : Level::info);
         if (!remember(*catalog)) return base::log::stop(), 1;
         create_engines();
-        engines_->configure(engines_of(*catalog));
+        engines_->configure(engines_of(*catalog, reloader_.environment()));
         devices_->configure(device::plan_of(*catalog));
         pull(*catalog);
         if (!open_lanes(gateway_.ledger.open(catalog, base::Now::read())))
@@ -221,7 +225,7 @@ private:
     void reload() {
         config::Snapshot catalog = reloader_.again(is_loopback(address_.host));
         if (!catalog) return;
-        engines_->configure(engines_of(*catalog));
+        engines_->configure(engines_of(*catalog, reloader_.environment()));
         devices_->configure(device::plan_of(*catalog));
         pull(*catalog);
         const auto book = gateway_.ledger.open(catalog, base::Now::read());

@@ -115,5 +115,31 @@ TEST(EngineBlock, WhatCanNeverStartIsAnError) {
     EXPECT_TRUE(loaded.diagnostics.empty()) << lines(loaded.diagnostics);
 }
 
+TEST(EngineBlock, AFileHasOneChecksum) {
+    const auto diagnostics = [](const std::string& second) {
+        const TestFiles files;
+        const auto entry = [](const std::string& name, const std::string& url) {
+            return "  - model_name: " + name +
+                   "\n    litellm_params: {model: openai/m, api_key: unused}\n"
+                   "    model_info:\n      engine:\n        command: [x, '" +
+                   url + "']\n";
+        };
+        const std::string first = "http://h/a.gguf#sha256=" + std::string(64, 'a');
+        return load(files.write("config.yaml",
+                                "model_list:\n" + entry("one", first) + entry("two", second)),
+                    Environment::of({}), Scope::all)
+            .diagnostics;
+    };
+    const auto found = diagnostics("http://h/a.gguf#sha256=" + std::string(64, 'b'));
+    ASSERT_EQ(found.size(), 1u) << lines(found);
+    EXPECT_EQ(found[0].severity, Severity::error);
+    EXPECT_EQ(found[0].line, 11);
+    EXPECT_TRUE(found[0].text.contains("aaaaaaaa… for one, and bbbbbbbb… for two")) << lines(found);
+    for (const std::string& fine :
+         {"http://h/a.gguf#sha256=" + std::string(64, 'A'), std::string("http://h/a.gguf"),
+          "http://h/b/a.gguf#sha256=" + std::string(64, 'b')})
+        EXPECT_TRUE(diagnostics(fine).empty()) << fine;
+}
+
 }  // namespace
 }  // namespace config

@@ -3,6 +3,7 @@
 #include "config/device_checks.h"
 #include "config/document.h"
 #include "config/engine_checks.h"
+#include "config/model_url_checks.h"
 #include "config/native_agent.h"
 #include "config/settings_reader.h"
 #include "config/target_reader.h"
@@ -60,11 +61,13 @@ private:
         TargetReader reader(around, findings_);
         DeviceChecks devices(reading_.settings.devices, findings_);
         EngineChecks engines(variables_.environment(), path_, findings_);
+        ModelUrlChecks model_urls(findings_);
         AgentChecks agents;
         for (const Entry& entry : document_.entries) {
             if (const Value* name = entry.value.find("model_name")) declared_.insert(name->text);
             for (Target& target : reader.read(entry)) {
                 devices.look(entry, target);
+                model_urls.look(entry, target);
                 if (entry.switched_on) {
                     engines.look(entry, target);
                     agents.look(target);

@@ -2,7 +2,7 @@
 
 #include "base/programs.h"
 #include "config/engine_block.h"
-#include "device/fetch.h"
+#include "device/engine_files.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -67,15 +67,23 @@ Result<std::string> program(const std::string& word, const Places& places) {
                       "no program " + word + ": install it or correct the engine's command");
 }
 
-Result<std::string> argument(const std::string& word, const std::string& models,
+Result<std::string> fetched_file(const std::string& url, const EngineSpec& spec,
+                                 const Places& places) {
+    ModelFile file = model_file(places.data_dir, url, spec.models);
+    file.shared = std::ranges::find(spec.sharing, url) != spec.sharing.end();
+    const Place place = locate(file);
+    if (place.there) return place.path;
+    std::error_code ignored;
+    return base::fail(ErrorKind::io, fs::path(place.path).filename().string() +
+                                         (fs::exists(place.path, ignored)
+                                              ? " is here, but not the one of this URL and checksum"
+                                              : " is not here yet") +
+                                         ": run `freeway pull`");
+}
+
+Result<std::string> argument(const std::string& word, const EngineSpec& spec,
                              const Places& places) {
-    if (word.starts_with("http://") || word.starts_with("https://")) {
-        const std::string file = model_file(places.data_dir, word, models);
-        std::error_code ignored;
-        if (fs::is_regular_file(file, ignored)) return file;
-        return base::fail(ErrorKind::io, fs::path(file).filename().string() +
-                                             " is not here yet: run `freeway pull`");
-    }
+    if (is_url(word)) return fetched_file(word, spec, places);
     if (word.empty() || word.starts_with('-') || word.starts_with('/')) return word;
     return under_roots(word, places).value_or(word);
 }
@@ -110,7 +118,7 @@ Result<std::vector<std::string>> resolve_command(const EngineSpec& spec, const P
     std::vector<std::string> resolved;
     resolved.reserve(command.size());
     for (const std::string& word : command) {
-        auto made = resolved.empty() ? program(word, places) : argument(word, spec.models, places);
+        auto made = resolved.empty() ? program(word, places) : argument(word, spec, places);
         if (!made) return std::unexpected(made.error());
         resolved.push_back(std::move(*made));
     }

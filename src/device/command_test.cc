@@ -1,5 +1,7 @@
 #include "device/command.h"
 
+#include "device/model_file.h"
+#include "device/source_note.h"
 #include "device/testing.h"
 
 #include <gtest/gtest.h>
@@ -29,8 +31,9 @@ protected:
         std::ofstream(folder_ / name) << "#!/bin/sh\n";
         fs::permissions(folder_ / name, fs::perms::owner_all);
     }
-    base::Result<Words> resolve(Words command) const {
+    base::Result<Words> resolve(Words command, Words sharing = {}) const {
         EngineSpec spec;
+        spec.sharing = std::move(sharing);
         spec.command = std::move(command);
         spec.models = "sdcpp/models";
         return resolve_command(spec, {folder_ / "data", {folder_}});
@@ -50,6 +53,25 @@ TEST_F(CommandTest, SeveralFilesByUrlAreThoseThatWereFetched) {
     ASSERT_TRUE(resolved) << resolved.error().detail;
     EXPECT_EQ((*resolved)[2], folder_ / "data/sdcpp/models/a.gguf");
     EXPECT_EQ((*resolved)[4], folder_ / "data/sdcpp/models/b.safetensors");
+}
+
+TEST_F(CommandTest, AFileOfAnotherUrlIsNotTaken) {
+    program("engine");
+    const fs::path models = folder_ / "data/sdcpp/models";
+    fs::create_directories(models);
+    std::ofstream(models / "a.gguf") << "one";
+    const std::string one = "https://host/one/a.gguf";
+    const std::string two = "https://host/two/a.gguf";
+    EXPECT_TRUE(resolve({"./engine", two})) << "put there by hand";
+    EXPECT_FALSE(resolve({"./engine", two}, {two})) << "it could be anybody's";
+    write_note(models / "a.gguf", one, "");
+    EXPECT_EQ(resolve({"./engine", one}, {one})->back(), models / "a.gguf");
+    EXPECT_EQ(resolve({"./engine", two}).error().detail,
+              "a.gguf is here, but not the one of this URL and checksum: run `freeway pull`");
+    ModelFile file = model_file(folder_ / "data", two, "sdcpp/models");
+    file.shared = true;
+    std::ofstream(locate(file).path) << "two";
+    EXPECT_EQ(resolve({"./engine", two}, {two})->back(), locate(file).path);
 }
 
 TEST_F(CommandTest, KnownEnginesAreLookedForUnderTheDataFolder) {

@@ -18,6 +18,7 @@ struct EngineSpec {
     base::Duration start_timeout{120'000};
     std::uint16_t port = 0;         ///< 0: a free one at each start
     std::string models = "models";  ///< folder below DATA_DIR for what the command names by URL
+    std::vector<std::string> sharing{};  ///< URLs of the command: ModelFile::shared
     std::string
         exclusive{};  ///< of the engines with the same word one runs, for one request at a time
     /// Closing the connection does not end its work: it is killed when a caller leaves.

@@ -1,6 +1,7 @@
 #include "device/fetch.h"
 
 #include "device/partial_file.h"
+#include "device/source_note.h"
 #include "device/url.h"
 #include "net/upstream.h"
 #include "net/worker.h"
@@ -9,6 +10,7 @@
 #include <boost/asio/post.hpp>
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <condition_variable>
 #include <filesystem>
@@ -55,6 +57,24 @@ ContentRange content_range(std::string_view text) {
 std::string_view validator(const net::Headers& headers) {
     const std::string_view tag = headers.get("etag");
     return tag.starts_with('"') ? tag : headers.get("last-modified");
+}
+
+std::string lower(std::string_view text) {
+    std::string out(text);
+    for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    return out;
+}
+
+/// A page to sign in at, or to say that there is nothing, comes with status 200 as well.
+bool is_stray_page(const net::ResponseHead& head, std::string_view url) {
+    const std::string name = lower(name_in(url));
+    return lower(head.headers.get("content-type")).starts_with("text/html") &&
+           !name.ends_with(".html") && !name.ends_with(".htm");
+}
+
+bool is_sha256(std::string_view text) {
+    constexpr std::size_t kDigits = 64;
+    return text.size() == kDigits && text.find_first_not_of("0123456789abcdef") == text.npos;
 }
 
 /// One connection's end: whole, or worth another connection, or an error for good.
@@ -139,6 +159,10 @@ net::Task<Outcome> Download::receive(net::UpstreamReply& reply) {
     if (head.status == 416) co_return range_refused(head);
     if (head.status == 408 || head.status == 429 || head.status >= 500) co_return broken(status);
     if (head.status != 200 && head.status != 206) co_return failed(status);
+    if (is_stray_page(head, request_.url))
+        co_return failed({ErrorKind::refused,
+                          "the server sent a web page (text/html) and not the file: correct the "
+                          "URL, or fetch it by hand if one has to sign in there"});
     if (head.status == 206) {
         const ContentRange range = content_range(head.headers.get("content-range"));
         if (range.first != file_.size()) {
@@ -181,6 +205,8 @@ net::Task<Outcome> Download::receive_body(net::UpstreamReply& reply) {
     if (total_ && file_.size() != *total_)
         co_return broken(
             {ErrorKind::reset, fmt::format("{} of {} bytes came", file_.size(), *total_)});
+    if (file_.size() == 0)
+        co_return failed({ErrorKind::refused, "the server sent an empty file: correct the URL"});
     co_return Outcome{};
 }
 
@@ -214,6 +240,7 @@ void pause_for(base::Duration pause, const std::stop_token& stop) {
 }
 
 bool already_there(const FetchRequest& request) {
+    if (request.replace) return false;
     std::error_code ignored;
     if (!fs::is_regular_file(request.destination, ignored)) return false;
     return request.sha256.empty() ||
@@ -232,6 +259,10 @@ Result<void> seal(const FetchRequest& request, PartialFile& file) {
 Result<void> fetch(const FetchRequest& asked, const std::function<void(FetchProgress)>& progress) {
     FetchRequest request = asked;
     if (request.sha256.empty()) request.sha256 = stated_sha256(request.url);
+    if (!request.sha256.empty() && !is_sha256(request.sha256))
+        return base::fail(ErrorKind::bad_input,
+                          fmt::format("the checksum `{}` is not 64 hexadecimal digits",
+                                      request.sha256.substr(0, 80)));
     auto url = parse_url(request.url);
     if (!url) return std::unexpected(url.error());
     if (already_there(request)) return {};
@@ -239,7 +270,7 @@ Result<void> fetch(const FetchRequest& asked, const std::function<void(FetchProg
     net::ClientTls tls;
     auto proxy = net::ProxySettings::from_environment();
     if (!proxy) return std::unexpected(proxy.error());
-    auto file = PartialFile::open(request.destination, request.stop);
+    auto file = PartialFile::open(request.destination, url_id(request.url), request.stop);
     if (!file) return std::unexpected(file.error());
 
     net::Worker worker;
@@ -259,20 +290,11 @@ Result<void> fetch(const FetchRequest& asked, const std::function<void(FetchProg
     }
 }
 
-std::string model_file(const std::string& data_dir, std::string_view url, std::string_view folder) {
-    url = url.substr(0, url.find_first_of("?#"));
-    while (url.ends_with('/')) url.remove_suffix(1);
-    return fs::absolute(data_dir) / folder / url.substr(url.rfind('/') + 1);
-}
-
 std::string stated_sha256(std::string_view url) {
     constexpr std::string_view kMark = "#sha256=";
     const std::size_t at = url.find(kMark);
     if (at == url.npos) return "";
-    std::string hex(url.substr(at + kMark.size()));
-    for (char& c : hex)
-        if (c >= 'A' && c <= 'F') c = static_cast<char>(c - 'A' + 'a');
-    return hex;
+    return lower(url.substr(at + kMark.size()));
 }
 
 }  // namespace device

@@ -22,20 +22,18 @@ struct FetchRequest {
     std::string sha256;       ///< lower-case hex, or empty: the one that the URL states, if any
     int tries = 5;            ///< connections that may break before giving up
     std::stop_token stop{};   ///< breaks it off: gone; what has come is kept
+    bool replace = false;     ///< what is there is not the file: the new one takes its place
 };
 
 /// Downloads a file and blocks until it is there. A broken connection is resumed with
 /// Range (and If-Range, so that a changed file starts again), also by a later call;
 /// up to 5 redirects are followed and no credential is ever sent. A file already there
-/// with the right checksum is left alone. Disk space is checked first.
-/// Errors: bad_input (URL), connect/tls/timed_out/reset, refused (status, checksum: the
+/// with the right checksum is left alone. Disk space is checked first. A web page is no file
+/// unless its name ends in .html, and neither is nothing.
+/// Errors: bad_input (URL, checksum), connect/tls/timed_out/reset, refused (status, checksum: the
 /// partial file is removed), io, gone (stopped).
 base::Result<void> fetch(const FetchRequest& request,
                          const std::function<void(FetchProgress)>& progress);
-
-/// Where the file behind a model's URL is kept: DATA_DIR/FOLDER/<last path segment>.
-std::string model_file(const std::string& data_dir, std::string_view url,
-                       std::string_view folder = "models");
 
 /// The checksum that a model's URL ends in (`https://host/file#sha256=HEX`), in lower case; empty:
 /// none. What stands behind `#` is never sent.

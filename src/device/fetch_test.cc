@@ -302,6 +302,75 @@ TEST_F(FetchTest, GivesUpOnARedirectLoop) {
     EXPECT_EQ(server.requests().size(), 6u);
 }
 
+TEST_F(FetchTest, SaysWhereARedirectMayNotLead) {
+    const Server server([](std::size_t, const std::string&) {
+        return reply("302 Found", "Location: file:///etc/passwd\r\n" + length(0), "");
+    });
+    EXPECT_EQ(get(server).error().detail,
+              "redirect: it leads to a file: address, and only http and https are followed");
+    EXPECT_EQ(server.requests().size(), 1u);
+}
+
+TEST_F(FetchTest, RefusesAMalformedChecksumBeforeItAsks) {
+    const Server server([&](std::size_t, const std::string& request) {
+        return file_reply(request, file_, "\"a\"");
+    });
+    for (const std::string& bad :
+         {std::string("xyz"), std::string(63, 'a'), std::string(65, 'a')}) {
+        const auto done = fetch({server.url("/m.gguf#sha256=" + bad), destination(), {}}, nullptr);
+        EXPECT_EQ(done.error().kind, ErrorKind::bad_input);
+        EXPECT_TRUE(done.error().detail.contains("`" + bad + "` is not 64")) << done.error().detail;
+    }
+    EXPECT_TRUE(server.requests().empty());
+}
+
+TEST_F(FetchTest, RefusesAWebPageInPlaceOfAFile) {
+    const Server server([](std::size_t, const std::string&) {
+        return reply("200 OK", "Content-Type: Text/HTML; charset=utf-8\r\n" + length(5), "hello");
+    });
+    const auto done = fetch({server.url("/m.gguf?x=a.html"), destination(), {}}, nullptr);
+    ASSERT_FALSE(done);
+    EXPECT_TRUE(done.error().detail.contains("a web page (text/html)")) << done.error().detail;
+    EXPECT_EQ(server.requests().size(), 1u);
+    EXPECT_TRUE(fs::is_empty(folder_ / "deep"));
+    EXPECT_TRUE(fetch({server.url("/page.html"), destination(), {}}, nullptr));
+}
+
+TEST_F(FetchTest, RefusesAnEmptyFile) {
+    const Server server([](std::size_t call, const std::string&) {
+        return call == 0 ? reply("200 OK", length(0), "")
+                         : reply("200 OK", "Transfer-Encoding: chunked\r\n", "0\r\n\r\n");
+    });
+    for (int i = 0; i < 2; ++i) {
+        const auto done = fetch({server.url("/m.gguf"), destination(), {}}, nullptr);
+        ASSERT_FALSE(done);
+        EXPECT_TRUE(done.error().detail.contains("empty file")) << done.error().detail;
+        EXPECT_TRUE(fs::is_empty(folder_ / "deep"));
+    }
+}
+
+TEST_F(FetchTest, NothingStaysOfWhatNeverCame) {
+    for (const char* status : {"401 Unauthorized", "404 Not Found", "500 Internal Server Error"}) {
+        const Server server(
+            [&](std::size_t, const std::string&) { return reply(status, length(2), "no"); });
+        EXPECT_FALSE(get(server, "/m.gguf", 2));
+        EXPECT_TRUE(fs::is_empty(folder_ / "deep")) << status;
+    }
+}
+
+TEST_F(FetchTest, APartOfAnotherUrlIsNotGoneOnWith) {
+    const std::string other(200'000, 'x');
+    const Server server([&](std::size_t call, const std::string& request) {
+        return call == 0 ? file_reply(request, other, "\"1\"", 150'000)
+                         : file_reply(request, file_, "\"1\"");
+    });
+    EXPECT_FALSE(fetch({server.url("/one/m.gguf"), destination(), {}, 1}, nullptr));
+    EXPECT_EQ(fs::file_size(destination() + ".part"), 150'000u);
+    EXPECT_TRUE(fetch({server.url("/two/m.gguf"), destination(), {}}, nullptr));
+    expect_whole();
+    EXPECT_FALSE(server.requests()[1].contains("Range:"));
+}
+
 TEST_F(FetchTest, TellsAMissingFileAtOnceAndRetriesABusyServer) {
     const Server missing(
         [](std::size_t, const std::string&) { return reply("404 Not Found", length(0), ""); });
@@ -338,6 +407,7 @@ TEST_F(FetchTest, OneDownloadAtATime) {
     const auto second = PartialFile::open(destination());
     ASSERT_FALSE(second);
     EXPECT_NE(second.error().detail.find("already downloading"), std::string::npos);
+    EXPECT_TRUE(fs::exists(destination() + ".part")) << "it is the first one's";
 }
 
 TEST_F(FetchTest, StopsAtOnceWhileItPausesBetweenTries) {
@@ -404,16 +474,15 @@ TEST(Url, FollowsLocations) {
     EXPECT_EQ(shown(follow(base, "../d")), "https host 443 /a/d");
     EXPECT_EQ(shown(follow(base, "../../../d/.")), "https host 443 /d/");
     EXPECT_EQ(shown(follow(base, "?r")), "https host 443 /a/b/c?r");
+    EXPECT_EQ(shown(follow(base, "HTTP://other/x")), "http other 80 /x");
+    EXPECT_EQ(shown(follow(base, "d?e=f:g")), "https host 443 /a/b/d?e=f:g");
     EXPECT_EQ(shown(follow(base, "a b")), "error");
+    for (const char* elsewhere : {"file:///etc/passwd", "ftp://host/x", "data:,x"})
+        EXPECT_TRUE(follow(base, elsewhere).error().detail.contains("only http and https"))
+            << elsewhere;
 }
 
-TEST(ModelFile, IsNamedAfterTheLastSegment) {
-    EXPECT_EQ(model_file("/data", "https://host/x/y.gguf?download=true"), "/data/models/y.gguf");
-    EXPECT_EQ(model_file("/data", "https://host/x/y.gguf#sha256=00", "sdcpp/models"),
-              "/data/sdcpp/models/y.gguf");
-}
-
-TEST(ModelFile, ItsUrlMayStateAChecksum) {
+TEST(Url, MayStateAChecksum) {
     EXPECT_EQ(stated_sha256("https://host/x/y.gguf#sha256=AbC1"), "abc1");
     EXPECT_EQ(stated_sha256("https://host/x/y.gguf?a=b"), "");
 }

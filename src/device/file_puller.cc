@@ -2,7 +2,6 @@
 
 #include "base/log.h"
 #include "base/units.h"
-#include "device/fetch.h"
 #include "device/rate_meter.h"
 
 #include <pthread.h>
@@ -24,11 +23,6 @@ constexpr base::Duration kLongPause{600'000};
 /// How often a missing file is looked for: somebody else may bring it.
 constexpr base::Duration kLook{1'000};
 
-bool is_there(const std::string& file) {
-    std::error_code ignored;
-    return fs::is_regular_file(file, ignored);
-}
-
 }  // namespace
 
 FilePuller::FilePuller(std::function<void()> changed)
@@ -39,14 +33,13 @@ void FilePuller::configure(std::vector<PullPlan::File> files) {
         const std::lock_guard lock(mutex_);
         std::vector<Entry> entries;
         for (PullPlan::File& file : files) {
-            Entry* const known = find(file.destination);
-            Entry entry = known && known->file.url == file.url ? *known : Entry{};
-            const fs::path path(file.destination);
-            entry.pull.model = path.filename();
-            entry.pull.service = path.parent_path();
+            Entry* const known = find(file.what);
+            Entry entry = known ? *known : Entry{};
+            entry.pull.model = fs::path(locate(file.what).path).filename();
+            entry.pull.service = file.what.folder;
             entry.pull.targets = file.targets;
-            entry.missing = !is_there(file.destination);
             entry.file = std::move(file);
+            entry.missing = is_missing(entry);
             entries.push_back(std::move(entry));
         }
         entries_ = std::move(entries);
@@ -64,10 +57,15 @@ std::vector<Pull> FilePuller::list() const {
     return out;
 }
 
-FilePuller::Entry* FilePuller::find(const std::string& destination) {
-    const auto found =
-        std::ranges::find(entries_, destination,
-                          [](const Entry& e) -> const std::string& { return e.file.destination; });
+/// A file that was put there by hand is not relied on before its stated checksum was looked at.
+bool FilePuller::is_missing(const Entry& entry) {
+    const Place place = locate(entry.file.what);
+    return !place.there || !(place.known || entry.checked || entry.file.what.sha256.empty());
+}
+
+FilePuller::Entry* FilePuller::find(const ModelFile& what) {
+    const auto found = std::ranges::find(
+        entries_, what, [](const Entry& e) -> const ModelFile& { return e.file.what; });
     return found == entries_.end() ? nullptr : &*found;
 }
 
@@ -97,8 +95,7 @@ std::optional<PullPlan::File> FilePuller::next_due() {
         configured_ = false;
         const base::Time now = base::Clock::now();
         for (Entry& entry : entries_) {
-            const bool was_missing =
-                std::exchange(entry.missing, !is_there(entry.file.destination));
+            const bool was_missing = std::exchange(entry.missing, is_missing(entry));
             news = news || was_missing != entry.missing;
             if (was_missing && !entry.missing) entry.pull.state = Pull::State::done;
             if (!due && entry.missing && entry.pull.retry_at <= now) due = entry.file;
@@ -111,52 +108,54 @@ std::optional<PullPlan::File> FilePuller::next_due() {
 void FilePuller::fetch_one(const PullPlan::File& file, const std::stop_token& stop) {
     RateMeter meter;
     int tenths = 0;
-    const auto update = [&](const std::function<void(Pull&)>& change) {
+    const auto update = [&](const std::function<void(Entry&)>& change) {
         {
             const std::lock_guard lock(mutex_);
-            if (Entry* const entry = find(file.destination)) {
+            if (Entry* const entry = find(file.what)) {
                 entry->pull.at = base::Clock::now();
-                change(entry->pull);
+                change(*entry);
             }
         }
         changed_();
     };
-    update([](Pull& pull) {
-        pull.state = Pull::State::pulling;
-        pull.error.clear();
+    update([](Entry& entry) {
+        entry.pull.state = Pull::State::pulling;
+        entry.pull.error.clear();
     });
-    base::log::write(Level::info, "pull begins", {{"file", file.destination}});
-    const FetchRequest request{
-        .url = file.url, .destination = file.destination, .sha256 = file.sha256, .stop = stop};
-    const auto result = fetch(request, [&](FetchProgress progress) {
+    const std::string path = locate(file.what).path;
+    base::log::write(Level::info, "pull begins", {{"file", path}});
+    const auto show = [&](FetchProgress progress) {
         meter.add(progress.done, base::Clock::now());
-        update([&](Pull& pull) {
-            pull.done = progress.done;
-            pull.total = progress.total;
-            pull.rate = meter.per_second();
+        update([&](Entry& entry) {
+            entry.pull.done = progress.done;
+            entry.pull.total = progress.total;
+            entry.pull.rate = meter.per_second();
         });
         const int now = progress.total && *progress.total > 0
                             ? static_cast<int>(progress.done * 10 / *progress.total)
                             : 0;
         if (now > std::exchange(tenths, now))
-            base::log::write(Level::info, "pulling",
-                             {{"file", file.destination}, {"percent", now * 10}});
-    });
+            base::log::write(Level::info, "pulling", {{"file", path}, {"percent", now * 10}});
+    };
+    const auto result = pull_file(file.what, show, stop);
     if (stop.stop_requested()) return;
     if (result) {
-        base::log::write(Level::info, "pull ended", {{"file", file.destination}});
+        update([&](Entry& entry) {
+            entry.checked = true;
+            entry.pull.model = fs::path(*result).filename();
+        });
+        base::log::write(Level::info, "pull ended", {{"file", *result}});
         return;
     }
-    update([&](Pull& pull) {
-        pull.state = Pull::State::failed;
-        pull.error = result.error().detail;
-        pull.rate = 0;
-        pull.retry_at = pull.at + kLongPause;
+    update([&](Entry& entry) {
+        entry.pull.state = Pull::State::failed;
+        entry.pull.error = result.error().detail;
+        entry.pull.rate = 0;
+        entry.pull.retry_at = entry.pull.at + kLongPause;
     });
-    base::log::write(Level::error, "pull failed",
-                     {{"file", file.destination},
-                      {"reason", result.error().detail},
-                      {"again_in", base::human(kLongPause)}});
+    base::log::write(
+        Level::error, "pull failed",
+        {{"file", path}, {"reason", result.error().detail}, {"again_in", base::human(kLongPause)}});
 }
 
 }  // namespace device

@@ -30,13 +30,15 @@ private:
     struct Entry {
         PullPlan::File file;
         base::Pull pull;
+        bool checked = false;  ///< its checksum was found right
         bool missing = false;
     };
     void run(const std::stop_token& stop);
+    static bool is_missing(const Entry& entry);
     /// Looks which files are there; one that is to be fetched now.
     std::optional<PullPlan::File> next_due();
     void fetch_one(const PullPlan::File& file, const std::stop_token& stop);
-    Entry* find(const std::string& destination);
+    Entry* find(const ModelFile& what);
 
     std::function<void()> changed_;
     mutable std::mutex mutex_;

@@ -131,7 +131,29 @@ TEST(PullPlan, FilesOfEnginesHaveTheirPlaceAndTheirChecksum) {
                                            {"LLAMACPP_MODEL_SHA256", "abc"}}),
                   "data");
     ASSERT_EQ(plan.files.size(), 1u);
-    EXPECT_TRUE(plan.files[0].destination.ends_with("data/models/m.gguf"));
-    EXPECT_EQ(plan.files[0].sha256, "abc");
+    EXPECT_TRUE(locate(plan.files[0].what).path.ends_with("data/models/m.gguf"));
+    EXPECT_EQ(plan.files[0].what.sha256, "abc");
     EXPECT_EQ(plan.files[0].targets, (std::vector<std::string>{"custom"}));
+}
+
+TEST(PullPlan, FilesAreToldApartByTheirUrlAndNotByTheirName) {
+    config::Catalog catalog;
+    for (const char* url : {"https://h/one/m.gguf", "https://h/two/m.gguf",
+                            "https://h/one/m.gguf#sha256=00", "https://h/three/n.gguf"}) {
+        config::Target target;
+        target.id = target.alias = "t" + std::to_string(catalog.targets.size());
+        target.engine.emplace();
+        target.engine->command = {"llama-server", "--model", url};
+        catalog.targets.push_back(target);
+    }
+    const auto files = pull_plan(catalog, config::Environment::of({}), "data").files;
+    ASSERT_EQ(files.size(), 3u);
+    EXPECT_EQ(files[0].targets, (std::vector<std::string>{"t0", "t2"}));
+    EXPECT_EQ(files[0].what.sha256, "00");
+    EXPECT_EQ(files[1].targets, (std::vector<std::string>{"t1"}));
+    EXPECT_NE(locate(files[0].what).path, locate(files[1].what).path);
+    EXPECT_TRUE(locate(files[2].what).path.ends_with("data/models/n.gguf"));
+    const auto one = pull_plan(catalog, config::Environment::of({}), "data", "t1").files;
+    ASSERT_EQ(one.size(), 1u);
+    EXPECT_EQ(one[0].what, files[1].what) << "who asks for one alias means the same file";
 }

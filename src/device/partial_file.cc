@@ -65,6 +65,15 @@ void sync_folder(const std::string& path) {
 
 }  // namespace
 
+std::string text_sha256(std::string_view text) {
+    EVP_MD_CTX* const context = EVP_MD_CTX_new();
+    begin(context);
+    EVP_DigestUpdate(context, text.data(), text.size());
+    std::string sum = hex(context);
+    EVP_MD_CTX_free(context);
+    return sum;
+}
+
 std::optional<std::string> file_sha256(const std::string& path, const std::stop_token& stop) {
     const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
     if (fd < 0) return std::nullopt;
@@ -77,12 +86,18 @@ std::optional<std::string> file_sha256(const std::string& path, const std::stop_
     return whole ? std::optional(std::move(sum)) : std::nullopt;
 }
 
-PartialFile::PartialFile(std::string destination, int fd)
-    : destination_(std::move(destination)), fd_(fd), digest_(EVP_MD_CTX_new()) {}
+PartialFile::PartialFile(std::string destination, std::string source, int fd)
+    : destination_(std::move(destination)),
+      source_(std::move(source)),
+      fd_(fd),
+      digest_(EVP_MD_CTX_new()) {}
 
-PartialFile::~PartialFile() { ::close(fd_); }
+PartialFile::~PartialFile() {
+    if (ready_ && size_ == 0) remove();
+    ::close(fd_);
+}
 
-Result<std::unique_ptr<PartialFile>> PartialFile::open(std::string destination,
+Result<std::unique_ptr<PartialFile>> PartialFile::open(std::string destination, std::string source,
                                                        const std::stop_token& stop) {
     destination = fs::absolute(destination);
     const std::string part = destination + ".part";
@@ -93,21 +108,26 @@ Result<std::unique_ptr<PartialFile>> PartialFile::open(std::string destination,
                           "can't make the folder of " + destination + ": " + error.message());
     const int fd = ::open(part.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (fd < 0) return failed("can't write", part);
-    std::unique_ptr<PartialFile> file(new PartialFile(std::move(destination), fd));
+    std::unique_ptr<PartialFile> file(
+        new PartialFile(std::move(destination), std::move(source), fd));
     if (::flock(fd, LOCK_EX | LOCK_NB) != 0)
         return base::fail(ErrorKind::io, "another process is already downloading to " + part);
     if (auto hashed = file->hash_existing(stop); !hashed) return std::unexpected(hashed.error());
+    file->ready_ = true;
     return file;
 }
 
 Result<void> PartialFile::hash_existing(const std::stop_token& stop) {
+    std::ifstream note(validator_path());
+    std::string source;
+    std::getline(note, validator_);
+    std::getline(note, source);
+    if (!source.empty() && source != source_) return restart({});
     begin(digest_.get());
     const std::int64_t size = hash(fd_, digest_.get(), stop);
     if (stop.stop_requested()) return base::fail(ErrorKind::gone, "it was stopped");
     if (size < 0 || ::lseek(fd_, size, SEEK_SET) < 0) return failed("can't read", path());
     size_ = static_cast<std::uint64_t>(size);
-    std::ifstream note(validator_path());
-    std::getline(note, validator_);
     return {};
 }
 
@@ -118,7 +138,7 @@ Result<void> PartialFile::restart(std::string_view validator) {
     begin(digest_.get());
     validator_ = validator;
     std::ofstream note(validator_path(), std::ios::trunc);
-    note << validator_ << '\n';
+    note << validator_ << '\n' << source_ << '\n';
     if (!note.flush()) return failed("can't write", validator_path());
     return {};
 }
@@ -151,10 +171,12 @@ Result<void> PartialFile::finish() {
         return failed("can't write", destination_);
     sync_folder(destination_);
     ::unlink(validator_path().c_str());
+    ready_ = false;
     return {};
 }
 
 void PartialFile::remove() {
+    ready_ = false;
     ::unlink(path().c_str());
     ::unlink(validator_path().c_str());
 }

@@ -1,15 +1,11 @@
 #include "device/pull_plan.h"
 
-#include "device/fetch.h"
+#include "device/engine_files.h"
 
 #include <algorithm>
 
 namespace device {
 namespace {
-
-bool is_url(std::string_view text) {
-    return text.starts_with("http://") || text.starts_with("https://");
-}
 
 OllamaService service_of(const config::Target& target) {
     std::string headers = "User-Agent: freeway\r\nContent-Type: application/json\r\n";
@@ -34,18 +30,19 @@ void add_model(const config::Target& target, PullPlan& plan) {
         model->claims.push_back({target.id, target.capabilities, target.max_input_tokens});
 }
 
-void add_files(const config::Target& target, const config::Environment& environment,
-               const std::string& data_dir, PullPlan& plan) {
-    for (const std::string& word : target.engine->command) {
+void add_files(const config::Target& target, const EngineFiles& files, const std::string& data_dir,
+               PullPlan& plan) {
+    const std::vector<std::string> sharing = files.sharing(*target.engine);
+    for (const std::string& word : files.command(*target.engine)) {
         if (!is_url(word)) continue;
-        const std::string destination = model_file(data_dir, word, target.engine->models);
-        auto file = std::ranges::find(plan.files, destination, &PullPlan::File::destination);
-        if (file == plan.files.end()) {
-            const bool named = word == environment.get("LLAMACPP_MODEL");
-            const std::string_view sum =
-                named ? environment.get("LLAMACPP_MODEL_SHA256") : std::string_view();
-            file = plan.files.insert(file, {word, destination, std::string(sum), {}});
-        }
+        ModelFile what = model_file(data_dir, word, target.engine->models);
+        what.shared = std::ranges::find(sharing, word) != sharing.end();
+        auto file = std::ranges::find_if(
+            plan.files, [&](const PullPlan::File& known) { return known.what.agrees(what); });
+        if (file == plan.files.end())
+            file = plan.files.insert(file, {std::move(what), {}});
+        else if (file->what.sha256.empty())
+            file->what.sha256 = what.sha256;
         file->targets.push_back(target.id);
     }
 }
@@ -55,10 +52,11 @@ void add_files(const config::Target& target, const config::Environment& environm
 PullPlan pull_plan(const config::Catalog& catalog, const config::Environment& environment,
                    const std::string& data_dir, std::string_view alias) {
     PullPlan plan;
+    const EngineFiles files(catalog, environment);
     for (const config::Target& target : catalog.targets) {
         if (!target.left_out.empty() || (!alias.empty() && target.alias != alias)) continue;
         if (target.engine)
-            add_files(target, environment, data_dir, plan);
+            add_files(target, files, data_dir, plan);
         else if (target.provider == base::Provider::ollama)
             add_model(target, plan);
     }

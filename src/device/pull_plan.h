@@ -1,6 +1,7 @@
 #pragma once
 
 #include "config/load.h"
+#include "device/model_file.h"
 #include "device/ollama_pull.h"
 
 #include <cstdint>
@@ -32,9 +33,7 @@ struct PullPlan {
         std::vector<Model> models;
     };
     struct File {
-        std::string url;
-        std::string destination;
-        std::string sha256;  ///< empty: not stated
+        ModelFile what;
         std::vector<std::string> targets;
         bool operator==(const File&) const = default;
     };

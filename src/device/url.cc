@@ -1,6 +1,7 @@
 #include "device/url.h"
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 
 namespace device {
@@ -52,6 +53,19 @@ std::string without_dots(std::string_view path) {
     return out.empty() ? "/" : out;
 }
 
+/// `https` of `HTTPS://host`; empty: a relative reference (RFC 3986, 3.1).
+std::string scheme_of(std::string_view text) {
+    const std::size_t colon = text.find(':');
+    if (colon == text.npos || colon == 0) return "";
+    std::string scheme(text.substr(0, colon));
+    for (char& c : scheme) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (!std::isalnum(byte) && c != '+' && c != '-' && c != '.') return "";
+        c = static_cast<char>(std::tolower(byte));
+    }
+    return std::isdigit(static_cast<unsigned char>(scheme.front())) ? "" : scheme;
+}
+
 }  // namespace
 
 Result<Url> parse_url(std::string_view text) {
@@ -75,8 +89,12 @@ Result<Url> parse_url(std::string_view text) {
 
 Result<Url> follow(const Url& base, std::string_view location) {
     const std::string_view scheme = base.endpoint.tls ? "https:" : "http:";
-    if (location.starts_with("http://") || location.starts_with("https://"))
-        return parse_url(location);
+    if (const std::string named = scheme_of(location); named == "http" || named == "https")
+        return parse_url(named + std::string(location.substr(named.size())));
+    else if (!named.empty())
+        return base::fail(ErrorKind::bad_input,
+                          "it leads to a " + named.substr(0, 20) +
+                              ": address, and only http and https are followed");
     if (location.starts_with("//")) return parse_url(std::string(scheme) + std::string(location));
     if (!printable(location)) return base::fail(ErrorKind::bad_input, "the redirect can't be read");
     location = location.substr(0, location.find('#'));
@@ -92,6 +110,12 @@ Result<Url> follow(const Url& base, std::string_view location) {
     url.target = without_dots(path);
     if (query != std::string_view::npos) url.target += location.substr(query);
     return url;
+}
+
+std::string_view name_in(std::string_view url) {
+    url = url.substr(0, url.find_first_of("?#"));
+    while (url.ends_with('/')) url.remove_suffix(1);
+    return url.substr(url.rfind('/') + 1);
 }
 
 }  // namespace device

@@ -1,5 +1,6 @@
 // Local models are fetched in the background; who waits for one is passed over meanwhile.
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
@@ -343,6 +344,66 @@ describe('files of engines', { concurrency: 4 }, () => {
     const pull = await pullOf(gateway, 'tiny.gguf', ({ state }) => state === 'failed');
     assert.match(pull.error, /status 404/);
     assert.match((await gateway.chat('gguf')).error.message, /tiny\.gguf could not be pulled: .*404; next try in/);
+  });
+
+  /** Serves `weights of PATH`; remembers what was asked. */
+  async function words(t) {
+    const asked = [];
+    const server = http.createServer((req, res) => { asked.push(req.url); res.end(`weights of ${req.url}`); });
+    await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+    t.after(() => { server.closeAllConnections(); server.close(); });
+    return { url: `http://127.0.0.1:${server.address().port}`, asked };
+  }
+  const reading = (name, url) => ({ ...engine(url), model_name: name, model_info: { mode: 'chat', tier: 'local', engine: { command: [process.execPath, path.join(ROOT, 'tests/lib/reading_engine.mjs'), '--model', url] } } });
+  const sum = (text) => createHash('sha256').update(text).digest('hex');
+  const says = (gateway, alias) => until(async () => { const { status, json } = await gateway.chat(alias); return status === 200 && json.choices[0].message.content; }, LONG, `${alias} answers`);
+  function placed(name, content) {
+    const data = path.join(scratch(), 'data');
+    fs.mkdirSync(path.join(data, 'models'), { recursive: true });
+    fs.writeFileSync(path.join(data, 'models', name), content);
+    return data;
+  }
+
+  test('engines whose files have one name are each served from their own', async (t) => {
+    const { url } = await words(t);
+    const gateway = await pulling(t, [reading('one', `${url}/one/m.gguf#sha256=${sum('weights of /one/m.gguf')}`), reading('two', `${url}/two/m.gguf`), reading('three', `${url}/three/m.gguf`)]);
+    for (const name of ['one', 'two', 'three']) assert.equal(await says(gateway, name), `weights of /${name}/m.gguf`);
+    const list = await pulls(gateway);
+    assert.deepEqual(list.map(({ aliases, state }) => [...aliases, state]), [['one', 'done'], ['two', 'done'], ['three', 'done']]);
+    for (const { model: file } of list) assert.match(file, /^m-[0-9a-f]{8}\.gguf$/);
+    assert.equal(new Set(list.map(({ model: file }) => file)).size, 3);
+  });
+
+  test('an engine whose URL is another one now is not served from the old file', async (t) => {
+    const { url } = await words(t);
+    const data = path.join(scratch(), 'data');
+    const first = await pulling(t, [reading('gguf', `${url}/one/m.gguf`)], { data });
+    assert.equal(await says(first, 'gguf'), 'weights of /one/m.gguf');
+    await first.stop();
+    const idle = await pulling(t, [reading('gguf', `${url}/two/m.gguf`)], { data, env: { PULL: '0' } });
+    const answer = await idle.chat('gguf');
+    assert.equal(answer.status, 503, answer.text);
+    assert.match(answer.error.message, /m\.gguf is here, but not the one of this URL and checksum: run `freeway pull`/);
+    await idle.stop();
+    const second = await pulling(t, [reading('gguf', `${url}/two/m.gguf`)], { data });
+    assert.equal(await says(second, 'gguf'), 'weights of /two/m.gguf');
+  });
+
+  test('a file that was put there by hand serves without a fetch', async (t) => {
+    const { url, asked } = await words(t);
+    for (const [more, pull] of [['', '1'], ['', '0'], [`#sha256=${sum('by hand')}`, '1'], [`#sha256=${sum('by hand')}`, '0']]) {
+      const gateway = await pulling(t, [reading('gguf', `${url}/m.gguf${more}`)], { data: placed('m.gguf', 'by hand'), env: { PULL: pull } });
+      assert.equal(await says(gateway, 'gguf'), 'by hand');
+      await gateway.stop();
+    }
+    assert.deepEqual(asked, []);
+  });
+
+  test('a file that was put there by hand is fetched anew if its checksum is not the stated one', async (t) => {
+    const { url, asked } = await words(t);
+    const gateway = await pulling(t, [reading('gguf', `${url}/m.gguf#sha256=${sum('weights of /m.gguf')}`)], { data: placed('m.gguf', 'by hand') });
+    assert.equal(await says(gateway, 'gguf'), 'weights of /m.gguf');
+    assert.deepEqual(asked, ['/m.gguf']);
   });
 });
 
