@@ -30,8 +30,9 @@ void EngineChecks::look(const Entry& entry, const Target& target) {
     const std::vector<std::string>& command = target.engine->command;
     programs_.insert(command.front());
     const std::string_view model = env_.get(kModel);
-    if (!model.empty() && std::ranges::find(command, model) != command.end())
-        runs_own_model_ = true;
+    for (std::size_t i = 1; i < command.size() && !model.empty(); ++i)
+        if (command[i] == model && (command[i - 1] == "-m" || command[i - 1] == "--model"))
+            runs_own_model_ = true;
     if (target.engine->port != 0) look_at_port(entry, target);
 }
 
@@ -92,7 +93,7 @@ bool EngineChecks::is_there(const std::string& file) const {
     const fs::path config = fs::absolute(config_, error);
     return std::ranges::any_of(
         std::vector<fs::path>{".", config, config.parent_path()},
-        [&](const fs::path& root) { return fs::is_regular_file(root / file, error); });
+        [&](const fs::path& root) { return fs::exists(root / file, error); });
 }
 
 }  // namespace config

@@ -64,10 +64,10 @@ private:
         base::Time look_at = base::Time::min();  ///< not asked again before, unless a lease ends
         base::Time served = base::Time::min();
         std::optional<Silence> silence;
-        std::uint64_t generation = 0;           ///< of the plan that it is from
-        std::uint64_t released = 0;             ///< leases given up so far
-        std::set<std::string> released_models;  ///< of those, since it was asked last
-        std::set<std::string> seen_on;          ///< devices on which it last had something
+        std::uint64_t generation = 0;                  ///< of the plan that it is from
+        std::uint64_t released = 0;                    ///< leases given up so far
+        std::set<std::string> released_models;         ///< of those, since it was asked last
+        std::set<std::string> seen_on;                 ///< devices on which it last had something
         std::map<std::string, std::string> expires{};  ///< DeviceReport::Engine::expires
     };
     struct Cold {
@@ -139,6 +139,7 @@ private:
     net::Task<base::Result<void>> send_away(std::string device, ModelKey key);
     static net::Task<base::Result<bool>> holds(std::shared_ptr<Driver> driver, std::string model,
                                                base::Time by);
+    net::Task<> let_settle(base::Time until);
     net::Task<> until_memory_returns(std::string device, std::uint64_t used_before,
                                      std::uint64_t bytes);
     bool leased(const ModelKey& key) const;

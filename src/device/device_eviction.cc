@@ -86,9 +86,14 @@ net::Task<Result<void>> DeviceBoard::send_away(std::string name, ModelKey key) {
     if (before)
         co_await until_memory_returns(name, before->used, bytes);
     else if (!own)
-        co_await net::sleep_until(worker_.loop.get_executor(),
-                                  base::Clock::now() + device(name).settings.settle);
+        co_await let_settle(base::Clock::now() + device(name).settings.settle);
     co_return Result<void>();
+}
+
+/// No driver says when memory is back.
+net::Task<> DeviceBoard::let_settle(base::Time until) {
+    for (base::Time now; (now = base::Clock::now()) < until && !ending_;)
+        co_await net::sleep_until(worker_.loop.get_executor(), std::min(until, now + kGoneStep));
 }
 
 net::Task<> DeviceBoard::until_memory_returns(std::string name, std::uint64_t used_before,

@@ -166,6 +166,7 @@ Time Engine::due() const {
 void Engine::configure(EngineSpec spec, Time now) {
     retired_ = false;
     next_.reset();
+    spec_.sharing = spec.sharing;  // where it would look for its files next: it has them open
     if (spec != spec_) next_ = std::move(spec);
     settle(now);
 }

@@ -7,8 +7,6 @@
 namespace device {
 namespace {
 
-std::string_view without_fragment(std::string_view url) { return url.substr(0, url.find('#')); }
-
 std::string place(const config::Engine& engine, std::string_view url) {
     return engine.models + '/' + std::string(name_in(url));
 }
@@ -22,21 +20,21 @@ bool is_url(std::string_view word) {
 EngineFiles::EngineFiles(const config::Catalog& catalog, const config::Environment& environment)
     : named_(environment.get("LLAMACPP_MODEL")),
       named_sha256_(environment.get("LLAMACPP_MODEL_SHA256")) {
-    std::map<std::string, std::string_view> first;
+    std::map<std::string, std::string> first;
     for (const config::Target& target : catalog.targets) {
         if (!target.engine) continue;
         for (const std::string& word : target.engine->command) {
             if (!is_url(word)) continue;
             const std::string name = place(*target.engine, word);
-            const auto [known, added] = first.emplace(name, without_fragment(word));
-            if (known->second != without_fragment(word)) shared_.insert(name);
+            const auto [known, added] = first.emplace(name, lasting_url(word));
+            if (known->second != lasting_url(word)) shared_.insert(name);
         }
     }
 }
 
 std::string EngineFiles::stated(const std::string& word) const {
     if (named_sha256_.empty() || word != named_ || !is_url(word)) return word;
-    return std::string(without_fragment(word)) + "#sha256=" + named_sha256_;
+    return word.substr(0, word.find('#')) + "#sha256=" + named_sha256_;
 }
 
 std::vector<std::string> EngineFiles::command(const config::Engine& engine) const {

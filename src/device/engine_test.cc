@@ -223,6 +223,17 @@ TEST(Engine, AChangedSpecificationTakesOverAfterTheLastLease) {
     EXPECT_EQ(story.ready(), "grant:2");
 }
 
+TEST(Engine, WhereItWouldLookForItsFilesNextIsNoChange) {
+    Story story;
+    story.ask(1);
+    story.ready();
+    EngineSpec changed = story.engine.spec();
+    changed.sharing = {"https://h/model.gguf"};
+    story.engine.configure(changed, story.now);
+    EXPECT_EQ(story.ask(2), "grant:2");
+    EXPECT_EQ(story.engine.spec(), changed);
+}
+
 TEST(Engine, ChangedWhileStartingItStartsAnewForItsWaiters) {
     Story story;
     story.ask(1);

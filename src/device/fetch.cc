@@ -159,7 +159,7 @@ net::Task<Outcome> Download::receive(net::UpstreamReply& reply) {
     if (head.status == 416) co_return range_refused(head);
     if (head.status == 408 || head.status == 429 || head.status >= 500) co_return broken(status);
     if (head.status != 200 && head.status != 206) co_return failed(status);
-    if (is_stray_page(head, request_.url))
+    if (request_.sha256.empty() && is_stray_page(head, request_.url))
         co_return failed({ErrorKind::refused,
                           "the server sent a web page (text/html) and not the file: correct the "
                           "URL, or fetch it by hand if one has to sign in there"});

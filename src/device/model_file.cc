@@ -40,11 +40,13 @@ std::string own_path(const ModelFile& file) {
 }
 
 /// Of several that could be meant by a name, the stated checksum tells whose it is.
-void claim_by_checksum(const ModelFile& file, const std::stop_token& stop) {
-    if (!file.shared || file.sha256.empty() || locate(file).there) return;
+bool claim_by_checksum(const ModelFile& file, const std::stop_token& stop) {
+    if (!file.shared || file.sha256.empty() || locate(file).there) return false;
     const std::string plain = plain_path(file);
-    if (owner(plain, file) == Owner::unknown && file_sha256(plain, stop) == file.sha256)
-        write_note(plain, file.url, file.sha256);
+    if (owner(plain, file) != Owner::unknown || file_sha256(plain, stop) != file.sha256)
+        return false;
+    write_note(plain, file.url, file.sha256);
+    return true;
 }
 
 }  // namespace
@@ -79,7 +81,7 @@ Result<std::string> pull_file(const ModelFile& file,
     const std::string_view name = name_in(file.url);
     if (name.empty() || name == "." || name == "..")
         return base::fail(ErrorKind::bad_input, "the URL names no file");
-    claim_by_checksum(file, stop);
+    if (claim_by_checksum(file, stop)) return plain_path(file);
     const Place place = locate(file);
     const FetchRequest request{.url = file.url,
                                .destination = place.path,

@@ -1,6 +1,7 @@
 #include "device/source_note.h"
 
 #include "device/partial_file.h"
+#include "device/url.h"
 
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -20,7 +21,7 @@ std::string note_of(const std::string& file) {
 
 /// Size and time of a file as they are now; empty: it is not there.
 std::string stamp(const std::string& file) {
-    struct stat found{};
+    struct stat found {};
     if (::stat(file.c_str(), &found) != 0 || !S_ISREG(found.st_mode)) return "";
     return fmt::format("{} bytes of {}.{:09}", found.st_size, found.st_mtim.tv_sec,
                        found.st_mtim.tv_nsec);
@@ -28,7 +29,7 @@ std::string stamp(const std::string& file) {
 
 }  // namespace
 
-std::string url_id(std::string_view url) { return text_sha256(url.substr(0, url.find('#'))); }
+std::string url_id(std::string_view url) { return text_sha256(lasting_url(url)); }
 
 std::optional<SourceNote> read_note(const std::string& file) {
     std::ifstream in(note_of(file));

@@ -14,7 +14,7 @@ struct SourceNote {
     std::string sha256;  ///< its checksum, where one was stated
 };
 
-/// Tells URLs from each other: a hash of all but what follows `#`.
+/// Tells URLs from each other: a hash of lasting_url().
 std::string url_id(std::string_view url);
 
 /// nullopt: there is none for the file as it is now.

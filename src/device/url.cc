@@ -1,6 +1,9 @@
 #include "device/url.h"
 
+#include "base/units.h"
+
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <charconv>
 
@@ -110,6 +113,53 @@ Result<Url> follow(const Url& base, std::string_view location) {
     url.target = without_dots(path);
     if (query != std::string_view::npos) url.target += location.substr(query);
     return url;
+}
+
+namespace {
+
+/// Of links that object stores and model hubs sign.
+constexpr std::array<std::string_view, 14> kPassing = {"signature",
+                                                       "expires",
+                                                       "key-pair-id",
+                                                       "policy",
+                                                       "awsaccesskeyid",
+                                                       "googleaccessid",
+                                                       "sig",
+                                                       "se",
+                                                       "st",
+                                                       "sp",
+                                                       "sv",
+                                                       "sr",
+                                                       "token",
+                                                       "download"};
+
+bool passes(std::string_view parameter) {
+    const std::string_view name = parameter.substr(0, parameter.find('='));
+    const auto begins = [name](std::string_view with) {
+        return base::iequals(name.substr(0, with.size()), with);
+    };
+    return begins("x-amz-") || begins("x-goog-") ||
+           std::ranges::any_of(kPassing, [name](auto one) { return base::iequals(one, name); });
+}
+
+}  // namespace
+
+std::string lasting_url(std::string_view url) {
+    url = url.substr(0, url.find('#'));
+    const std::size_t question = url.find('?');
+    std::string out(url.substr(0, question));
+    char before = '?';
+    std::string_view query = question == url.npos ? std::string_view() : url.substr(question + 1);
+    while (!query.empty()) {
+        const std::size_t end = std::min(query.find('&'), query.size());
+        const std::string_view parameter = query.substr(0, end);
+        query.remove_prefix(std::min(end + 1, query.size()));
+        if (parameter.empty() || passes(parameter)) continue;
+        out += before;
+        out += parameter;
+        before = '&';
+    }
+    return out;
 }
 
 std::string_view name_in(std::string_view url) {

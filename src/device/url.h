@@ -21,6 +21,10 @@ base::Result<Url> parse_url(std::string_view text);
 /// What a Location header means (RFC 3986, 5.2): absolute, or relative to `base`.
 base::Result<Url> follow(const Url& base, std::string_view location);
 
+/// What of a URL stays the same when a signed link to the same file is made anew: all but what
+/// follows `#` and the parameters that sign or authorize.
+std::string lasting_url(std::string_view url);
+
 /// The last segment of a URL's path, as the name of a file.
 std::string_view name_in(std::string_view url);
 

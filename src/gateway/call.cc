@@ -76,10 +76,12 @@ net::Task<std::optional<Failure>> start_engine(Session& session, const config::T
 }
 
 /// Nothing listens where the engine was a moment ago, and it has not been seen yet that it ended.
-net::Task<bool> ended_unseen(Session& session, const config::Target& target, const Trial& trial,
+net::Task<bool> ended_unseen(Session& session, const config::Target& target,
+                             const device::Lease& lease, const Trial& trial,
                              const base::Error& error, base::Time by) {
     const base::Time again = base::Clock::now() + kCrashStep;
-    if (!target.engine || trial.begun || error.kind != base::ErrorKind::connect || again >= by)
+    if (!target.engine || trial.begun || lease.cancelled() ||
+        error.kind != base::ErrorKind::connect || again >= by)
         co_return false;
     co_return co_await session.pause(again);
 }
@@ -218,7 +220,8 @@ net::Task<std::expected<OpenCall, Failure>> open_call(Session& session,
             {engine ? *engine : way.origin, outgoing.method, path, headers, outgoing.body,
              &trial.begun, outgoing.pieces, call.limits.attempt_by, outgoing.vigil},
             call.limits.connect_by, call.limits.first_by, session.abort);
-        if (!sent && co_await ended_unseen(session, target, trial, sent.error(), crash_by)) {
+        if (!sent &&
+            co_await ended_unseen(session, target, call.lease, trial, sent.error(), crash_by)) {
             call.lease = {};
             if (auto failure = co_await start_engine(session, target, call))
                 co_return std::unexpected(std::move(*failure));
@@ -227,6 +230,7 @@ net::Task<std::expected<OpenCall, Failure>> open_call(Session& session,
         }
         if (!sent) {
             if (!trial.begun) call.device.failed();  // the engine knows nothing of it
+            if (session.abort.aborted()) co_return std::unexpected(client_left());
             co_return std::unexpected(broken_off(call, sent.error()));
         }
         call.reply = std::move(*sent);

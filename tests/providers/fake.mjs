@@ -174,7 +174,7 @@ function breakOff(call, res, script) {
 }
 
 function sendWhole(call, res, script) {
-  const body = script.bytes ?? script.text ?? JSON.stringify(script.json);
+  const body = script.bytes ?? script.text ?? JSON.stringify(script.json) ?? '';
   const type = script.text === undefined ? 'application/json' : 'text/plain';
   res.writeHead(script.status ?? 200, {
     'content-type': type, 'content-length': Buffer.byteLength(body), ...script.headers,
