@@ -230,8 +230,8 @@ net::Task<std::expected<OpenCall, Failure>> open_call(Session& session,
         }
         if (!sent) {
             if (!trial.begun) call.device.failed();  // the engine knows nothing of it
-            if (session.abort.aborted()) co_return std::unexpected(client_left());
-            co_return std::unexpected(broken_off(call, sent.error()));
+            Failure failure = broken_off(call, sent.error());
+            co_return std::unexpected(session.abort.aborted() ? client_left() : std::move(failure));
         }
         call.reply = std::move(*sent);
         session.step().status = call.reply->head().status;
