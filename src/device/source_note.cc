@@ -21,7 +21,7 @@ std::string note_of(const std::string& file) {
 
 /// Size and time of a file as they are now; empty: it is not there.
 std::string stamp(const std::string& file) {
-    struct stat found {};
+    struct stat found{};
     if (::stat(file.c_str(), &found) != 0 || !S_ISREG(found.st_mode)) return "";
     return fmt::format("{} bytes of {}.{:09}", found.st_size, found.st_mtim.tv_sec,
                        found.st_mtim.tv_nsec);

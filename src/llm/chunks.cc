@@ -11,8 +11,7 @@ namespace llm {
 
 void make_one_line(std::string& text, std::size_t from) {
     const auto begin = text.begin() + static_cast<std::ptrdiff_t>(from);
-    std::replace_if(
-        begin, text.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
+    std::replace_if(begin, text.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
 }
 
 ChunkWriter::ChunkWriter(std::string_view id, std::string_view created, std::string_view alias,
