@@ -204,8 +204,8 @@ describe('others on the same service', { concurrency: 2 }, () => {
     const other = await OllamaService.start(t, { models: { 'd:7b': model(7) }, memory });
     const gateway = await deviceWorld(t, [ollama('a', service, 'a:1b', 1), ollama('d', other, 'd:7b', 7)]);
     assert.equal((await chat(gateway, 'a')).status, 200);
-    await sleep(700);  // so that what was seen for `a` is old
     await send(`${service.url}/api/generate`, { body: { model: 'x:6b' } });
+    await sleep(700);  // whatever was seen before that is too old now
     const answer = await chat(gateway, 'd');
     assert.equal(answer.status, 200, answer.text + gateway.log);
     assert.ok(memory.peak <= 8 * GB, `peak ${memory.peak / GB} GB of 8`);
