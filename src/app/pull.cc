@@ -1,6 +1,7 @@
 #include "app/commands.h"
 #include "app/process_environment.h"
 #include "app/progress_bar.h"
+#include "config/engine_block.h"
 #include "device/engine_files.h"
 #include "device/pull_plan.h"
 #include "net/worker.h"
@@ -139,7 +140,7 @@ int pull(const CommonOptions& options, const std::string& what, const std::strin
     std::ranges::transform(sha256, sha256.begin(), [](unsigned char c) { return std::tolower(c); });
     const config::Environment environment = config::Environment::read(options.env);
     export_to_process(environment);
-    if (device::is_url(what)) return fetch_url(options.data, what, sha256);
+    if (config::is_url(what)) return fetch_url(options.data, what, sha256);
     const config::Loaded loaded = config::load(options.config, environment, config::Scope::serving);
     if (!loaded.catalog) {
         for (const config::Diagnostic& diagnostic : loaded.diagnostics)

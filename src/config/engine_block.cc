@@ -83,8 +83,8 @@ std::string_view unknown_placeholder(std::string_view word) {
 void check_word(const Value& word, Findings& findings) {
     constexpr std::string_view kMark = "#sha256=";
     const std::string_view text = word.text;
-    if (const std::size_t mark = text.find(kMark); text.starts_with("http") && mark != text.npos &&
-                                                   !is_checksum(text.substr(mark + kMark.size())))
+    if (const std::size_t mark = text.find(kMark);
+        is_url(text) && mark != text.npos && !is_checksum(text.substr(mark + kMark.size())))
         findings.error(word,
                        "`#sha256=` of the URL must be followed by the file's checksum, "
                        "64 hexadecimal digits: no file has any other");
@@ -139,6 +139,10 @@ std::optional<Engine> read_engine(const Value& info, Findings& findings) {
                        fmt::format("ready `{}` must be a path, such as /health", engine.ready));
     check_keys(*value, findings);
     return engine;
+}
+
+bool is_url(std::string_view word) {
+    return word.starts_with("http://") || word.starts_with("https://");
 }
 
 bool is_checksum(std::string_view text) {

@@ -18,6 +18,9 @@ void choose_engine(Value& params, Value& info, const Variables& variables, Findi
 /// for sd-server; empty: there is none.
 std::string_view engine_variable(std::string_view program);
 
+/// Whether a word of an engine's command is the address of a file that is fetched.
+bool is_url(std::string_view word);
+
 /// What a file's SHA-256 is written as: 64 hexadecimal digits.
 bool is_checksum(std::string_view text);
 

@@ -19,10 +19,6 @@ constexpr std::size_t kShown = 120;
 constexpr std::string_view kModel = "LLAMACPP_MODEL";
 constexpr std::string_view kChecksum = "LLAMACPP_MODEL_SHA256";
 
-bool is_url(std::string_view text) {
-    return text.starts_with("http://") || text.starts_with("https://");
-}
-
 }  // namespace
 
 void EngineChecks::look(const Entry& entry, const Target& target) {

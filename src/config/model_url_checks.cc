@@ -1,5 +1,7 @@
 #include "config/model_url_checks.h"
 
+#include "config/engine_block.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -29,7 +31,7 @@ void ModelUrlChecks::look(const Entry& entry, const Target& target) {
     const std::vector<std::string>& command = target.engine->command;
     for (std::size_t i = 0; i < command.size(); ++i) {
         const std::size_t mark = command[i].find(kMark);
-        if (!command[i].starts_with("http") || mark == std::string::npos) continue;
+        if (!is_url(command[i]) || mark == std::string::npos) continue;
         const std::string sha256 = lower(command[i].substr(mark + kMark.size()));
         const auto [known, added] =
             first_.try_emplace(command[i].substr(0, mark), First{sha256, target.alias});

@@ -83,7 +83,7 @@ Result<std::string> fetched_file(const std::string& url, const EngineSpec& spec,
 
 Result<std::string> argument(const std::string& word, const EngineSpec& spec,
                              const Places& places) {
-    if (is_url(word)) return fetched_file(word, spec, places);
+    if (config::is_url(word)) return fetched_file(word, spec, places);
     if (word.empty() || word.starts_with('-') || word.starts_with('/')) return word;
     return under_roots(word, places).value_or(word);
 }

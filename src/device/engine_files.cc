@@ -1,5 +1,6 @@
 #include "device/engine_files.h"
 
+#include "config/engine_block.h"
 #include "device/url.h"
 
 #include <map>
@@ -13,10 +14,6 @@ std::string place(const config::Engine& engine, std::string_view url) {
 
 }  // namespace
 
-bool is_url(std::string_view word) {
-    return word.starts_with("http://") || word.starts_with("https://");
-}
-
 EngineFiles::EngineFiles(const config::Catalog& catalog, const config::Environment& environment)
     : named_(environment.get("LLAMACPP_MODEL")),
       named_sha256_(environment.get("LLAMACPP_MODEL_SHA256")) {
@@ -24,7 +21,7 @@ EngineFiles::EngineFiles(const config::Catalog& catalog, const config::Environme
     for (const config::Target& target : catalog.targets) {
         if (!target.engine) continue;
         for (const std::string& word : target.engine->command) {
-            if (!is_url(word)) continue;
+            if (!config::is_url(word)) continue;
             const std::string name = place(*target.engine, word);
             const auto [known, added] = first.emplace(name, lasting_url(word));
             if (known->second != lasting_url(word)) shared_.insert(name);
@@ -33,7 +30,7 @@ EngineFiles::EngineFiles(const config::Catalog& catalog, const config::Environme
 }
 
 std::string EngineFiles::stated(const std::string& word) const {
-    if (named_sha256_.empty() || word != named_ || !is_url(word)) return word;
+    if (named_sha256_.empty() || word != named_ || !config::is_url(word)) return word;
     return word.substr(0, word.find('#')) + "#sha256=" + named_sha256_;
 }
 
@@ -46,7 +43,7 @@ std::vector<std::string> EngineFiles::command(const config::Engine& engine) cons
 std::vector<std::string> EngineFiles::sharing(const config::Engine& engine) const {
     std::vector<std::string> words;
     for (const std::string& word : command(engine))
-        if (is_url(word) && shared_.contains(place(engine, word))) words.push_back(word);
+        if (config::is_url(word) && shared_.contains(place(engine, word))) words.push_back(word);
     return words;
 }
 

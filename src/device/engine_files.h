@@ -5,12 +5,9 @@
 
 #include <set>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace device {
-
-bool is_url(std::string_view word);
 
 /// What the engines of a catalog name by URL. Whoever looks for such a file, and whoever fetches
 /// it, asks here, so that both mean the same one.

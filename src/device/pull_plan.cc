@@ -1,5 +1,6 @@
 #include "device/pull_plan.h"
 
+#include "config/engine_block.h"
 #include "device/engine_files.h"
 
 #include <algorithm>
@@ -34,7 +35,7 @@ void add_files(const config::Target& target, const EngineFiles& files, const std
                PullPlan& plan) {
     const std::vector<std::string> sharing = files.sharing(*target.engine);
     for (const std::string& word : files.command(*target.engine)) {
-        if (!is_url(word)) continue;
+        if (!config::is_url(word)) continue;
         ModelFile what = model_file(data_dir, word, target.engine->models);
         what.shared = std::ranges::find(sharing, word) != sharing.end();
         auto file = std::ranges::find_if(
