@@ -1,7 +1,8 @@
 // An engine for tests: `--port N --start-ms T`. Answers /health with 503 until it is ready. `--family
 // FILE`: it has two children, one in a session of its own, and writes all their ids and its own there.
 // `--journal FILE --name N`: adds `begin N`, `asked N` and `end N` there; `--gate FILE`: answers once the file is
-// there; `--linger-ms T`: ends so long after it was asked to.
+// there; `--linger-ms T`: ends so long after it was asked to. `--crash-ms T`: listens no more from its first answer
+// on, and crashes so long after it.
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import http from 'node:http';
@@ -24,7 +25,7 @@ process.on('SIGTERM', () => setTimeout(() => { note('end'); process.exit(0); }, 
 const gate = async () => { while (given('--gate') && !fs.existsSync(word('--gate'))) await sleep(10); };
 const chunk = (delta, finish_reason = null) => `data: ${JSON.stringify({ id: 'c', object: 'chat.completion.chunk', model: 'slow', choices: [{ index: 0, delta, finish_reason }] })}\n\n`;
 
-http.createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
+const server = http.createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
   if (request.url === '/health') {
     response.writeHead(Date.now() >= ready ? 200 : 503).end('{}');
     return;
@@ -33,6 +34,11 @@ http.createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
   request.on('data', (piece) => { body += piece; }).on('end', async () => {
     note('asked');
     await gate();
+    if (given('--crash-ms')) {
+      server.close();
+      response.setHeader('connection', 'close');
+      response.on('finish', () => setTimeout(() => process.exit(1), option('--crash-ms')));
+    }
     if (JSON.parse(body).stream !== true) {
       response.writeHead(200, { 'content-type': 'application/json' });
       response.end(JSON.stringify({ id: 'c', object: 'chat.completion', model: 'slow', choices: [{ index: 0, message: { role: 'assistant', content: 'warm' }, finish_reason: 'stop' }] }));
@@ -42,4 +48,5 @@ http.createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
     response.write(chunk({ role: 'assistant', content: 'warm' }));
     response.end(`${chunk({}, 'stop')}data: [DONE]\n\n`);
   });
-}).listen(option('--port'), '127.0.0.1');
+});
+server.listen(option('--port'), '127.0.0.1');

@@ -49,6 +49,14 @@ describe('engines', { concurrency: 2 }, () => {
     assert.equal((await gateway.stream('dead')).content, 'answer from openai');
   });
 
+  test('a request that meets the end of its engine waits for the next one', async (t) => {
+    const gateway = await Gateway.start(t, { config: { model_list: [engine('falls', 0, {}, ['--crash-ms', '300'])] } });
+    for (const round of ['first', 'second']) {
+      const answer = await gateway.chat('falls');
+      assert.equal(answer.status, 200, `${round}: ${answer.text}`);
+    }
+  });
+
   test('after a kill -9 of freeway nothing is left of an engine, wherever its children went', async (t) => {
     const { gateway, pids } = await familyOf(t);
     await gateway.kill();
